@@ -1,0 +1,9 @@
+"""`make bench`: every benchmark, one after the other; `make bench ARGS=worker` for one."""
+
+import subprocess
+import sys
+
+ALL = ("ingest", "worker", "rescore", "simulate")
+
+for name in sys.argv[1:] or ALL:
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,0 +1,140 @@
+"""Single-event ingest, authenticated and durable, beside its limits: `python -m benchmarks.ingest`.
+
+Three servers run on the same uvicorn with one process each: ours, an echo that only decodes and answers, and the
+obvious FastAPI route that inserts and commits. They are asked in turns, so that what else the machine does hits all
+alike.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from statistics import median
+from typing import Any, Final
+
+from benchmarks import rivals
+from benchmarks.servers import empty_database
+from leadvibe.access.founding import found
+from leadvibe.core.db import close_database, open_database
+from leadvibe.core.migrations import migrate
+
+SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
+UVICORN: Final = (
+    *("--port", "{port}", "--loop", "uvloop", "--http", "httptools"),
+    *("--ws", "none", "--no-access-log", "--log-level", "warning"),
+)
+NAMES: Final = {
+    "ours": "POST /ingest",
+    "echo": "bare Starlette + msgspec echo",
+    "naive": "FastAPI + SQLAlchemy",
+}
+AIMS: Final = {"echo": 0.55, "naive": 4.0}
+
+
+@contextmanager
+def server(*command: str, url: str) -> Generator[int]:
+    """A server's port, for as long as it runs; `{port}` stands for it in the command."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(part.format(port=port) for part in command)],
+        env={**os.environ, "LEADVIBE_DATABASE_URL": url, "LEADVIBE_PORT": str(port), "LEADVIBE_LOG_LEVEL": "WARNING"},
+    )
+    try:
+        wait_until_answering(port, process)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def wait_until_answering(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise SystemExit("a server did not start")
+
+
+async def credential(url: str) -> str:
+    """Migrate the database and found an OU in it; how its credential authenticates."""
+    await migrate(url)
+    await rivals.make_table(url)
+    open_database(url)
+    founded = await found(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
+    await close_database()
+    assert founded is not None
+    return base64.b64encode(f"{founded.client_id}:{founded.client_secret}".encode()).decode()
+
+
+def requests(basic: str) -> str:
+    """A thousand leads' page views, as HTTP."""
+    made: list[str] = []
+    for number in range(1000):
+        metadata = {
+            "channel": "web",
+            "path": f"/pricing/{number}",
+            "referrer": "https://example.com/",
+            "seconds": number,
+        }
+        body = json.dumps({"event_type": "page_view", "lead_id": f"lead-{number}", "metadata": metadata})
+        made.append(
+            f"POST /ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {basic}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        )
+    return json.dumps(made)
+
+
+def load(port: int, seconds: float, sent: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds)]
+    done = subprocess.run(command, input=sent, capture_output=True, text=True, check=True, timeout=seconds + 60)
+    measured = json.loads(done.stdout)
+    if measured["refused"]:
+        raise SystemExit(f"requests were refused: {measured['refused']}")
+    return measured
+
+
+def run(url: str) -> None:
+    sent = requests(asyncio.run(credential(url)))
+    with ExitStack() as stack:
+        ports = {
+            "ours": stack.enter_context(server("leadvibe", "api", url=url)),
+            "echo": stack.enter_context(server("uvicorn", "benchmarks.rivals:echo", "--factory", *UVICORN, url=url)),
+            "naive": stack.enter_context(server("uvicorn", "benchmarks.rivals:naive", "--factory", *UVICORN, url=url)),
+        }
+        for port in ports.values():
+            load(port, 1, sent)
+        rounds = [{name: load(port, SECONDS, sent) for name, port in ports.items()} for _ in range(ROUNDS)]
+    report(rounds)
+
+
+def report(rounds: list[dict[str, dict[str, Any]]]) -> None:
+    def middle(name: str, figure: str) -> float:
+        return median(measured[name][figure] for measured in rounds)
+
+    print(f"\nSingle-event ingest, authenticated and durable, 64 connections ({ROUNDS} rounds of {SECONDS:g} s each)")
+    for name, what in NAMES.items():
+        print(
+            f"  {what:32} {middle(name, 'rate'):8,.0f} requests/s"
+            f"   median {middle(name, 'median_ms'):6.2f} ms   99 % {middle(name, 'p99_ms'):6.2f} ms"
+        )
+    for name, aim in AIMS.items():
+        ratio = median(measured["ours"]["rate"] / measured[name]["rate"] for measured in rounds)
+        print(f"  ours / {name:25} {ratio:8.2f}   (aim: at least {aim:g})")
+
+
+def main() -> None:
+    with empty_database() as url:
+        run(url)
+
+
+if __name__ == "__main__":
+    main()

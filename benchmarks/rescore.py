@@ -1,0 +1,118 @@
+"""A rescore's events per second, and what live scoring feels of it: `python -m benchmarks.rescore`."""
+
+import asyncio
+import os
+import time
+from statistics import quantiles
+from typing import Final
+
+import uvloop
+from sqlalchemy import text
+
+from benchmarks import loans
+from benchmarks.servers import empty_database
+from benchmarks.unit import add_dozen, add_the_rest, empty_unit
+from benchmarks.worker import fill
+from leadvibe.core.db import close_database, open_database, transaction
+from leadvibe.core.ids import new_uuid
+from leadvibe.core.job_progress import start_job
+from leadvibe.core.jobs import run_jobs
+from leadvibe.core.scope import Scope
+from leadvibe.events.inbox import Received, encode, route_of
+from leadvibe.scoring.rescoring import RescoreLeads
+from leadvibe.worker import empty_inbox, spare_collections
+
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
+PROBES_A_SECOND: Final = 50
+PROBE_SECONDS: Final = 10
+
+LATENCIES: Final = text("""
+SELECT extract(epoch FROM scored_at - received_at) * 1000 FROM events
+WHERE unit_id = :unit_id AND event_type = :probe ORDER BY 1
+""")
+
+
+async def until_empty() -> None:
+    while True:
+        async with transaction(None) as session:
+            if not await session.scalar(text("SELECT EXISTS (SELECT FROM inbox)")):
+                return
+        await asyncio.sleep(0.1)
+
+
+async def probe(scope: Scope, name: str, until: asyncio.Event) -> None:
+    """Events of leads that are there already, at a steady pace."""
+    leads = [event.lead_id for event in loans.events(2_000)]
+    number = 0
+    while not until.is_set():
+        event = Received(name, leads[number % len(leads)], [], None, b"{}", None, None)
+        await fill([(route_of(scope.unit_id, event), new_uuid(), scope.unit_id, encode(event))])
+        number += 1
+        await asyncio.sleep(1 / PROBES_A_SECOND)
+
+
+async def p99(scope: Scope, name: str) -> float:
+    """Milliseconds from an event's receipt to its score."""
+    async with transaction(scope) as session:
+        found = [float(row[0]) for row in await session.execute(LATENCIES, {"unit_id": scope.unit_id, "probe": name})]
+    return quantiles(found, n=100)[98]
+
+
+async def rescore(scope: Scope) -> float:
+    """Seconds that a rescore of the whole OU takes."""
+    began = time.perf_counter()
+    async with transaction(scope) as session:
+        job = await start_job(session, scope, RescoreLeads())
+    while True:
+        async with transaction(scope) as session:
+            query = text("SELECT status FROM jobs WHERE unit_id = :unit_id AND job_id = :job_id")
+            status = await session.scalar(query, {"unit_id": scope.unit_id, "job_id": job.job_id})
+        if status == "completed":
+            return time.perf_counter() - began
+        await asyncio.sleep(0.1)
+
+
+async def probed(scope: Scope, name: str, seconds: float | None) -> float:
+    """Probe for so long, or while a rescore runs; how long that was."""
+    stop = asyncio.Event()
+    probing = asyncio.create_task(probe(scope, name, stop))
+    if seconds is None:
+        seconds = await rescore(scope)
+    else:
+        await asyncio.sleep(seconds)
+    stop.set()
+    await probing
+    await until_empty()
+    return seconds
+
+
+async def measure(url: str) -> None:
+    open_database(url)
+    scope = await empty_unit(url)
+    await add_dozen(scope)
+    spare_collections()
+    stop = asyncio.Event()
+    working = [asyncio.create_task(empty_inbox(stop)), asyncio.create_task(run_jobs(stop))]
+    await fill(loans.inbox_rows(scope.unit_id, EVENTS))
+    await until_empty()
+    await add_the_rest(scope)
+    await probed(scope, "alone", PROBE_SECONDS)
+    seconds = await probed(scope, "meanwhile", None)
+    stop.set()
+    await asyncio.gather(*working)
+    alone, meanwhile = await p99(scope, "alone"), await p99(scope, "meanwhile")
+    await close_database()
+    print(f"\nA rescore of {EVENTS:,} events under a full configuration, in one worker with live scoring")
+    print(f"  rescored                         {EVENTS / seconds:8,.0f} events/s   (aim: at least 10,000)")
+    print(f"  event to score, 99 %, without    {alone:8.1f} ms")
+    print(f"  event to score, 99 %, meanwhile  {meanwhile:8.1f} ms")
+    print(f"  ratio                            {meanwhile / alone:8.2f}            (aim: at most 2)")
+
+
+def main() -> None:
+    with empty_database() as url:
+        uvloop.run(measure(url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""One worker's events per second, beside the same writes without the engine: `python -m benchmarks.worker`."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import uvloop
+
+from benchmarks import loans
+from benchmarks.servers import empty_database
+from benchmarks.unit import add_dozen, add_the_rest, empty_unit
+from leadvibe.core.db import close_database, open_database, raw, transaction
+from leadvibe.core.scope import Scope
+from leadvibe.scoring import batch as road
+from leadvibe.scoring.emptying import take_batch
+from leadvibe.scoring.save import Writes, save
+from leadvibe.worker import HANDS, spare_collections
+
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
+
+CREATE_LEADS: Final = """
+INSERT INTO leads (unit_id, lead_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+EMPTY: Final = "TRUNCATE leads, aliases, events, score_entries, lead_scores, event_types CASCADE"
+
+
+async def fill(rows: Sequence[loans.Row]) -> None:
+    async with transaction(None) as session:
+        columns = ("route", "event_id", "unit_id", "body")
+        await (await raw(session)).copy_records_to_table("inbox", records=rows, columns=columns)
+
+
+async def score(rows: Sequence[loans.Row]) -> tuple[float, list[Writes]]:
+    """Seconds that one worker takes, and what it wrote."""
+    written: list[Writes] = []
+
+    async def remember(connection: Any, writes: Writes) -> None:
+        written.append(writes)
+        await save(connection, writes)
+
+    road.save = remember
+    await fill(rows)
+    began = time.perf_counter()
+    await asyncio.gather(*(hand() for _ in range(HANDS)))
+    return time.perf_counter() - began, written
+
+
+async def hand() -> None:
+    while await take_batch():
+        pass
+
+
+async def only_write(batches: Sequence[Writes]) -> float:
+    """Seconds that the same rows take, written by as many connections."""
+    async with transaction(None) as session:
+        await (await raw(session)).execute(EMPTY)
+    waiting = iter(batches)
+    began = time.perf_counter()
+
+    async def write() -> None:
+        for writes in waiting:
+            async with transaction(None) as session:
+                connection = await raw(session)
+                keys = [row[:2] for row in sorted(writes.leads)]
+                await connection.execute(CREATE_LEADS, [unit for unit, _ in keys], [lead for _, lead in keys])
+                await save(connection, writes)
+
+    await asyncio.gather(*(write() for _ in range(HANDS)))
+    return time.perf_counter() - began
+
+
+async def measure(url: str) -> None:
+    open_database(url)
+    scope = await empty_unit(url)
+    await add_dozen(scope)
+    spare_collections()
+    await compare(scope, "a dozen rules", aim=8_000)
+    await add_the_rest(scope)
+    await compare(scope, "2 rulesets of 12 rules, surge, 2 decays, 2 filters", aim=6_000)
+    await close_database()
+
+
+async def compare(scope: Scope, what: str, *, aim: int) -> None:
+    rows = loans.inbox_rows(scope.unit_id, EVENTS)
+    warm_up, rest = rows[: len(rows) // 10], rows[len(rows) // 10 :]
+    await score(warm_up)
+    seconds, written = await score(rest)
+    bare = await only_write(written)
+    print(f"\nOne worker, {what}: {len(rest):,} events")
+    print(f"  scored and saved                 {len(rest) / seconds:8,.0f} events/s   (aim: at least {aim:,})")
+    print(f"  the same writes, no engine       {len(rest) / bare:8,.0f} events/s")
+    print(f"  ratio                            {bare / seconds:8.2f}              (aim: at least 0.5)")
+
+
+def main() -> None:
+    with empty_database() as url:
+        uvloop.run(measure(url))
+
+
+if __name__ == "__main__":
+    main()

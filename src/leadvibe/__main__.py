@@ -1,0 +1,5 @@
+"""`python -m leadvibe` is `leadvibe`."""
+
+from leadvibe.cli import main
+
+main()

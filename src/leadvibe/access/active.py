@@ -1,0 +1,77 @@
+"""Which OU a caller works in, and as what; membership is looked up every time."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Select, literal, select
+
+from leadvibe.access.active_unit import COOKIE, read_active_unit
+from leadvibe.access.models import OrgUnit, UnitMembership
+from leadvibe.core.db import transaction
+from leadvibe.core.problems import Invalid, NotFound
+from leadvibe.core.scope import OrgScope, Role, Scope
+
+
+class NoActiveUnit(Invalid):
+    detail = "There is no active OU: choose one with POST /org-units/active or the X-OU-ID header."
+
+
+class UnitNotFound(NotFound):
+    detail = "There is no such OU among yours."
+
+
+async def active_scope(caller: OrgScope, header: str | None, cookies: Mapping[str, str]) -> Scope:
+    """The credential's own OU, else the header's, else the cookie's, else the only or default one."""
+    if isinstance(caller, Scope):
+        return caller
+    if header is not None:
+        return await scope_in(caller, header)
+    if COOKIE in cookies:
+        member_id, unit_id = read_active_unit(cookies[COOKIE])
+        if member_id != caller.actor.id:
+            raise Invalid.field(COOKIE, "belongs to another member; choose the OU with POST /org-units/active")
+        return await scope_in(caller, unit_id)
+    return await _usual_scope(caller)
+
+
+async def scope_in(caller: OrgScope, unit_id: str) -> Scope:
+    """The caller in this OU; 404 unless it is one of the caller's."""
+    if isinstance(caller, Scope) and caller.unit_id == unit_id:
+        return caller
+    # PostgreSQL takes no NUL, and a path or query may hold one.
+    if isinstance(caller, Scope) or "\x00" in unit_id:
+        raise UnitNotFound
+    scopes = await _scopes(caller, units_of(caller).where(OrgUnit.unit_id == unit_id))
+    if not scopes:
+        raise UnitNotFound
+    return scopes[0]
+
+
+def units_of(caller: OrgScope) -> Select[OrgUnit]:
+    """The OUs open to the caller: the scope's own; those a person is a member of; for an admin all."""
+    units = select(OrgUnit).where(OrgUnit.org_id == caller.org_id)
+    if isinstance(caller, Scope):
+        return units.where(OrgUnit.unit_id == caller.unit_id)
+    if caller.admin:
+        return units
+    return units.join(UnitMembership, UnitMembership.unit_id == OrgUnit.unit_id).where(
+        UnitMembership.org_member_id == caller.actor.id
+    )
+
+
+async def _usual_scope(caller: OrgScope) -> Scope:
+    scopes = await _scopes(caller, units_of(caller).where(OrgUnit.is_default))
+    if not scopes:
+        scopes = await _scopes(caller, units_of(caller).limit(2))
+    if len(scopes) != 1:
+        raise NoActiveUnit
+    return scopes[0]
+
+
+async def _scopes(caller: OrgScope, units: Select[OrgUnit]) -> Sequence[Scope]:
+    role = literal(Role.OWNER.value) if caller.admin else UnitMembership.role
+    async with transaction(None) as session:
+        rows = await session.execute(units.with_only_columns(OrgUnit.unit_id, role))
+    return [
+        Scope(org_id=caller.org_id, actor=caller.actor, admin=caller.admin, unit_id=unit_id, role=Role(name))
+        for unit_id, name in rows
+    ]

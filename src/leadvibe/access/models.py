@@ -1,0 +1,103 @@
+"""Who exists and who may enter: organizations, OUs, members, credentials and tokens."""
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from leadvibe.core.models import Base, Blob, Id, Instant, OfUnit, Timestamps
+
+
+class Organization(Base, Timestamps):
+    __tablename__ = "organizations"
+
+    org_id: Mapped[Id] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    allow_negative_scores: Mapped[bool] = mapped_column(server_default=text("false"))
+    abm_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class OrgUnit(Base, Timestamps):
+    """An organizational unit: the wall that isolates leads, events, configuration and credentials."""
+
+    __tablename__ = "org_units"
+    __table_args__ = (
+        UniqueConstraint("org_id", "slug"),
+        Index("uq_org_units_default", "org_id", unique=True, postgresql_where=text("is_default")),
+    )
+
+    unit_id: Mapped[Id] = mapped_column(primary_key=True)
+    org_id: Mapped[Id] = mapped_column(ForeignKey("organizations.org_id", ondelete="CASCADE"))
+    name: Mapped[str]
+    slug: Mapped[str]
+    external_ref: Mapped[str | None]
+    is_default: Mapped[bool] = mapped_column(server_default=text("false"))
+    session_timeout_minutes: Mapped[int] = mapped_column(server_default=text("30"))
+    config_version: Mapped[int] = mapped_column(server_default=text("0"))
+    """The version of its configuration that is current; 0 before the first."""
+
+
+class Member(Base, Timestamps):
+    """A person of one organization; signs in by e-mail and password."""
+
+    __tablename__ = "members"
+
+    org_member_id: Mapped[Id] = mapped_column(primary_key=True)
+    org_id: Mapped[Id] = mapped_column(ForeignKey("organizations.org_id", ondelete="CASCADE"), index=True)
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    email: Mapped[Id] = mapped_column(unique=True)
+    """Lower case; one account per address on this server."""
+    password_hash: Mapped[str | None]
+    role: Mapped[str]
+    """admin, editor or viewer, in the organization."""
+    verified: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class UnitMembership(Base, OfUnit, Timestamps):
+    __tablename__ = "unit_memberships"
+
+    org_member_id: Mapped[Id] = mapped_column(
+        ForeignKey("members.org_member_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str]
+    """Owner, Operator or Viewer, in the OU."""
+
+
+class ApiCredential(Base, OfUnit, Timestamps):
+    """A program's key to one OU (`/secrets`)."""
+
+    __tablename__ = "api_credentials"
+
+    secret_id: Mapped[Id] = mapped_column(primary_key=True)
+    client_id: Mapped[Id] = mapped_column(unique=True)
+    secret_digest: Mapped[Blob]
+    """SHA-256: the secret is long and random, so nothing slower is needed."""
+    name: Mapped[str]
+    trust_upstream_consent: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_by: Mapped[str | None]
+
+
+class PersonalToken(Base):
+    """A member's long-lived bearer token."""
+
+    __tablename__ = "personal_tokens"
+
+    token_id: Mapped[Id] = mapped_column(primary_key=True)
+    org_member_id: Mapped[Id] = mapped_column(ForeignKey("members.org_member_id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    token_digest: Mapped[Blob] = mapped_column(unique=True)
+    token_prefix: Mapped[str]
+    expires_at: Mapped[Instant | None]
+    created_at: Mapped[Instant] = mapped_column(server_default=text("now()"))
+    last_used_at: Mapped[Instant | None]
+
+
+class RefreshToken(Base):
+    """One link of a sign-in's chain of refresh tokens; using a spent one revokes the whole family."""
+
+    __tablename__ = "refresh_tokens"
+
+    token_digest: Mapped[Blob] = mapped_column(primary_key=True)
+    family_id: Mapped[Id] = mapped_column(index=True)
+    org_member_id: Mapped[Id] = mapped_column(ForeignKey("members.org_member_id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[Instant]
+    spent_at: Mapped[Instant | None]

@@ -1,0 +1,54 @@
+"""The command `leadvibe`: a table of what it can do."""
+
+import sys
+from importlib import import_module
+
+import typer
+from pydantic import ValidationError
+
+from leadvibe.core.startup import CannotStart
+
+COMMANDS = {
+    "serve": "leadvibe.supervisor:serve",
+    "demo": "leadvibe.supervisor:demo",
+    "api": "leadvibe.commands:api",
+    "worker": "leadvibe.commands:worker",
+    "migrate": "leadvibe.commands:migrate",
+    "import": "leadvibe.events.cli:import_events",
+    "env": "leadvibe.commands:env",
+    "version": "leadvibe.commands:version",
+}
+HIDDEN = {"visitors": "leadvibe.demo:visitors"}
+
+
+def main() -> None:
+    """Run the command that the arguments name, and say in words why it can't."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    try:
+        _commands(asked)()
+    except CannotStart as refused:
+        _fail(str(refused))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ValidationError as invalid:
+        _fail("\n".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in invalid.errors()))
+
+
+def _commands(asked: str) -> typer.Typer:
+    """A command's module is imported when the command is asked for: the others' would only make it slow."""
+    table = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    table.callback()(_about)
+    for name, where in (COMMANDS | HIDDEN).items():
+        if asked == name or (asked not in COMMANDS | HIDDEN and name not in HIDDEN):
+            module, _, function = where.partition(":")
+            table.command(name)(getattr(import_module(module), function))
+    return table
+
+
+def _about() -> None:
+    """LeadVibe Server scores leads, exactly, and explains every point."""
+
+
+def _fail(words: str) -> None:
+    typer.echo(f"leadvibe: {words}", err=True)
+    sys.exit(1)

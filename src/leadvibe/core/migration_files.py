@@ -1,0 +1,14 @@
+"""Where the migrations are and which is the newest, for those who only want to know."""
+
+from pathlib import Path
+
+
+def folder() -> Path:
+    """Beside the package in a checkout, inside it when installed."""
+    inside = Path(__file__).parents[1] / "migrations"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "migrations"
+
+
+def newest() -> str:
+    """The newest revision: they are numbered, and their files begin with the number."""
+    return max(path.name.split("_")[0] for path in (folder() / "versions").glob("[0-9]*_*.py"))

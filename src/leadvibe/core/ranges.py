@@ -1,0 +1,35 @@
+"""The named ranges of time that lists are narrowed to; calendar days are UTC's."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Window(NamedTuple):
+    """From `since` on, and before `until`; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Range(StrEnum):
+    ALL = "all"
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    LAST_24H = "last_24h"
+    LAST_7D = "last_7d"
+    LAST_30D = "last_30d"
+    LAST_90D = "last_90d"
+
+    def window(self, now: datetime) -> Window:
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        windows = {
+            Range.ALL: Window(),
+            Range.TODAY: Window(midnight),
+            Range.YESTERDAY: Window(midnight - timedelta(days=1), midnight),
+            Range.LAST_24H: Window(now - timedelta(hours=24)),
+            Range.LAST_7D: Window(now - timedelta(days=7)),
+            Range.LAST_30D: Window(now - timedelta(days=30)),
+            Range.LAST_90D: Window(now - timedelta(days=90)),
+        }
+        return windows[self]

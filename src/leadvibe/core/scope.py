@@ -1,0 +1,59 @@
+"""Who is asking and for which tenant: the only key to a repository."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Role(StrEnum):
+    """What a caller may do in one OU; each role also has what the ones before it have."""
+
+    VIEWER = "Viewer"
+    OPERATOR = "Operator"
+    OWNER = "Owner"
+
+    @property
+    def rank(self) -> int:
+        return _RANKS[self]
+
+    def covers(self, needed: "Role") -> bool:
+        return self.rank >= needed.rank
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    kind: Literal["member", "credential", "system"]
+    id: str
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgScope:
+    """A caller inside one organization."""
+
+    org_id: str
+    actor: Actor
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope(OrgScope):
+    """A caller inside one OU of its organization."""
+
+    unit_id: str = ""
+    role: Role = Role.VIEWER
+
+    def __post_init__(self) -> None:
+        if not self.unit_id:
+            raise ValueError("a scope names its OU")
+
+
+SYSTEM = Actor("system", "system")
+
+
+def system_scope(org_id: str, unit_id: str) -> Scope:
+    """The program itself at work in one OU: a worker's batch, a job."""
+    return Scope(org_id=org_id, actor=SYSTEM, admin=True, unit_id=unit_id, role=Role.OWNER)

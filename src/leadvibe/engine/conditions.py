@@ -1,0 +1,194 @@
+"""Conditions on the properties of a thing, as a small tree."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+from leadvibe.engine.snapshots import AttributeFilter
+
+Properties = Mapping[str, object]
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_DECORATION = str.maketrans("", "", ",$€£¥ ")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A plain value as text and, where it reads as one, as a number."""
+
+    text: str
+    exact: Decimal | None = None
+    """The value itself, if it is a number and not a text that reads like one."""
+
+    @classmethod
+    def of(cls, value: object) -> "Operand | None":
+        match value:
+            case str():
+                return cls(value.strip().lower())
+            case bool():
+                return cls("true" if value else "false")
+            case int():
+                exact = Decimal(value)
+            case float() if math.isfinite(value):
+                exact = Decimal(repr(value))
+            case _:
+                return None
+        return cls(_plain(exact), exact)
+
+    @property
+    def number(self) -> Decimal | None:
+        if self.exact is not None:
+            return self.exact
+        digits = self.text.translate(_DECORATION)
+        return Decimal(digits) if _NUMBER.fullmatch(digits) else None
+
+
+def _plain(number: Decimal) -> str:
+    # A JSON store gives back 100 for what came in as 1e2, so both must read the same.
+    text = f"{number:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if number else "0"
+
+
+def _same(actual: Operand, expected: Operand) -> bool:
+    if actual.exact is None and expected.exact is None:
+        return actual.text == expected.text
+    return actual.number is not None and actual.number == expected.number
+
+
+def _numbers(compare: Callable[[Decimal, Decimal], bool]) -> "Test":
+    def test(actual: Operand, expected: Operand) -> bool:
+        left, right = actual.number, expected.number
+        return left is not None and right is not None and compare(left, right)
+
+    return test
+
+
+Test = Callable[[Operand, Operand], bool]
+
+_TESTS: Mapping[str, Test] = {
+    "equals": _same,
+    "in": _same,
+    "contains": lambda actual, expected: expected.text in actual.text,
+    "starts_with": lambda actual, expected: actual.text.startswith(expected.text),
+    "ends_with": lambda actual, expected: actual.text.endswith(expected.text),
+    "gt": _numbers(operator.gt),
+    "gte": _numbers(operator.ge),
+    "lt": _numbers(operator.lt),
+    "lte": _numbers(operator.le),
+}
+_DENIALS = {"not_equals": "equals", "not_contains": "contains"}
+_ALIASES = {
+    "=": "equals",
+    "==": "equals",
+    "eq": "equals",
+    "!=": "not_equals",
+    "neq": "not_equals",
+    ">": "gt",
+    "greater_than": "gt",
+    ">=": "gte",
+    "greater_or_equal": "gte",
+    "greater_than_or_equal": "gte",
+    "<": "lt",
+    "less_than": "lt",
+    "<=": "lte",
+    "less_or_equal": "lte",
+    "less_than_or_equal": "lte",
+}
+
+OPERATORS = (*_TESTS, *_DENIALS, "is_empty", "is_not_empty")
+
+
+def canonical_operator(name: str) -> str | None:
+    """The operator that a name stands for, or None for an unknown one."""
+    name = _ALIASES.get(name, name)
+    return name if name in OPERATORS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One property against one value, or any of several."""
+
+    field: str
+    operator: str
+    expected: tuple[Operand, ...]
+
+    @classmethod
+    def of(cls, config: AttributeFilter) -> "Comparison":
+        name = canonical_operator(config["operator"])
+        if name is None:
+            raise ValueError(f"unknown operator: {config['operator']}")
+        return cls(config["field"], name, _operands(config.get("value")))
+
+    def holds(self, properties: Properties) -> bool:
+        value = look_up(properties, self.field)
+        match self.operator:
+            case "is_empty":
+                return _empty(value)
+            case "is_not_empty":
+                return not _empty(value)
+            case "not_equals" if value is None:
+                return True
+            case "not_equals" | "not_contains":
+                return value is not None and not self._any(_DENIALS[self.operator], value)
+            case _:
+                return self._any(self.operator, value)
+
+    def _any(self, name: str, value: object) -> bool:
+        test = _TESTS[name]
+        return any(test(actual, expected) for actual in _operands(value) for expected in self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of its parts hold."""
+
+    parts: "tuple[Condition, ...]"
+
+    def holds(self, properties: Properties) -> bool:
+        return all(part.holds(properties) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least one of its parts holds."""
+
+    parts: "tuple[Condition, ...]"
+
+    def holds(self, properties: Properties) -> bool:
+        return any(part.holds(properties) for part in self.parts)
+
+
+Condition = Comparison | Every | Some
+
+
+def look_up(properties: Properties, field: str) -> object:
+    """The property of exactly that name, else the one at that dotted path, else None."""
+    if field in properties:
+        return properties[field]
+    value: object = properties
+    for name in field.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _operands(value: object) -> tuple[Operand, ...]:
+    values = cast(Sequence[object], value) if isinstance(value, list | tuple) else (value,)
+    return tuple(operand for operand in map(Operand.of, values) if operand is not None)
+
+
+def _empty(value: object) -> bool:
+    match value:
+        case None:
+            return True
+        case str():
+            return not value.strip()
+        case list() | tuple() | dict():
+            return not value
+        case _:
+            return False

@@ -1,0 +1,37 @@
+"""The fold: facts in order over a standing give a ledger and a new standing."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from leadvibe.engine.entries import Outcome
+from leadvibe.engine.facts import LIFT, Fact
+from leadvibe.engine.plans import Plans
+from leadvibe.engine.standing import Standing
+from leadvibe.engine.walk import Walk
+
+
+def fold(plans: Plans, standing: Standing, facts: Iterable[Fact]) -> Outcome:
+    """Let facts happen, in canonical order, each after everything that the standing has seen.
+
+    A late fact, a rescore, a merge, a deletion and a simulation are folds from the empty standing.
+    """
+    walk = Walk(plans, standing)
+    for fact in facts:
+        walk.take(fact)
+    return walk.outcome()
+
+
+def settle(plans: Plans, standing: Standing, facts: Iterable[Fact], until: int) -> Outcome:
+    """Let facts happen, and then what falls due until an instant: a score that is read then is the score as it is."""
+    outcome = fold(plans, standing, facts)
+    if outcome.next_decay_at is None or outcome.next_decay_at > until:
+        return outcome
+    later = advance(plans, outcome.standing, until)
+    return replace(later, entries=[*outcome.entries, *later.entries], marks=outcome.marks, sessions=outcome.sessions)
+
+
+def advance(plans: Plans, standing: Standing, until: int) -> Outcome:
+    """Let everything happen that falls due up to and at an instant if no fact comes before it."""
+    walk = Walk(plans, standing)
+    walk.reach(until, LIFT + 1)
+    return walk.outcome()

@@ -1,0 +1,54 @@
+"""How the ledger as it stands becomes the ledger as it should be, without touching what is right already."""
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from leadvibe.engine.entries import Entry, Kind, Subject
+from leadvibe.engine.rules import Awards
+
+
+class Line(Protocol):
+    """What a stored line of the ledger has in common with an entry."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def subject(self) -> Subject: ...
+    @property
+    def ruleset_id(self) -> str: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def awards(self) -> Awards: ...
+    @property
+    def multiplier(self) -> int: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def applied(self) -> int: ...
+
+
+Stored = TypeVar("Stored", bound=Line)
+
+
+def reconcile(current: Iterable[Stored], derived: Iterable[Entry]) -> tuple[list[Stored], list[Entry]]:
+    """The stored lines to supersede, and the entries to write in their place or besides."""
+    standing = {_identity(line): line for line in current}
+    superseded: list[Stored] = []
+    written: list[Entry] = []
+    for entry in derived:
+        line = standing.pop(_identity(entry), None)
+        if line is None:
+            written.append(entry)
+        elif _substance(line) != _substance(entry):
+            superseded.append(line)
+            written.append(entry)
+    return [*superseded, *standing.values()], written
+
+
+def _identity(line: Line) -> tuple[Kind, Subject, str, int]:
+    return line.kind, line.subject, line.ruleset_id, line.at
+
+
+def _substance(line: Line) -> tuple[Awards, int, int, int]:
+    return line.awards, line.multiplier, line.points, line.applied

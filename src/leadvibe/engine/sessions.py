@@ -1,0 +1,55 @@
+"""Sessions: activity without a longer pause than the timeout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from leadvibe.engine.facts import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session, named after its first event."""
+
+    id: UUID
+    start: int
+    end: int
+    first_type: str
+    last_type: str
+    count: int
+    channel: str
+    """The source: the channel of the first event."""
+
+    def dump(self) -> list[bytes | int | str]:
+        return [self.id.bytes, self.start, self.end, self.first_type, self.last_type, self.count, self.channel]
+
+    @classmethod
+    def load(cls, primitives: Sequence[Any]) -> "Session":
+        id_bytes, *rest = primitives
+        return cls(UUID(bytes=id_bytes), *rest)
+
+
+class Visit:
+    """A session that may still grow."""
+
+    __slots__ = ("count", "end", "last_type", "opening")
+
+    def __init__(self, opening: Session) -> None:
+        self.opening = opening
+        self.end = opening.end
+        self.last_type = opening.last_type
+        self.count = opening.count
+
+    @classmethod
+    def opened(cls, event: Event) -> "Visit":
+        return cls(Session(event.id, event.at, event.at, event.type, event.type, 1, event.channel))
+
+    def join(self, event: Event) -> None:
+        self.end = event.at
+        self.last_type = event.type
+        self.count += 1
+
+    def session(self) -> Session:
+        first = self.opening
+        return Session(first.id, first.start, self.end, first.first_type, self.last_type, self.count, first.channel)

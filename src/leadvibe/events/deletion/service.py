@@ -1,0 +1,101 @@
+"""Deletes events wherever they are, and scores their leads without them."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import raw
+from leadvibe.core.ids import read
+from leadvibe.core.problems import Unavailable
+from leadvibe.core.scope import Scope
+from leadvibe.events.inbox import ROUTES
+from leadvibe.events.models import Event, FailedEvent, IdempotencyKey, InboxEvent
+from leadvibe.events.remains import readable
+from leadvibe.leads.activity import look_up_last_events
+from leadvibe.scoring.acting import clock, hold, replay_all, tell_scores
+from leadvibe.scoring.claim import hold_routes
+from leadvibe.scoring.repository import among
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    deleted: int
+
+
+class EventDeletions:
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self.session = session
+        self.scope = scope
+
+    async def delete(self, ids: Iterable[str]) -> Deleted:
+        event_ids = {event_id for event_id in (read("ev", text) for text in ids) if event_id is not None}
+        if not event_ids:
+            return Deleted(0)
+        # In this order they go their way, so none slips through.
+        waiting = await self._waiting(event_ids)
+        failed = await self._failed(event_ids)
+        return Deleted(waiting + failed + await self._processed(event_ids))
+
+    async def _waiting(self, event_ids: Collection[UUID]) -> int:
+        routes = range(ROUTES)
+        found = select(InboxEvent.route).where(*self._in_inbox(routes, event_ids)).distinct()
+        routes = sorted(await self.session.scalars(found))
+        if not routes:
+            return 0
+        await hold_routes(await raw(self.session), routes)
+        gone = delete(InboxEvent).where(*self._in_inbox(routes, event_ids))
+        return await self._use_keys(gone.returning(InboxEvent.event_id, InboxEvent.body))
+
+    def _in_inbox(self, routes: Iterable[int], event_ids: Collection[UUID]) -> Sequence[ColumnElement[bool]]:
+        return (
+            InboxEvent.unit_id == self.scope.unit_id,
+            InboxEvent.route.in_(routes),
+            InboxEvent.event_id == _any_of(event_ids),
+        )
+
+    async def _failed(self, event_ids: Collection[UUID]) -> int:
+        gone = delete(FailedEvent).where(
+            FailedEvent.unit_id == self.scope.unit_id, FailedEvent.event_id == _any_of(event_ids)
+        )
+        return await self._use_keys(gone.returning(FailedEvent.event_id, FailedEvent.body))
+
+    async def _use_keys(self, gone: Any) -> int:
+        """Delete events that were not processed, whose keys nobody has used yet: whoever sends them again is late."""
+        rows: Sequence[Any] = (await self.session.execute(gone.execution_options(synchronize_session=False))).all()
+        read_events = ((row[0], readable(row[1])) for row in rows)
+        keys = sorted(
+            (event.idempotency_key, event_id, event.lead_id)
+            for event_id, event in read_events
+            if event is not None and event.idempotency_key is not None
+        )
+        for key, event_id, lead_id in keys:
+            used = insert(IdempotencyKey).values(
+                unit_id=self.scope.unit_id, key=key, event_id=event_id, lead_id=lead_id
+            )
+            await self.session.execute(used.on_conflict_do_nothing())
+        return len(rows)
+
+    async def _processed(self, event_ids: Collection[UUID]) -> int:
+        mine = (Event.unit_id == self.scope.unit_id) & (Event.event_id == _any_of(event_ids))
+        lead_ids = sorted(await self.session.scalars(select(Event.lead_id).where(mine).distinct()))
+        if not lead_ids:
+            return 0
+        # A merge may have left events with a lead that is scored no more.
+        states = await hold(self.session, self.scope.unit_id, [], also=lead_ids)
+        gone = delete(Event).where(mine, Event.lead_id == among(lead_ids)).returning(Event.event_id)
+        deleted = (await self.session.scalars(gone.execution_options(synchronize_session=False))).all()
+        if await self.session.scalar(select(func.count(Event.event_id)).where(mine)):
+            raise Unavailable("These events went to another lead just now; try again.")
+        evolved = await replay_all(self.session, states, await clock(self.session))
+        await look_up_last_events(self.session, self.scope.unit_id, lead_ids)
+        await tell_scores(self.session, evolved)
+        return len(deleted)
+
+
+def _any_of(event_ids: Collection[UUID]) -> ColumnElement[Any]:
+    return any_(literal(list(event_ids), ARRAY(Uuid)))

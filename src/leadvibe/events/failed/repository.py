@@ -1,0 +1,118 @@
+"""Events that were set aside since they could not be processed: listed with their error, and sent round once more."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import delete, text
+
+from leadvibe.core.http import Page
+from leadvibe.core.ids import read
+from leadvibe.core.instants import from_micros
+from leadvibe.core.problems import NotFound
+from leadvibe.core.repository import Repository
+from leadvibe.events.inbox import INBOX_CHANNEL, decode
+from leadvibe.events.models import FailedEvent, InboxEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    alias_kind: str
+    raw_value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What waits in a body."""
+
+    event_type: str
+    lead_id: str | None
+    aliases: list[Alias]
+    timestamp: datetime | None
+    metadata: dict[str, Any]
+    idempotency_key: str | None
+    skip_triggers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    id: UUID
+    event_id: UUID
+    unit_id: str
+    received_at: datetime
+    failed_at: datetime
+    attempts: int
+    error: str
+    event: Accepted | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPage:
+    items: list[Failed]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    message: str
+    event_id: UUID
+
+
+class FailedEventRepository(Repository[FailedEvent]):
+    model = FailedEvent
+
+    async def list(self, page: Page) -> FailedPage:
+        """The newest first."""
+        newest_first = self._select().order_by(FailedEvent.failed_at.desc(), FailedEvent.event_id.desc())
+        rows = await self.paginate(newest_first, page)
+        return FailedPage([_shown(row) for row in rows.items], rows.total)
+
+    async def retry(self, event_id: str) -> Retry:
+        """Move it back to where events wait to be processed."""
+        found = await self.session.execute(
+            delete(FailedEvent)
+            .where(FailedEvent.unit_id == self.scope.unit_id, FailedEvent.event_id == read("ev", event_id))
+            .returning(FailedEvent.route, FailedEvent.event_id, FailedEvent.received_at, FailedEvent.body)
+        )
+        row = found.one_or_none()
+        if row is None:
+            raise NotFound("There is no such failed event here.")
+        route, found_id, received_at, body = row
+        again = InboxEvent(
+            route=route, event_id=found_id, unit_id=self.scope.unit_id, received_at=received_at, body=body
+        )
+        self.session.add(again)
+        await self.session.flush()
+        await self.session.execute(text(f"NOTIFY {INBOX_CHANNEL}"))
+        return Retry("event queued", found_id)
+
+
+def _shown(row: FailedEvent) -> Failed:
+    return Failed(
+        id=row.event_id,
+        event_id=row.event_id,
+        unit_id=row.unit_id,
+        received_at=row.received_at,
+        failed_at=row.failed_at,
+        attempts=row.attempts,
+        error=row.error,
+        event=_accepted(row.body),
+    )
+
+
+def _accepted(body: bytes) -> Accepted | None:
+    try:
+        event = decode(body)
+        return Accepted(
+            event_type=event.event_type,
+            lead_id=event.lead_id,
+            aliases=[Alias(alias.kind, alias.raw_value) for alias in event.aliases],
+            timestamp=None if event.timestamp is None else from_micros(event.timestamp),
+            metadata=msgspec.json.decode(event.metadata),
+            idempotency_key=event.idempotency_key,
+            skip_triggers=event.skip_triggers,
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):  # perhaps that is why it failed
+        return None

@@ -1,0 +1,41 @@
+"""Failed events as an admin sees them."""
+
+from typing import Any
+
+from leadvibe.core.schemas import Read, Time
+from leadvibe.events.schemas import EventId
+
+
+class AliasRead(Read):
+    alias_kind: str
+    raw_value: str
+
+
+class AcceptedRead(Read):
+    """The event as it was accepted."""
+
+    event_type: str
+    lead_id: str | None
+    aliases: list[AliasRead]
+    timestamp: Time | None
+    metadata: dict[str, Any]
+    idempotency_key: str | None
+    skip_triggers: bool
+
+
+class FailedEventRead(Read):
+    """An event that could not be processed, and why; `event` is null where it can't even be read."""
+
+    id: EventId
+    event_id: EventId
+    unit_id: str
+    received_at: Time
+    failed_at: Time
+    attempts: int
+    error: str
+    event: AcceptedRead | None
+
+
+class Retried(Read):
+    message: str
+    event_id: EventId

@@ -1,0 +1,100 @@
+"""What was accepted and waits, what was processed, what failed."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from leadvibe.core.models import Base, Blob, Id, Instant, Json, OfUnit, Tenant
+
+
+class InboxEvent(Base):
+    """An event that was accepted and isn't processed yet: the row's presence is its state."""
+
+    __tablename__ = "inbox"
+    # Workers claim across OUs by route, so the route leads the key.
+    __table_args__ = (
+        {
+            "postgresql_with": {
+                "autovacuum_vacuum_scale_factor": "0",
+                "autovacuum_vacuum_threshold": "20000",
+                "autovacuum_vacuum_cost_delay": "0",
+            }
+        },
+    )
+
+    route: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit_id: Mapped[Id]
+    received_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+    body: Mapped[Blob]
+
+
+class Event(Base, Tenant):
+    """An event that was processed: the log, one row each."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
+        Index("ix_events_lead", "unit_id", "lead_id", "occurred_at", "event_id"),
+        Index("ix_events_newest", "unit_id", "occurred_at", "event_id"),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lead_id: Mapped[Id]
+    event_type: Mapped[Id]
+    occurred_at: Mapped[Instant]
+    sent_at: Mapped[Instant | None]
+    """What the client sent, where that was later than the receipt and `occurred_at` was clamped to it."""
+    received_at: Mapped[Instant]
+    scored_at: Mapped[Instant]
+    channel: Mapped[str | None]
+    # `metadata` is a name that declarative classes reserve.
+    attributes: Mapped[Json] = mapped_column("metadata")
+    digest: Mapped[Blob]
+    """SHA-256 of the metadata's canonical JSON: breaks ties in the canonical order."""
+    idempotency_key: Mapped[str | None]
+    config_version: Mapped[int] = mapped_column(Integer)
+    suppression_reason: Mapped[str | None]
+    session_id: Mapped[UUID | None]
+    original_lead_id: Mapped[str | None]
+
+
+class IdempotencyKey(Base, OfUnit):
+    """A key that was used: it outlives its event and goes with its lead."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index("ix_idempotency_keys_lead", "unit_id", "lead_id"),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    key: Mapped[Id] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID]
+    lead_id: Mapped[Id | None]
+
+
+class FailedEvent(Base, OfUnit):
+    """An event that could not be processed: kept with its error until somebody retries it."""
+
+    __tablename__ = "failed_events"
+    __table_args__ = (Index("ix_failed_events_newest", "unit_id", "failed_at"),)
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    route: Mapped[int] = mapped_column(SmallInteger)
+    received_at: Mapped[Instant]
+    failed_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+    attempts: Mapped[int] = mapped_column(server_default=text("1"))
+    error: Mapped[str]
+    body: Mapped[Blob]
+
+
+class EventType(Base, OfUnit):
+    """A type of event the OU has seen or named in a rule."""
+
+    __tablename__ = "event_types"
+
+    event_type: Mapped[Id] = mapped_column(primary_key=True)
+    hidden: Mapped[bool] = mapped_column(server_default=text("false"))
+    max_processing_scope: Mapped[str] = mapped_column(server_default=text("'activate'"))
+    first_seen_at: Mapped[Instant] = mapped_column(server_default=text("now()"))

@@ -1,0 +1,109 @@
+"""Events as lists show them, and what lists are narrowed by."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, computed_field
+
+from leadvibe.core import ids
+from leadvibe.core.instants import from_micros, micros
+from leadvibe.core.ranges import Range
+from leadvibe.core.schemas import PlainText, Read, Time, check_plain
+
+
+def _show(value: object) -> object:
+    return ids.show("ev", value) if isinstance(value, UUID) else value
+
+
+EventId = Annotated[str, BeforeValidator(_show)]
+"""`ev_…` on the wire, a UUID in the table."""
+
+
+class EventRead(Read):
+    """An event that was processed. `timestamp` and `created_at` both say when it happened."""
+
+    event_id: EventId
+    org_id: str
+    unit_id: str
+    lead_id: str
+    event_type: str
+    timestamp: Time = Field(validation_alias="occurred_at")
+    received_at: Time
+    channel: str | None
+    metadata: dict[str, Any]
+    suppression_reason: str | None
+    original_lead_id: str | None
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.event_id
+
+    @computed_field
+    @property
+    def created_at(self) -> Time:
+        return self.timestamp
+
+
+class MetadataTerm(NamedTuple):
+    """A key of the metadata and the value that it has, compared as text."""
+
+    key: str
+    value: str
+
+    @classmethod
+    def read(cls, text: str) -> "MetadataTerm":
+        key, colon, value = check_plain(text).partition(":")
+        if not key or not colon:
+            raise ValueError("must be key:value, like utm_campaign:fall2025")
+        return cls(key, value)
+
+
+class Cursor(NamedTuple):
+    """Where in a list, newest first, a page goes on: after this event."""
+
+    occurred_at: datetime
+    event_id: UUID
+
+    def __str__(self) -> str:
+        return f"{micros(self.occurred_at)}_{self.event_id.hex}"
+
+    @classmethod
+    def read(cls, text: str) -> "Cursor":
+        instant, _, event_id = text.partition("_")
+        try:
+            return cls(from_micros(int(instant)), UUID(hex=event_id))
+        except (ValueError, OverflowError):
+            raise ValueError("must be taken from a page's Link header") from None
+
+
+def _check_cursor(text: str) -> str:
+    Cursor.read(text)
+    return text
+
+
+class LeadEventFilter(BaseModel):
+    event_type: PlainText | None = None
+    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+        default=None, description="Go on after this event, as the Link header says; `page` then only counts"
+    )
+
+    @property
+    def start(self) -> Cursor | None:
+        return None if self.after is None else Cursor.read(self.after)
+
+
+class EventFilter(LeadEventFilter):
+    lead_id: PlainText | None = None
+    range: Range = Range.ALL
+    channel: PlainText | None = Field(default=None, description="`all` is any")
+    metadata: list[Annotated[MetadataTerm, PlainValidator(MetadataTerm.read, json_schema_input_type=str)]] = Field(
+        default_factory=list, max_length=20, description="`key:value`, may be repeated"
+    )
+    logic: Literal["and", "or"] = Field(default="and", description="Whether every metadata filter must match, or one")
+
+
+class EventPropertiesRead(Read):
+    event_type: str
+    properties: list[str]

@@ -1,0 +1,125 @@
+"""What happened to one lead: its events, what was noted beside them, and what silence cost, newest first."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    SQLColumnExpression,
+    Subquery,
+    Text,
+    Uuid,
+    cast,
+    extract,
+    func,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.http import Page
+from leadvibe.core.scope import Scope
+from leadvibe.events.models import Event
+from leadvibe.events.repository import COLUMNS, EventPage
+from leadvibe.events.schemas import LeadEventFilter
+from leadvibe.leads.models import TimelineEntry
+from leadvibe.leads.presence import demand_lead
+from leadvibe.scoring.models import ScoreEntry
+
+DECAY = cast("DECAY", Text)
+SYSTEM = cast("system", Text)
+"""The channel of what no visitor did."""
+
+Value = SQLColumnExpression[Any]
+Rows = Select[*tuple[Any, ...]]
+"""Rows of the columns that events are listed by."""
+
+
+class Timeline:
+    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self.session = session
+        self.scope = scope
+
+    async def of_lead(self, lead_id: str, where: LeadEventFilter, page: Page) -> EventPage:
+        await demand_lead(self.session, self.scope, lead_id)
+        skipped = page.offset if where.start is None else 0
+        wanted = skipped + page.limit + 1
+        parts = [rows.subquery() for rows in (self._events(lead_id), self._notes(lead_id), self._decays(lead_id))]
+        # Each part is cut by itself too, so that its own index serves it.
+        newest = union_all(*(_newest(part, where).limit(wanted) for part in parts))
+        query = _newest(newest.subquery(), where).offset(skipped).limit(page.limit + 1)
+        rows = (await self.session.execute(query)).all()
+        everything = union_all(*(_of_type(part, where.event_type) for part in parts)).subquery()
+        total = await self.session.scalar(select(func.count()).select_from(everything))
+        return EventPage.of(self.scope, rows, page, total or 0)
+
+    def _events(self, lead_id: str) -> Rows:
+        return select(*COLUMNS).where(Event.unit_id == self.scope.unit_id, Event.lead_id == lead_id)
+
+    def _notes(self, lead_id: str) -> Rows:
+        """Resets, merges and aliases that two leads claim."""
+        return select(
+            *_row(
+                _identity(TimelineEntry.lead_id, TimelineEntry.kind, TimelineEntry.subject),
+                TimelineEntry.lead_id,
+                TimelineEntry.kind,
+                TimelineEntry.occurred_at,
+                TimelineEntry.occurred_at,
+                SYSTEM,
+                TimelineEntry.data.concat(func.jsonb_build_object("channel", SYSTEM)),
+            )
+        ).where(TimelineEntry.unit_id == self.scope.unit_id, TimelineEntry.lead_id == lead_id)
+
+    def _decays(self, lead_id: str) -> Rows:
+        """The steps as the ledger has them now: one row for all rulesets."""
+        instant = cast(extract("epoch", ScoreEntry.occurred_at) * 1_000_000, BigInteger)
+        told = func.jsonb_build_object(
+            *("channel", SYSTEM),
+            *("decay_id", ScoreEntry.subject_id),
+            *("steps", 1),
+            *("decrease", -func.min(ScoreEntry.points)),
+            *("rulesets", func.jsonb_object_agg(ScoreEntry.ruleset_id, ScoreEntry.applied)),
+        )
+        step = (ScoreEntry.lead_id, ScoreEntry.occurred_at, ScoreEntry.subject_id)
+        return (
+            select(
+                *_row(
+                    _identity(ScoreEntry.lead_id, ScoreEntry.subject_id, instant),
+                    ScoreEntry.lead_id,
+                    DECAY,
+                    ScoreEntry.occurred_at,
+                    func.max(ScoreEntry.recorded_at),
+                    SYSTEM,
+                    told,
+                )
+            )
+            .where(ScoreEntry.unit_id == self.scope.unit_id, ScoreEntry.lead_id == lead_id)
+            .where(ScoreEntry.superseded_at.is_(None), ScoreEntry.kind == "decay", ScoreEntry.applied != 0)
+            .group_by(*step)
+        )
+
+
+def _row(*told: Value) -> list[Value]:
+    """Something that is no event, in the columns of one."""
+    nothing = (null(), null())  # neither suppressed nor from another lead
+    return [value.label(column.name) for value, column in zip((*told, *nothing), COLUMNS, strict=True)]
+
+
+def _identity(*parts: Value) -> Value:
+    """The same thing has the same id in every reading, so that pages go on where they ended."""
+    return cast(func.md5(func.concat_ws("/", *parts)), Uuid)
+
+
+def _newest(part: Subquery, where: LeadEventFilter) -> Rows:
+    query = _of_type(part, where.event_type).order_by(part.c.occurred_at.desc(), part.c.event_id.desc())
+    if where.start is not None:
+        query = query.where(tuple_(part.c.occurred_at, part.c.event_id) < where.start)
+    return query
+
+
+def _of_type(part: Subquery, event_type: str | None) -> Rows:
+    return select(part) if event_type is None else select(part).where(part.c.event_type == event_type)

@@ -1,0 +1,83 @@
+"""Deletes a lead at once; what is left of it elsewhere is erased by a job."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.jobs import enqueue
+from leadvibe.core.problems import NotFound
+from leadvibe.core.scope import Scope
+from leadvibe.events.models import IdempotencyKey
+from leadvibe.leads.deletion.tasks import EraseTraces
+from leadvibe.leads.merging.origins import hold_whole
+from leadvibe.leads.models import Alias, Lead, Tombstone
+from leadvibe.leads.tombstones import lead_digest
+from leadvibe.scoring.acting import clock
+from leadvibe.scoring.repository import among
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    lead_id: str
+    message: str = "Lead deletion initiated"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    lead_id: str
+    status: str
+
+
+class Deletions:
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self.session = session
+        self.scope = scope
+
+    async def start(self, lead_id: str) -> Started:
+        """In one transaction, so that nobody sees half a lead and what comes afterwards meets none."""
+        _, merged = await hold_whole(self.session, self.scope, [lead_id])
+        lead_ids = [lead_id, *merged]
+        names = EraseTraces(
+            self.scope.org_id,
+            self.scope.unit_id,
+            await clock(self.session),
+            lead_ids,
+            await self._aliases(lead_ids),
+        )
+        await self._bury(names.digests, names.deleted_at)
+        for model in (IdempotencyKey, Lead):  # the rest goes with the leads
+            gone = delete(model).where(model.unit_id == self.scope.unit_id, model.lead_id == among(lead_ids))
+            await self.session.execute(gone.execution_options(synchronize_session=False))
+        await enqueue(self.session, names)
+        return Started(lead_id)
+
+    async def of(self, lead_id: str) -> Deletion:
+        query = select(Tombstone.status).where(
+            Tombstone.unit_id == self.scope.unit_id, Tombstone.digest == lead_digest(lead_id)
+        )
+        status = await self.session.scalar(query)
+        if status is None:
+            raise NotFound("No lead of this id was ever deleted here.")
+        return Deletion(lead_id, status)
+
+    async def _aliases(self, lead_ids: Sequence[str]) -> list[tuple[str, str]]:
+        query = select(Alias.kind, Alias.value).where(
+            Alias.unit_id == self.scope.unit_id, Alias.lead_id == among(lead_ids)
+        )
+        return [(kind, value) for kind, value in await self.session.execute(query)]
+
+    async def _bury(self, digests: Collection[bytes], at: datetime) -> None:
+        rows = [
+            {"unit_id": self.scope.unit_id, "digest": digest, "status": "queued", "deleted_at": at}
+            for digest in sorted(digests)
+        ]
+        new = insert(Tombstone)
+        again = new.on_conflict_do_update(
+            index_elements=["unit_id", "digest"],
+            set_={"status": new.excluded.status, "deleted_at": new.excluded.deleted_at},
+        )
+        await self.session.execute(again, rows)

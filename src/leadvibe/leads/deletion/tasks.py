@@ -1,0 +1,84 @@
+"""Erases what is left of a deleted lead outside its own rows: in the queue, among failed events, on the stream."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import msgspec
+from sqlalchemy import delete, or_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import transaction
+from leadvibe.core.jobs import Registration, register
+from leadvibe.core.scope import Scope, system_scope
+from leadvibe.core.stream import take_back
+from leadvibe.events.inbox import Received
+from leadvibe.events.remains import rewrite_failed, rewrite_waiting
+from leadvibe.leads.models import TimelineEntry, Tombstone
+from leadvibe.leads.tombstones import alias_digest, lead_digest, outlived
+from leadvibe.scoring.repository import among
+
+
+@dataclass(frozen=True)
+class EraseTraces:
+    """What a lead that was deleted at this instant, and those that went into it, were known by."""
+
+    org_id: str
+    unit_id: str
+    deleted_at: datetime
+    lead_ids: list[str]
+    aliases: list[tuple[str, str]]
+
+    @property
+    def scope(self) -> Scope:
+        return system_scope(self.org_id, self.unit_id)
+
+    @cached_property
+    def digests(self) -> frozenset[bytes]:
+        leads = (lead_digest(lead_id) for lead_id in self.lead_ids)
+        return frozenset((*leads, *(alias_digest(kind, value) for kind, value in self.aliases)))
+
+    def left_of(self, event: Received) -> Received | None:
+        return outlived(event, self.digests.__contains__)
+
+
+async def erase_traces(traces: EraseTraces) -> None:
+    """Each step is done when it was done once, so a run that was broken off begins again."""
+    await _note(traces, "running")
+    await rewrite_waiting(traces.scope, traces.deleted_at, traces.left_of)
+    await rewrite_failed(traces.scope, traces.deleted_at, traces.left_of)
+    async with transaction(traces.scope) as session:
+        await _forget_conflicts(session, traces)
+        for lead_id in traces.lead_ids:
+            await take_back(session, traces.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))
+    await _note(traces, "completed")
+
+
+async def _forget_conflicts(session: AsyncSession, traces: EraseTraces) -> None:
+    """Other leads' timelines tell with whom they contended for an alias."""
+    holder, claimant = (TimelineEntry.data[name].astext for name in ("holder", "claimant"))
+    await session.execute(
+        delete(TimelineEntry)
+        .where(TimelineEntry.unit_id == traces.unit_id, TimelineEntry.kind == "alias_conflict")
+        .where(or_(holder == among(traces.lead_ids), claimant == among(traces.lead_ids)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _give_up(traces: EraseTraces, _error: Exception) -> None:
+    await _note(traces, "failed")
+
+
+async def _note(traces: EraseTraces, status: str) -> None:
+    """Unless it was deleted once more meanwhile: that is told of then."""
+    async with transaction(traces.scope) as session:
+        for digest in sorted(traces.digests):
+            await session.execute(
+                update(Tombstone)
+                .where(Tombstone.unit_id == traces.unit_id, Tombstone.digest == digest)
+                .where(Tombstone.deleted_at == traces.deleted_at)
+                .values(status=status)
+            )
+
+
+register(EraseTraces.__name__, Registration(EraseTraces, erase_traces, _give_up, 10, timedelta(seconds=1)))

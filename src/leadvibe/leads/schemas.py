@@ -1,0 +1,132 @@
+"""Leads as the API takes and shows them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
+
+from leadvibe.core import ids
+from leadvibe.core.ranges import Range
+from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write
+from leadvibe.leads.metadata import Metadata
+
+Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Reference = Annotated[PlainText, Field(min_length=1, max_length=200)]
+
+
+class LeadRead(Read):
+    """A lead's record; `merged_into` names the lead that took it in."""
+
+    lead_id: str
+    org_id: str
+    unit_id: str
+    account_id: str | None
+    owner_id: str | None
+    owner_name: str | None
+    created_at: Time
+    updated_at: Time
+    merged_into: str | None
+    metadata: dict[str, Any]
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.lead_id
+
+
+class ScoredLeadRead(LeadRead):
+    """A lead with its scores: `score` is the primary ruleset's total, the maps hold every ruleset's."""
+
+    score: int
+    ruleset_id: str | None
+    last_event_at: Time | None
+    last_event_type: str | None
+    score_reset_at: Time | None
+    engagement_scores: dict[str, int]
+    profile_scores: dict[str, int] = Field(default_factory=dict)
+    ruleset_names: dict[str, str]
+    engagement_primary_ruleset_name: str | None
+    profile_primary_ruleset_name: str | None = None
+
+
+class LeadDetailRead(ScoredLeadRead):
+    """A lead's record under `lead` and flat beside it, with its account."""
+
+    lead: LeadRead
+    account: dict[str, Any] = Field(default_factory=dict)
+
+
+class LeadList(Read):
+    leads: list[ScoredLeadRead]
+    total: int
+    page: int
+    limit: int
+
+
+class LeadCreate(Write):
+    lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"))
+    attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
+    account_id: Reference | None = None
+    owner_id: Reference | None = None
+
+
+class LeadChange(Write):
+    """Metadata that is sent replaces the whole; `null` takes the account or the owner away."""
+
+    attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
+    account_id: Reference | None = None
+    owner_id: Reference | None = None
+
+
+class MetadataRead(Read):
+    lead_id: str
+    org_id: str
+    unit_id: str
+    metadata: dict[str, Any]
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.lead_id
+
+
+class AliasRead(Read):
+    """A name by which the lead is recognised: `value` as it is compared, `raw_value` as it was first sent."""
+
+    alias_id: Annotated[str, BeforeValidator(lambda value: ids.show("al", value))]
+    kind: str
+    value: str
+    raw_value: str
+    created_at: Time
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.alias_id
+
+    @computed_field
+    @property
+    def alias_kind(self) -> str:
+        return self.kind
+
+
+class LeadMatchRead(Read):
+    """A lead that was found; the levels are null while nothing classifies it."""
+
+    lead_id: str
+    match_type: Literal["id", "alias"]
+    best_alias: str | None
+    engagement_level: str | None = None
+    profile_level: str | None = None
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.lead_id
+
+
+class LeadFilter(BaseModel):
+    range: Range = Field(default=Range.ALL, description="When the lead was created")
+    min_score: Points | None = None
+    max_score: Points | None = None
+    event_type: PlainText | None = Field(default=None, description="The type of the lead's last event")
+    last_active: Literal["any", "7d", "30d"] = "any"

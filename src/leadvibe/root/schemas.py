@@ -1,0 +1,13 @@
+"""What the server says of itself."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class StatusRead(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+class HomeRead(StatusRead):
+    page: Literal["home"] = "home"

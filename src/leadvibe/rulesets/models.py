@@ -1,0 +1,108 @@
+"""What scoring depends on: rulesets, their rules, and the versions of the configuration."""
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, object_session
+
+from leadvibe.core.models import Authored, Base, Big, Id, Instant, Json, OfUnit
+from leadvibe.core.scope import OrgScope
+
+
+class Configured(OfUnit, Authored):
+    """A part of an OU's configuration."""
+
+    @property
+    def org_id(self) -> str:
+        """The organization of the scope that it was read under."""
+        session = object_session(self)
+        scope = session and session.info["scope"]
+        if not isinstance(scope, OrgScope):
+            raise TypeError("read outside a scope")
+        return scope.org_id
+
+
+class Ruleset(Base, Configured):
+    __tablename__ = "rulesets"
+    __table_args__ = (
+        UniqueConstraint("unit_id", "name"),
+        Index("uq_rulesets_primary", "unit_id", unique=True, postgresql_where=text("is_primary")),
+    )
+
+    ruleset_id: Mapped[Id] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    score_column: Mapped[str] = mapped_column(server_default=text("'total_score'"))
+    is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    start_at: Mapped[Instant | None]
+    end_at: Mapped[Instant | None]
+
+
+class Rule(Base, Configured):
+    __tablename__ = "rules"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["unit_id", "ruleset_id"], ["rulesets.unit_id", "rulesets.ruleset_id"], ondelete="CASCADE"
+        ),
+        UniqueConstraint("unit_id", "ruleset_id", "event_type", "filters_key"),
+    )
+
+    rule_id: Mapped[Id] = mapped_column(primary_key=True)
+    ruleset_id: Mapped[Id]
+    event_type: Mapped[Id]
+    weight: Mapped[int]
+    icon: Mapped[str | None]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    start_at: Mapped[Instant | None]
+    end_at: Mapped[Instant | None]
+    attribute_filters: Mapped[Json] = mapped_column(server_default=text("'[]'::jsonb"))
+    filters_key: Mapped[str] = mapped_column(server_default=text("''"))
+    """Digest of the attribute filters: two rules for one event type must differ in it."""
+    max_per_lead: Mapped[int | None]
+
+
+class SurgePolicy(Base, Configured):
+    """What an OU stored of its surge policy; what it left out is the mode's own."""
+
+    __tablename__ = "surge_policies"
+
+    mode: Mapped[str]
+    bands: Mapped[Json | None]
+    """Of the mode `custom` only."""
+    idle_reset_seconds: Mapped[int | None]
+    multiplier_cap: Mapped[float | None]
+
+
+class Decay(Base, Configured):
+    """What a period of silence costs."""
+
+    __tablename__ = "decays"
+
+    decay_id: Mapped[Id] = mapped_column(primary_key=True)
+    name: Mapped[str | None]
+    inactive_for: Mapped[int]
+    unit: Mapped[str]
+    """hours, days or weeks."""
+    decrease: Mapped[int]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class InorganicFilter(Base, Configured):
+    """How many events of a type a person can make in a while: what is more is a machine's."""
+
+    __tablename__ = "inorganic_filters"
+
+    filter_id: Mapped[Id] = mapped_column(primary_key=True)
+    event_type: Mapped[Id]
+    count_threshold: Mapped[int]
+    time_window_ms: Mapped[Big]
+    group_events: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class ConfigVersion(Base, OfUnit):
+    """A snapshot of everything that scoring depends on, never changed once written."""
+
+    __tablename__ = "config_versions"
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    snapshot: Mapped[Json]
+    created_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+    created_by: Mapped[str | None]

@@ -1,0 +1,64 @@
+"""Compiled plans, kept by each process: a version never changes, so only what is new is read and compiled."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.access.models import OrgUnit
+from leadvibe.core.db import Database, database
+from leadvibe.engine import Plans, Version
+from leadvibe.rulesets.locks import keep_configurations
+from leadvibe.rulesets.versions import versions_after
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlans:
+    """An OU's compiled configuration."""
+
+    plans: Plans
+    primary: str | None
+    """The ruleset whose total is "the" score; None where the OU has no ruleset."""
+
+    def overall(self, totals: Mapping[str, int]) -> int:
+        """The score that lists and levels show."""
+        return totals.get(self.primary, 0) if self.primary is not None else 0
+
+
+_kept: WeakKeyDictionary[Database, dict[str, UnitPlans]] = WeakKeyDictionary()
+
+
+async def held_plans(session: AsyncSession, unit_ids: Collection[str]) -> dict[str, UnitPlans]:
+    """The current plans of OUs, whose configuration stays as it is until this transaction ends.
+
+    Asked for after the leads are locked, so that nobody folds a lead past a version without knowing it: the instant of
+    the next version is later than the commit.
+    """
+    await keep_configurations(session, unit_ids)
+    current = await session.execute(
+        select(OrgUnit.unit_id, OrgUnit.config_version).where(OrgUnit.unit_id.in_(unit_ids))
+    )
+    return {unit_id: await plans_of(session, unit_id, version) for unit_id, version in current.all()}
+
+
+async def plans_of(session: AsyncSession, unit_id: str, version: int) -> UnitPlans:
+    """The OU's plans, with all versions up to this one at least.
+
+    Not in a transaction that has made a version itself: what it rolls back would be kept.
+    """
+    units = _kept.setdefault(database(), {})
+    kept = units.get(unit_id)
+    if kept is None:
+        versions = await versions_after(session, unit_id, 0)
+        kept = units[unit_id] = UnitPlans(Plans.of(versions), _primary(versions))
+    elif kept.plans.newest < version:
+        versions = await versions_after(session, unit_id, kept.plans.newest)
+        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), _primary(versions))
+    return kept
+
+
+def _primary(versions: Sequence[Version]) -> str | None:
+    rulesets = versions[-1][2].get("rulesets", ())
+    return next((ruleset["ruleset_id"] for ruleset in rulesets if ruleset.get("is_primary")), None)

@@ -1,0 +1,162 @@
+"""Reads back what a replay needs: all of a lead's facts, and the ledger as it stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from leadvibe.core.instants import micros
+from leadvibe.engine import Adjustment, Awards, Event, Fact, Kind, Reset, Subject
+from leadvibe.scoring.identify import LeadKey
+
+# Every statement takes the leads as two arrays and answers with the lead's key first.
+READ_EVENTS: Final = """
+SELECT f.unit_id, f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
+       f.config_version, f.metadata::text, f.channel, f.suppression_reason, f.session_id
+FROM events f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
+"""
+
+READ_ADJUSTMENTS: Final = """
+SELECT f.unit_id, f.lead_id, f.original_lead_id, f.adjustment_id, f.adjusted_at, f.ruleset_id, f.points
+FROM score_adjustments f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
+"""
+
+READ_RESETS: Final = """
+SELECT f.unit_id, f.lead_id, f.reset_id, f.reset_at
+FROM score_resets f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
+WHERE NOT f.in_origins
+"""
+
+READ_ORIGINS: Final = """
+SELECT o.unit_id, o.lead_id, o.original_lead_id, o.taken_in_until
+FROM lead_origins o JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+  ON o.unit_id = w.unit_id AND o.lead_id = w.lead_id
+WHERE o.taken_in_until IS NOT NULL
+"""
+
+READ_ENTRIES: Final = """
+SELECT e.unit_id, e.lead_id, e.entry_id, e.kind, e.event_id, e.subject_id, e.ruleset_id, e.occurred_at,
+       e.awards::text, e.multiplier, e.points, e.applied
+FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+  ON e.unit_id = w.unit_id AND e.lead_id = w.lead_id
+WHERE e.superseded_at IS NULL
+"""
+
+_metadata = msgspec.json.Decoder(dict[str, Any])
+_awards = msgspec.json.Decoder(tuple[tuple[str, int], ...])
+
+Marking = tuple[str | None, UUID | None]
+"""What is stored of an event's mark: suppression reason and session."""
+
+Origins = dict[tuple[str, str, str], int]
+"""(unit, lead, lead of origin) → the instant up to which that lead's own resets took its facts in."""
+
+
+class StoredEntry(NamedTuple):
+    """A current line of the ledger."""
+
+    entry_id: int
+    kind: Kind
+    subject: Subject
+    ruleset_id: str
+    at: int
+    awards: Awards
+    multiplier: int
+    points: int
+    applied: int
+
+
+@dataclass(slots=True)
+class History:
+    """A lead as it is stored: facts in no order, the current ledger, what became of each event."""
+
+    facts: list[Fact] = field(default_factory=list[Fact])
+    entries: list[StoredEntry] = field(default_factory=list[StoredEntry])
+    marks: dict[UUID, Marking] = field(default_factory=dict[UUID, Marking])
+
+
+async def load(connection: asyncpg.Connection, leads: Sequence[LeadKey]) -> dict[LeadKey, History]:
+    """The histories of leads that this transaction has locked."""
+    histories = {lead: History() for lead in leads}
+    if not leads:
+        return histories
+    wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
+    origins = await load_origins(connection, leads)
+    for row in await connection.fetch(READ_EVENTS, *wanted):
+        history = histories[row[0], row[1]]
+        history.facts.append(taken_in(_event(row), origins.get(_origin(row))))
+        history.marks[row[3]] = (row[11], row[12])
+    for lead, acts in (await load_acts(connection, leads, origins)).items():
+        histories[lead].facts += acts
+    for row in await connection.fetch(READ_ENTRIES, *wanted):
+        histories[row[0], row[1]].entries.append(_entry(row))
+    return histories
+
+
+async def load_acts(
+    connection: asyncpg.Connection, leads: Sequence[LeadKey], origins: Origins
+) -> dict[LeadKey, list[Fact]]:
+    """The leads' facts that are no events: adjustments and resets, by lead."""
+    wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
+    acts: dict[LeadKey, list[Fact]] = {}
+    for row in await connection.fetch(READ_ADJUSTMENTS, *wanted):
+        adjustment = Adjustment(row[3], micros(row[4]), row[5], row[6])
+        if adjustment.at > origins.get(_origin(row), adjustment.at - 1):
+            acts.setdefault((row[0], row[1]), []).append(adjustment)
+    for row in await connection.fetch(READ_RESETS, *wanted):
+        acts.setdefault((row[0], row[1]), []).append(Reset(row[2], micros(row[3])))
+    return acts
+
+
+async def load_origins(connection: asyncpg.Connection, leads: Sequence[LeadKey]) -> Origins:
+    """How far the resets of merged leads reached, made while each was a lead of its own."""
+    rows = await connection.fetch(READ_ORIGINS, [unit for unit, _ in leads], [lead for _, lead in leads])
+    return {(row[0], row[1], row[2]): micros(row[3]) for row in rows}
+
+
+def taken_in(event: Event, until: int | None) -> Event:
+    """The event as it counts in a merged lead: not at all, if a reset of its own lead took it in before."""
+    return event if until is None or event.at > until else replace(event, taken_in=True)
+
+
+def _origin(row: asyncpg.Record) -> tuple[str, str, str]:
+    return row[0], row[1], row[2] or row[1]
+
+
+def _event(row: asyncpg.Record) -> Event:
+    return Event(
+        id=row[3],
+        type=row[4],
+        at=micros(row[5]),
+        digest=row[6],
+        key=row[7] or "",
+        version=row[8],
+        metadata=_metadata.decode(row[9]),
+        channel=row[10] or "",
+    )
+
+
+def _entry(row: asyncpg.Record) -> StoredEntry:
+    return StoredEntry(
+        entry_id=row[2],
+        kind=row[3],
+        subject=_subject(row[3], row[4], row[5]),
+        ruleset_id=row[6],
+        at=micros(row[7]),
+        awards=_awards.decode(row[8]),
+        multiplier=row[9],
+        points=row[10],
+        applied=row[11],
+    )
+
+
+def _subject(kind: Kind, event_id: UUID | None, subject_id: str) -> Subject:
+    if event_id is not None:
+        return event_id
+    return UUID(subject_id) if kind in {"adjustment", "reset"} else subject_id

@@ -1,0 +1,89 @@
+"""Tries a rule on one lead's events, and stores nothing."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import raw
+from leadvibe.core.scope import Scope
+from leadvibe.engine import Event, Reset, order
+from leadvibe.engine.instants import BEGINNING, END
+from leadvibe.engine.rules import Rule, Ruleset
+from leadvibe.engine.snapshots import RuleConfig
+from leadvibe.leads.presence import demand_lead
+from leadvibe.rulesets.repository import check_window
+from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.scoring.load import History, load
+from leadvibe.scoring.repository import ScoreRepository
+
+TRIED = "tried"
+"""The id of the rule while it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    matching_events: int
+    reason: str
+    current_score: int
+    projected_score: int
+
+    @property
+    def matches(self) -> bool:
+        return self.matching_events > 0
+
+
+class RuleTests:
+    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self.session = session
+        self.scope = scope
+
+    async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
+        check_window(draft.values(), None)
+        await demand_lead(self.session, self.scope, lead_id)
+        score = await self._score(lead_id, draft.ruleset_id)
+        key = self.scope.unit_id, lead_id
+        history = (await load(await raw(self.session), [key]))[key]
+        config = draft.model_dump(mode="json") | {"rule_id": TRIED}
+        events = _countable(history, draft.event_type)
+        matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
+        reason = _reason(draft.event_type, len(events), matching)
+        return RuleTest(matching, reason, score, score + draft.weight * matching)
+
+    async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
+        scores = ScoreRepository(self.session, self.scope)
+        rulesets = await scores.rulesets()
+        totals = (await scores.totals([lead_id])).get(lead_id, {})
+        chosen = rulesets.overall(totals) if ruleset_id is None else rulesets.of_id(ruleset_id)
+        return rulesets.score(lead_id, totals, chosen).score
+
+
+def _countable(history: History, event_type: str) -> list[Event]:
+    """The lead's events of a type that could count: not suppressed, and not taken in by a reset."""
+    events: list[Event] = []
+    for fact in sorted(history.facts, key=order):
+        match fact:
+            case Event() if fact.type == event_type and not fact.taken_in and history.marks[fact.id][0] is None:
+                events.append(fact)
+            case Reset():
+                events.clear()
+            case _:
+                pass
+    return events
+
+
+def _paid(rule: Rule, events: list[Event]) -> int:
+    uses = {TRIED: 0}
+    for event in events:
+        uses[TRIED] += rule.pays(event, uses)
+    return uses[TRIED]
+
+
+def _reason(event_type: str, events: int, matching: int) -> str:
+    if not events:
+        return f"The lead has no {event_type} event that could count."
+    if not matching:
+        return f"None of the lead's {events} {event_type} events is what the rule asks for."
+    return f"The rule would pay for {matching} of the lead's {events} {event_type} events."

@@ -1,0 +1,94 @@
+"""Lets fall due what silence and the configuration do to scores: decay steps, and the lifting of negatives."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import raw, transaction
+from leadvibe.core.instants import due_at
+from leadvibe.core.jobs import job, schedule
+from leadvibe.core.scope import Scope, system_scope
+from leadvibe.rulesets.plans import held_plans
+from leadvibe.rulesets.silence import AdvanceLeads
+from leadvibe.scoring.acting import clock, tell_scores
+from leadvibe.scoring.evolving import Evolution, LeadState, evolve, record, written_at
+from leadvibe.scoring.identify import LockedLead
+from leadvibe.scoring.load import load
+from leadvibe.scoring.save import Writes, save
+
+SLICE: Final = 200
+
+# Leads that somebody works on are let be: that work applies what is due.
+TAKE_DUE: Final = """
+SELECT unit_id, lead_id, standing, ledger_at, next_decay_at FROM leads
+WHERE next_decay_at <= clock_timestamp() AND merged_into IS NULL
+ORDER BY next_decay_at LIMIT $1
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+TAKE_NEXT: Final = """
+SELECT unit_id, lead_id, standing, ledger_at, next_decay_at FROM leads
+WHERE unit_id = $1 AND lead_id > $2 AND merged_into IS NULL AND standing IS NOT NULL
+ORDER BY lead_id LIMIT $3
+FOR NO KEY UPDATE
+"""
+
+log = structlog.get_logger()
+
+
+@schedule("* * * * *")
+async def advance_due_leads() -> None:
+    """Bring every lead up to now that something has fallen due for."""
+    advanced = 0
+    while taken := await advance_some():
+        advanced += taken
+    if advanced:
+        log.info("scores decayed", leads=advanced)
+
+
+async def advance_some() -> int:
+    """Advance a slice of the leads that are due; how many they were.
+
+    Being late changes nothing: each step carries the instant at which it was due. Nor does doing it twice.
+    """
+    async with transaction(None) as session:
+        rows = await (await raw(session)).fetch(TAKE_DUE, SLICE)
+        await _advance(session, rows)
+    return len(rows)
+
+
+@job(AdvanceLeads)
+async def advance_leads(message: AdvanceLeads) -> None:
+    """Let a new configuration reach the silent: what falls due for them, and when, is another matter now."""
+    scope, last = system_scope(message.org_id, message.unit_id), ""
+    while (reached := await _advance_after(scope, last)) is not None:
+        last = reached
+
+
+async def _advance_after(scope: Scope, last: str) -> str | None:
+    async with transaction(scope) as session:
+        rows = await (await raw(session)).fetch(TAKE_NEXT, scope.unit_id, last, SLICE)
+        await _advance(session, rows)
+    return rows[-1]["lead_id"] if rows else None
+
+
+async def _advance(session: AsyncSession, rows: Sequence[asyncpg.Record]) -> None:
+    """Bring locked leads up to now, and write what that changes."""
+    plans = await held_plans(session, {row[0] for row in rows})
+    states = [LeadState.of(LockedLead(*row[:4]), plans[row[0]]) for row in rows]
+    connection, now = await raw(session), await clock(session)
+    histories = await load(connection, [state.key for state in states if not state.takes([])])
+    writes = Writes()
+    evolved: dict[str, list[tuple[LeadState, Evolution]]] = {}
+    for state, row in zip(states, rows, strict=True):
+        history = histories.get(state.key)
+        evolution = evolve(state, [], history, now)
+        if history is not None or evolution.written or due_at(evolution.outcome.next_decay_at) != row[4]:
+            record(state, evolution, history, written_at(state.lead, now), writes)
+            evolved.setdefault(row[0], []).append((state, evolution))
+    await save(connection, writes)
+    for unit_id in sorted(evolved):
+        await tell_scores(session, evolved[unit_id])

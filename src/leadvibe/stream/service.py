@@ -1,0 +1,85 @@
+"""An OU's frames, for as long as somebody may follow them."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from time import monotonic
+from typing import Final
+
+import structlog
+from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
+
+from leadvibe.access.listener import scope_of_listener
+from leadvibe.config import settings
+from leadvibe.core.broadcast import Broadcaster
+from leadvibe.core.logs import summary
+from leadvibe.core.problems import Problem
+from leadvibe.core.scope import Scope
+from leadvibe.core.transience import is_transient
+
+RECHECK_SECONDS: Final = 60.0
+"""How long a stream may outlive the right to it: a token that expires, a credential that is revoked."""
+
+SEND_TIMEOUT: Final = 60.0
+"""Seconds that a client may take nothing before it is given up."""
+
+log = structlog.get_logger()
+
+
+class EventStream(EventSourceResponse):
+    """Sends texts until they end or the client goes away or takes no more; they hold their own keep-alives."""
+
+    def __init__(self, texts: AsyncGenerator[bytes]) -> None:
+        super().__init__(texts, ping=0, send_timeout=SEND_TIMEOUT)
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        with suppress(SendTimeoutError):
+            await super().__call__(scope, receive, send)
+            if self.active:  # the server stops, and the response was broken off
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def frame_number(last_event_id: str | None) -> int | None:
+    """The number of the last frame that a client has; one that no frame has for what we never gave it."""
+    if not last_event_id:
+        return None
+    return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19 else -1
+
+
+async def texts(
+    broadcaster: Broadcaster,
+    scope: Scope,
+    after: int | None,
+    still_allowed: Callable[[], Awaitable[bool]],
+    *,
+    named: bool,
+) -> AsyncGenerator[bytes]:
+    checked_at = monotonic()
+    keepalive = settings().stream_keepalive.total_seconds()
+    async with aclosing(broadcaster.follow(scope.unit_id, after, keepalive)) as blocks:
+        try:
+            async for block in blocks:
+                yield block.text(named=named)
+                if monotonic() - checked_at >= RECHECK_SECONDS:
+                    if not await still_allowed():
+                        return
+                    checked_at = monotonic()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("stream ended", reason=summary(error))  # the client comes back by itself and goes on
+
+
+async def may_still_follow(connection: HTTPConnection, unit_id: str | None, scope: Scope) -> bool:
+    """Whether the request would be let in again; yes, while nobody can be asked."""
+    try:
+        return (await scope_of_listener(connection, unit_id)).unit_id == scope.unit_id
+    except Problem as problem:
+        return problem.status >= 500
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        log.warning("right to follow not checked", reason=summary(error))
+        return True

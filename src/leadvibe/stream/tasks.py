@@ -1,0 +1,13 @@
+"""Keeps the stream's tables small."""
+
+from leadvibe.config import settings
+from leadvibe.core.db import transaction
+from leadvibe.core.jobs import schedule
+from leadvibe.core.stream import prune
+
+
+@schedule("*/5 * * * *")
+async def prune_stream_frames() -> None:
+    """Delete frames that nobody can resume after any more."""
+    async with transaction(None) as session:
+        await prune(session, settings().frame_lifetime)

@@ -1,0 +1,192 @@
+"""A lead is deleted, and nothing of it is left."""
+
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from leadvibe.core.jobs import drain_jobs
+from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+Drain = Callable[[], Awaitable[None]]
+
+QUAGGA = "quagga"
+"""Is in every name and value that the deleted lead has."""
+
+MAIL = [{"alias_kind": "email", "raw_value": f"{QUAGGA}@example.com"}]
+
+
+async def delete(caller: Caller, lead_id: str = "lead-1") -> None:
+    response = await caller.delete(f"/lead/{lead_id}")
+    assert (response.status_code, response.json()) == (
+        200,
+        {"message": "Lead deletion initiated", "lead_id": lead_id},
+    )
+
+
+async def status(caller: Caller, lead_id: str = "lead-1") -> str:
+    response = await caller.get(f"/leads/{lead_id}/deletion-status")
+    assert response.status_code == 200, response.text
+    return response.json()["status"]
+
+
+async def places_of(database: TestDatabase, mark: str) -> list[str]:
+    """The columns in which it is found, of every table."""
+    columns = await database.fetch(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns JOIN pg_tables"
+        " ON tablename = table_name AND schemaname = table_schema WHERE table_schema = 'public'"
+    )
+    found: list[str] = []
+    for column in columns:
+        name, table = column["column_name"], column["table_name"]
+        value = f'"{name}"' if column["data_type"] == "bytea" else f"convert_to(\"{name}\"::text, 'UTF8')"
+        if await database.fetchval(
+            f"SELECT count(*) FROM \"{table}\" WHERE position(convert_to($1, 'UTF8') IN {value}) > 0", mark
+        ):
+            found.append(f"{table}.{name}")
+    return found
+
+
+async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: TestDatabase) -> None:
+    """A lead that has left something wherever a lead can."""
+    main, other = f"{QUAGGA}-main", f"{QUAGGA}-other"
+    await make.rule("visit", 10)
+    await make.lead(main, metadata={"name": QUAGGA})
+    for lead_id in (main, other):
+        await make.event("visit", lead_id, metadata={"by": QUAGGA}, idempotency_key=f"{QUAGGA}-{lead_id}")
+    await make.event("visit", other, aliases=MAIL)
+    await make.event("visit", "neighbour-of-it", aliases=MAIL)
+    await drain()
+    await client.post(f"/lead/{other}/reset-scores")
+    await client.post("/leads/merge", json={"targetLeadId": main, "sourceLeadIds": [other]})
+    await client.post(f"/lead/{main}/adjust-score", json={"points": 3, "reason": f"for {QUAGGA}"})
+    await client.post(f"/lead/{main}/reset-scores")
+    await client.post("/admin/rescore", json={"lead_ids": [main]})
+    await drain_jobs()
+    await make.event("visit", other)
+    await make.event("visit", None, aliases=MAIL)
+    await make.event("visit", "neighbour-of-it", aliases=MAIL)
+    for event in (
+        Received("visit", main, [], None, b"{}", None, None),
+        Received("visit", None, [ReceivedAlias("email", f"{QUAGGA}@example.com", "")], None, b"{}", None, None),
+    ):
+        await database.execute(
+            "INSERT INTO failed_events (unit_id, event_id, route, received_at, error, body)"
+            " VALUES ($1, $2, $3, now(), 'broken', $4)",
+            *(client.unit_id, uuid4(), route_of(client.unit_id, event), encode(event)),
+        )
+
+
+async def test_nothing_of_a_deleted_lead_is_left_in_any_table(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await live_a_full_life(client, make, drain, database)
+    before = await places_of(database, QUAGGA)
+    assert {"inbox.body", "failed_events.body", "stream_frames.body", "timeline_entries.data"} <= set(before)
+
+    await delete(client, f"{QUAGGA}-main")
+    await drain_jobs()
+
+    assert await places_of(database, QUAGGA) == []
+    assert [await status(client, f"{QUAGGA}-{name}") for name in ("main", "other")] == ["completed"] * 2
+
+
+async def test_another_leads_event_only_loses_the_name_that_it_shared(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await live_a_full_life(client, make, drain, database)
+    await delete(client, f"{QUAGGA}-main")
+    await drain()
+    assert len((await client.get("/events/neighbour-of-it", params={"event_type": "visit"})).json()) == 2
+    assert (await client.get("/lead/neighbour-of-it/aliases")).json() == []
+    assert (await client.get("/lead/neighbour-of-it")).json()["score"] == 20
+    assert (await client.get("/leads")).json()["total"] == 1
+
+
+async def test_it_is_gone_at_once_and_its_status_tells_how_far_the_rest_is(client: Caller, make: Make) -> None:
+    await make.lead()
+    await delete(client)
+    assert (await client.get("/lead/lead-1")).status_code == 404
+    assert await status(client) == "queued"
+    await drain_jobs()
+    assert await status(client) == "completed"
+    assert (await client.delete("/lead/lead-1")).status_code == 404
+
+
+async def test_events_that_wait_never_bring_it_back(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event(aliases=MAIL)
+    await drain()
+    await make.event()
+    await make.event(lead_id=None, aliases=MAIL)
+    await delete(client)
+    await drain()
+    assert (await client.get("/leads")).json()["total"] == 0
+    assert (await client.get("/events")).json() == []
+
+
+async def test_an_event_of_later_begins_a_new_lead(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("page_view", 5)
+    await make.event(aliases=MAIL, idempotency_key="one")
+    await drain()
+    await delete(client)
+    await make.event(idempotency_key="one")
+    await drain()
+    await drain_jobs()
+    assert await make.score() == 5
+    assert (await client.get("/lead/lead-1/aliases")).json() == []
+    assert len((await client.get("/events/lead-1")).json()) == 1
+
+
+async def test_it_can_be_deleted_again(client: Caller, make: Make) -> None:
+    await make.lead()
+    await delete(client)
+    await drain_jobs()
+    await make.lead()
+    await delete(client)
+    assert await status(client) == "queued"
+    await drain_jobs()
+    assert await status(client) == "completed"
+
+
+async def test_a_lead_that_went_into_another_goes_with_it_and_not_alone(client: Caller, make: Make) -> None:
+    await make.lead("t")
+    await make.lead("s")
+    await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
+    assert (await client.delete("/lead/s")).status_code == 409
+    await delete(client, "t")
+    assert (await client.get("/lead/s")).status_code == 404
+    assert await status(client, "s") == "queued"
+
+
+async def test_a_lead_that_was_never_deleted_has_no_status(client: Caller, make: Make) -> None:
+    await make.lead()
+    assert (await client.get("/lead/lead-1/deletion-status")).status_code == 404
+
+
+async def test_only_owners_and_programs_delete_leads(
+    client: Caller, basic: Caller, operator: Caller, viewer: Caller, make: Make
+) -> None:
+    await make.lead()
+    await make.lead("lead-2")
+    for caller in (operator, viewer):
+        assert (await caller.delete("/lead/lead-1")).status_code == 403
+    await delete(basic)
+    await delete(client, "lead-2")
+    assert await status(viewer) == "queued"
+
+
+async def test_a_living_leads_waiting_event_survives_though_it_also_carries_the_deleted_ones_cookie(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    cookie = {"alias_kind": "cookie", "raw_value": "shared"}
+    await make.rule("page_view", 5)
+    await make.event(lead_id="living", aliases=MAIL)
+    await make.event(aliases=[cookie])
+    await drain()
+    await make.event(lead_id=None, aliases=[*MAIL, cookie])
+    await delete(client)
+    await drain()
+    await drain_jobs()
+    assert await make.score("living") == 10
+    assert (await client.get("/leads")).json()["total"] == 1

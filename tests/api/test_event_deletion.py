@@ -1,0 +1,121 @@
+"""Events are deleted, as if they had never been sent."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from support import ledger
+from support.callers import Caller
+from support.make import Make
+from support.populated import fail_event
+from support.postgres import TestDatabase
+
+Drain = Callable[[], Awaitable[None]]
+
+
+async def delete(caller: httpx.AsyncClient, *ids: str, field: str = "ids") -> Any:
+    response = await caller.request("DELETE", "/events/batch", json={field: list(ids)})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def ids_of(caller: httpx.AsyncClient, lead_id: str = "lead-1") -> list[str]:
+    """Newest first."""
+    return [event["id"] for event in (await caller.get("/events", params={"lead_id": lead_id})).json()]
+
+
+@pytest.mark.parametrize("field", ["ids", "event_ids"])
+async def test_the_score_is_what_it_would_be_without_them(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase, field: str
+) -> None:
+    await make.rule("visit", 10, max_per_lead=2)
+    await make.rule("leave", -15)
+    for minute, event_type in enumerate(("visit", "leave", "visit", "visit")):
+        await make.event(event_type, timestamp=f"2025-03-01T00:0{minute}:00Z")
+    await drain()
+    assert await make.score() == 10
+    last, _, leave, first = await ids_of(client)
+
+    assert await delete(client, leave, first, field=field) == {"deleted": 2}
+    assert await make.score() == 20
+    assert await delete(client, last, leave) == {"deleted": 1}
+    assert await make.score() == 10
+    lead = (await client.get("/lead/lead-1")).json()
+    assert (lead["last_event_at"], lead["last_event_type"]) == ("2025-03-01T00:02:00Z", "visit")
+    assert await ledger.differences(database) == []
+
+
+async def test_a_lead_without_events_is_as_new(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("page_view", 5)
+    await make.event()
+    await drain()
+    await delete(client, *await ids_of(client))
+    lead = (await client.get("/lead/lead-1")).json()
+    assert (lead["score"], lead["last_event_at"], lead["last_event_type"]) == (0, None, None)
+    assert (await client.get("/lead/lead-1/sessions")).json() == []
+
+
+async def test_the_rest_of_a_session_is_a_session_still(client: Caller, make: Make, drain: Drain) -> None:
+    for minute in range(3):
+        await make.event(timestamp=f"2025-03-01T00:0{minute}:00Z")
+    await drain()
+    *_, first = await ids_of(client)
+    await delete(client, first)
+    sessions = (await client.get("/lead/lead-1/sessions")).json()
+    assert [(session["start"], session["event_count"]) for session in sessions] == [("2025-03-01T00:01:00Z", 2)]
+
+
+async def test_an_event_that_waits_or_failed_is_deleted_too(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    waiting = await make.event(idempotency_key="once")
+    failed = await fail_event(client.unit_id, database)
+    assert await delete(client, waiting["event_id"], failed) == {"deleted": 2}
+    await drain()
+    assert (await client.get("/events")).json() == []
+    assert (await client.get("/admin/failed-events")).json() == []
+
+
+async def test_a_key_stays_used(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event(idempotency_key="processed")
+    await drain()
+    waiting = await make.event(idempotency_key="waiting")
+    await delete(client, waiting["event_id"], *await ids_of(client))
+    await make.events({"idempotency_key": "processed"}, {"idempotency_key": "waiting"})
+    await drain()
+    assert await ids_of(client) == []
+
+
+async def test_events_that_a_merge_left_behind_can_be_deleted(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("page_view", 5)
+    await make.events({"timestamp": "2025-03-01T00:00:00Z"}, {"lead_id": "t"})
+    await drain()
+    left = await ids_of(client)
+    truncate = {"policy": "before", "before": "2025-03-02T00:00:00Z"}
+    await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["lead-1"], "truncate": truncate})
+    assert await delete(client, *left) == {"deleted": 1}
+    assert (await make.score("lead-1"), await make.score("t")) == (0, 5)
+
+
+async def test_what_is_not_there_is_passed_over(client: Caller, stranger: Caller, make: Make, drain: Drain) -> None:
+    await make.event()
+    await drain()
+    (event_id,) = await ids_of(client)
+    waiting = (await make.event())["event_id"]
+    assert await delete(stranger, event_id, waiting, "ev_nothing", "") == {"deleted": 0}
+    assert await delete(client) == {"deleted": 0}
+    await drain()
+    assert len(await ids_of(client)) == 2
+
+
+@pytest.mark.parametrize("body", [{}, {"ids": "ev_1"}, {"ids": None}, {"ids": [1]}, {"ids": ["ev_1"] * 1001}])
+async def test_a_body_without_a_list_of_ids_is_refused(client: Caller, body: Any) -> None:
+    response = await client.request("DELETE", "/events/batch", json=body)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"].startswith("ids")
+
+
+async def test_a_viewer_may_not_delete_events(viewer: Caller) -> None:
+    assert (await viewer.request("DELETE", "/events/batch", json={"ids": []})).status_code == 403

@@ -1,0 +1,198 @@
+"""The log of events: newest first, narrowed, page by page."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+Drain = Callable[[], Awaitable[None]]
+
+
+def at(minute: int) -> str:
+    return f"2025-01-01T12:{minute:02}:00Z"
+
+
+async def listed(client: Caller, path: str = "/events", **params: Any) -> list[str]:
+    """The `n` of each event's metadata."""
+    response = await client.get(path, params=params or None)
+    assert response.status_code == 200, response.text
+    return [event["metadata"]["n"] for event in response.json()]
+
+
+@pytest.fixture
+async def four(make: Make, drain: Drain) -> None:
+    await make.events(
+        {"timestamp": at(1), "metadata": {"n": "1", "campaign": "fall", "channel": "Web"}},
+        {"timestamp": at(4), "metadata": {"n": "4", "campaign": "spring", "paid": True}, "lead_id": "lead-2"},
+        {"timestamp": at(2), "metadata": {"n": "2", "campaign": "fall", "score": 7, "a:b": "c"}},
+        {"timestamp": at(3), "metadata": {"n": "3", "url": "https://x.example/?a=b:c"}, "event_type": "signup"},
+    )
+    await drain()
+
+
+async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event("page_view", timestamp=at(1), metadata={"path": "/pricing", "channel": "Web"})
+    await drain()
+    (event,) = (await client.get("/events")).json()
+    assert event.pop("received_at") > event["timestamp"]
+    assert event.pop("id") == event["event_id"]
+    assert event.pop("event_id").startswith("ev_")
+    assert event == {
+        "org_id": client.org_id,
+        "unit_id": client.unit_id,
+        "lead_id": "lead-1",
+        "event_type": "page_view",
+        "timestamp": at(1),
+        "created_at": at(1),
+        "channel": "web",
+        "metadata": {"path": "/pricing", "channel": "Web"},
+        "suppression_reason": None,
+        "original_lead_id": None,
+    }
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, ["4", "3", "2", "1"]),
+        ({"event_type": "signup"}, ["3"]),
+        ({"lead_id": "lead-2"}, ["4"]),
+        ({"lead_id": "unknown"}, []),
+        ({"channel": "WEB"}, ["1"]),
+        ({"channel": "all"}, ["4", "3", "2", "1"]),
+        ({"range": "last_90d"}, []),
+        ({"range": "all"}, ["4", "3", "2", "1"]),
+        ({"metadata": "campaign:fall"}, ["2", "1"]),
+        ({"metadata": ["campaign:fall", "n:1"]}, ["1"]),
+        ({"metadata": ["campaign:fall", "n:4"]}, []),
+        ({"metadata": ["campaign:fall", "n:4"], "logic": "or"}, ["4", "2", "1"]),
+        ({"metadata": "paid:true"}, ["4"]),
+        ({"metadata": "score:7"}, ["2"]),
+        ({"metadata": "campaign:"}, []),
+        ({"metadata": "url:https://x.example/?a=b:c"}, ["3"]),
+    ],
+)
+async def test_the_newest_comes_first_and_filters_narrow(
+    client: Caller, params: dict[str, Any], expected: list[str]
+) -> None:
+    assert await listed(client, **params) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("page", 0),
+        ("limit", 501),
+        ("range", "custom"),
+        ("logic", "xor"),
+        ("after", "yesterday"),
+        ("after", "99999999999999999999_00000000000000000000000000000000"),
+        ("metadata", "campaign"),
+        ("metadata", ":fall"),
+        ("metadata", "a:\x00"),
+        ("lead_id", "a\x00b"),
+    ],
+)
+async def test_a_filter_that_makes_no_sense_is_named(client: Caller, field: str, value: Any) -> None:
+    response = await client.get("/events", params={field: value})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"].partition(".")[0] == field
+
+
+async def followed(client: Caller, url: str) -> list[list[str]]:
+    pages: list[list[str]] = []
+    while url:
+        response = await client.get(url)
+        pages.append([event["metadata"]["n"] for event in response.json()])
+        url = response.links.get("next", {}).get("url", "")
+    return pages
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(
+    ("url", "pages"),
+    [
+        ("/events?limit=3", [["4", "3", "2"], ["1"]]),
+        ("/events?limit=2", [["4", "3"], ["2", "1"]]),
+        ("/events?limit=1&metadata=campaign:fall&metadata=n:4&logic=or", [["4"], ["2"], ["1"]]),
+        ("/events/lead-1?limit=2", [["3", "2"], ["1"]]),
+        ("/events?limit=2&page=2", [["2", "1"]]),
+        ("/events?limit=2&page=9", [[]]),
+    ],
+)
+async def test_links_lead_through_all_pages(client: Caller, url: str, pages: list[list[str]]) -> None:
+    assert await followed(client, url) == pages
+
+
+async def test_links_of_a_lead_with_an_odd_id_can_be_followed(client: Caller, make: Make, drain: Drain) -> None:
+    await make.events(*({"lead_id": "ü?a=b #1", "timestamp": at(n), "metadata": {"n": str(n)}} for n in (1, 2)))
+    await drain()
+    assert await followed(client, f"/events/{quote('ü?a=b #1', safe='')}?limit=1") == [["2"], ["1"]]
+
+
+@pytest.mark.usefixtures("four")
+async def test_an_event_that_arrives_meanwhile_moves_no_page(client: Caller, make: Make, drain: Drain) -> None:
+    first = await client.get("/events?limit=2")
+    await make.event(timestamp=at(9), metadata={"n": "9"})
+    await drain()
+    second = await client.get(first.links["next"]["url"])
+    assert [event["metadata"]["n"] for event in second.json()] == ["2", "1"]
+    assert second.headers["X-Total-Count"] == "5"
+    assert await listed(client, second.links["prev"]["url"]) == ["9", "4"]
+
+
+@pytest.mark.usefixtures("four")
+async def test_a_lead_lists_its_own_events(client: Caller) -> None:
+    assert await listed(client, "/events/lead-1") == ["3", "2", "1"]
+    assert await listed(client, "/events/lead-1", event_type="signup") == ["3"]
+    assert (await client.get("/events/unknown")).status_code == 404
+
+
+@pytest.mark.usefixtures("four")
+async def test_each_unit_sees_its_own_events(neighbour: Caller, stranger: Caller) -> None:
+    for caller in (neighbour, stranger):
+        assert await listed(caller) == []
+        assert (await caller.get("/events/lead-1")).status_code == 404
+        assert (await caller.get("/event-types")).json() == []
+
+
+@pytest.mark.usefixtures("four")
+async def test_event_types_are_listed_by_name_without_hidden_ones(client: Caller, database: TestDatabase) -> None:
+    assert (await client.get("/event-types")).json() == ["page_view", "signup"]
+    await database.execute("UPDATE event_types SET hidden = true WHERE event_type = 'signup'")
+    assert (await client.get("/event-types")).json() == ["page_view"]
+
+
+@pytest.mark.usefixtures("four")
+async def test_an_event_type_lists_the_keys_of_its_metadata(client: Caller, neighbour: Caller) -> None:
+    response = await client.get("/event-types/page_view/properties")
+    assert response.json() == {
+        "event_type": "page_view",
+        "properties": ["a:b", "campaign", "channel", "n", "paid", "score"],
+    }
+    assert (await client.get("/event-types/unknown/properties")).status_code == 404
+    assert (await neighbour.get("/event-types/page_view/properties")).status_code == 404
+
+
+@pytest.mark.parametrize("event_type", ["Page View", "a/b", "a/properties", "100%", "ü?"])
+async def test_an_event_type_may_be_called_anything(client: Caller, make: Make, drain: Drain, event_type: str) -> None:
+    await make.event(event_type, metadata={"key": 1})
+    await drain()
+    response = await client.get(f"/event-types/{quote(event_type, safe='')}/properties")
+    assert response.json() == {"event_type": event_type, "properties": ["key"]}
+
+
+async def test_channels_are_those_that_events_came_by(
+    client: Caller, make: Make, drain: Drain, neighbour: Caller
+) -> None:
+    assert (await client.get("/channels")).json() == []
+    await make.events(*({"metadata": {"channel": channel}} for channel in ("Web", "email", " WEB ", "", 7)), {})
+    await drain()
+    assert (await client.get("/channels")).json() == ["email", "web"]
+    assert (await neighbour.get("/channels")).json() == []

@@ -1,0 +1,257 @@
+"""`POST /import`: a CSV of events, row by row as it arrives."""
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from leadvibe.events.inbox import Received, ReceivedAlias, decode
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+HEADER = "lead_id,event_type,timestamp,metadata\n"
+
+
+async def send(client: Caller, content: str | bytes, path: str = "/import", **options: Any) -> Any:
+    sent = content.encode() if isinstance(content, str) else content
+    return await client.post(path, files={"file": ("events.csv", sent, "text/csv")}, **options)
+
+
+async def waiting(database: TestDatabase) -> list[Received]:
+    return [decode(row["body"]) for row in await database.fetch("SELECT body FROM inbox ORDER BY event_id")]
+
+
+def assert_refused(response: Any, field: str, *words: str) -> None:
+    assert response.status_code == 400, response.text
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+    assert all(word in response.json()["detail"] for word in words), response.json()["detail"]
+
+
+async def test_every_row_becomes_an_event(client: Caller, database: TestDatabase) -> None:
+    metadata = json.dumps({"resource": "112", "amount": 2e4}).replace('"', '""')
+    response = await send(
+        client, HEADER + f'173688,A_SUBMITTED,2011-10-01T00:38:44.546+02:00,"{metadata}"\nb,other,,\n'
+    )
+    assert response.status_code == 202
+    assert response.json() == {"message": "import queued", "imported": 2, "errors": 0, "error_rows": []}
+    assert await waiting(database) == [
+        Received(
+            event_type="A_SUBMITTED",
+            lead_id="173688",
+            aliases=[],
+            timestamp=1_317_422_324_546_000,
+            metadata=b'{"amount":20000,"resource":"112"}',
+            channel=None,
+            idempotency_key=None,
+        ),
+        Received("other", "b", [], None, b"{}", None, None),
+    ]
+
+
+async def test_aliases_have_columns_of_their_own(client: Caller, database: TestDatabase) -> None:
+    await send(client, "event_type,email,phone,cookie,social,external_id\nsignup,A@b.c,,c-1,,x-1\n")
+    [event] = await waiting(database)
+    assert event.aliases == [
+        ReceivedAlias("external_id", "x-1", "x-1"),
+        ReceivedAlias("email", "a@b.c", "A@b.c"),
+        ReceivedAlias("cookie", "c-1", "c-1"),
+    ]
+
+
+async def test_imported_events_are_scored(client: Caller, make: Make, drain: Callable[[], Awaitable[None]]) -> None:
+    await make.rule(event_type="signup", weight=20)
+    await send(client, "event_type,lead_id\nsignup,ada\nsignup,ada\n", path="/events/import")
+    await drain()
+    assert await make.score("ada") == 40
+
+
+async def test_bad_rows_are_counted_and_named_by_their_line(client: Caller, database: TestDatabase) -> None:
+    rows = [
+        "ada,signup,2025-08-15T12:00:00Z,",
+        "ada,,,",
+        ",signup,,",
+        "ada,signup,2025-08-15T12:00:00,",
+        "ada,signup,,[]",
+        "ada,signup,,{",
+        "ada,signup,,,more",
+        'ada,signup,,"{',
+        "ada,signup",
+    ]
+    response = await send(client, HEADER + "\n".join(rows))
+    assert response.status_code == 202
+    body = response.json()
+    assert (body["imported"], body["errors"]) == (2, 7)
+    named = {row["line"]: row["error"].partition(":")[0] for row in body["error_rows"]}
+    assert named == {
+        3: "event_type",
+        4: "lead_id",
+        5: "timestamp",
+        6: "metadata",
+        7: "metadata",
+        8: "row",
+        9: "has a quote that is not closed",
+    }
+    assert len(await waiting(database)) == 2
+
+
+async def test_the_first_100_bad_rows_are_reported_and_all_counted(client: Caller) -> None:
+    body = (await send(client, "event_type,lead_id\n" + ",ada\n" * 250)).json()
+    assert (body["errors"], len(body["error_rows"])) == (250, 100)
+
+
+async def test_a_bad_alias_is_named_by_its_column(client: Caller) -> None:
+    body = (await send(client, "event_type,phone\nsignup,none\n")).json()
+    assert body["error_rows"] == [{"line": 2, "error": "phone: must not be empty as phone"}]
+
+
+async def test_many_rows_are_stored_in_slices(client: Caller, database: TestDatabase) -> None:
+    content = HEADER + "".join(f"lead-{number},signup,,\n" for number in range(5_001))
+    assert (await send(client, content)).json()["imported"] == 5_001
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 5_001
+    assert await database.fetchval("SELECT count(DISTINCT xmin::text) FROM inbox") == 3
+
+
+async def test_columns_may_stand_in_any_order_with_others_between(client: Caller, database: TestDatabase) -> None:
+    await send(client, "\ufeffcolour, Event_Type ,,LEAD_ID,\nred,signup,x,ada,\n")
+    assert [(event.event_type, event.lead_id) for event in await waiting(database)] == [("signup", "ada")]
+
+
+@pytest.mark.parametrize(
+    ("content", "field", "words"),
+    [
+        (b"lead_id,timestamp\nada,\n", "event_type", "column"),
+        (b"lead_id;event_type\nada;signup\n", "event_type", "commas"),
+        (b"event_type,lead_id,lead_id\nsignup,a,b\n", "file", "'lead_id' twice"),
+        (b"", "file", "empty"),
+        (b"\n\n", "file", "empty"),
+        ("Fu\xdf,event_type\n".encode("latin-1"), "file", "UTF-8"),
+        ("event_type,lead_id\n".encode("utf-16"), "file", "UTF-8"),
+        (b"PK\x03\x04" + b"\x00" * 100, "file", "spreadsheet"),
+        (b"\x1f\x8b\x08\x00abc", "file", "compressed"),
+        (b'"event_type,lead_id\nsignup,ada\n', "file", "quote"),
+    ],
+)
+async def test_a_file_that_is_no_such_csv_is_refused(
+    client: Caller, database: TestDatabase, content: bytes, field: str, words: str
+) -> None:
+    assert_refused(await send(client, content), field, words)
+    assert await waiting(database) == []
+
+
+async def test_a_form_without_a_file_is_refused(client: Caller) -> None:
+    assert_refused(await client.post("/import", files={"other": ("a.csv", b"event_type\n")}), "file", "required")
+    assert_refused(await client.post("/import"), "file", "required")
+
+
+async def test_what_is_no_form_is_refused(client: Caller) -> None:
+    csv = await client.post("/import", content=b"event_type,lead_id\n", headers={"Content-Type": "text/csv"})
+    assert csv.status_code == 415
+
+
+async def test_a_malformed_form_is_refused(client: Caller) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    assert_refused(await client.post("/import", content=b"", headers=headers), "file", "boundary")
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert_refused(await client.post("/import", content=b"no boundary at all", headers=headers), "file", "malformed")
+
+
+async def test_other_fields_of_the_form_are_passed_over(client: Caller, database: TestDatabase) -> None:
+    files = {"note": (None, b"event_type,lead_id\nno,no\n"), "file": ("a.csv", b"event_type,lead_id\nsignup,ada\n")}
+    assert (await client.post("/import", files=files)).json()["imported"] == 1
+    assert [event.event_type for event in await waiting(database)] == ["signup"]
+
+
+async def test_skip_triggers_goes_with_every_row(client: Caller, database: TestDatabase) -> None:
+    content = "event_type,lead_id\nsignup,ada\n"
+    await send(client, content)
+    await send(client, content, params={"skip_triggers": "true"})
+    await send(client, content, params={"skip_triggers": "false"})
+    assert [event.skip_triggers for event in await waiting(database)] == [False, True, False]
+    assert_refused(await send(client, content, params={"skip_triggers": "maybe"}), "skip_triggers")
+
+
+async def test_the_idempotency_key_is_numbered_by_row(client: Caller, database: TestDatabase) -> None:
+    content = "event_type,lead_id,idempotency_key\nsignup,ada,\n,bad,\nsignup,ada,own\nsignup,ada,\n"
+    await send(client, content, headers={"Idempotency-Key": "file-1"})
+    assert [event.idempotency_key for event in await waiting(database)] == ["file-1/0", "own", "file-1/3"]
+
+
+async def test_a_viewer_may_not_import(viewer: Caller, anonymous: Caller, basic: Caller) -> None:
+    content = "event_type,lead_id\nsignup,ada\n"
+    assert (await send(viewer, content)).status_code == 403
+    assert (await send(anonymous, content)).status_code == 401
+    assert (await send(basic, content)).status_code == 202
+
+
+def form(content: bytes, end: bytes = b"\r\n--x--\r\n") -> bytes:
+    return b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n' + content + end
+
+
+async def test_what_was_stored_before_a_form_breaks_off_stays(client: Caller, database: TestDatabase) -> None:
+    content = ("event_type,lead_id\n" + "signup,ada\n" * 2_500).encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = await client.post("/import", content=form(content, end=b""), headers=headers)
+    assert_refused(response, "file", "2000 rows were imported before")
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 2_000
+
+
+async def test_what_was_stored_before_the_client_goes_away_stays(
+    app: Any, client: Caller, database: TestDatabase
+) -> None:
+    content = ("event_type,lead_id\n" + "signup,ada\n" * 2_500).encode()
+    messages = iter([{"type": "http.request", "body": form(content), "more_body": True}, {"type": "http.disconnect"}])
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def answer(message: Any) -> None:
+        answers.append(message)
+
+    headers = {**client.who.headers, "Content-Type": "multipart/form-data; boundary=x"}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/import",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await app(scope, receive, answer)
+    assert answers[0]["status"] == 400
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 2_000
+
+
+async def test_a_database_that_goes_away_is_a_503_that_says_what_is_stored(
+    client: Caller, database: TestDatabase
+) -> None:
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield form(b"event_type,lead_id\n" + b"signup,ada\n" * 2_000, end=b"")
+        await database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'leadvibe'"
+        )
+        yield b"signup,ada\n" * 2_000
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = await client.post("/import", content=pieces(), headers=headers)
+    assert response.status_code == 503
+    assert "2000 rows were imported before" in response.json()["detail"]
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 2_000
+
+
+async def test_a_file_larger_than_any_other_body_is_taken_piece_by_piece(
+    client: Caller, database: TestDatabase
+) -> None:
+    rows = b"signup,ada," + b"x" * 100_000 + b"\n"
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield form(b"event_type,lead_id,note\n", end=b"")
+        for _ in range(120):
+            yield rows
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    response = await client.post("/import", content=pieces(), headers=headers)
+    assert (response.status_code, response.json()["imported"]) == (202, 120)

@@ -1,0 +1,203 @@
+"""The way into the inbox, where the database is slow, full or away."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.problems import Problem, Unavailable
+from leadvibe.events.buffer import IngestBuffer, Row, row_of
+from leadvibe.events.inbox import Received
+from support.postgres import TestDatabase
+
+
+def row(lead_id: str = "ada") -> Row:
+    return row_of("unit_1", Received("signup", lead_id, [], None, b"{}", None, None))
+
+
+BAD_ROW: Row = (1, row()[1], "unit_\x00", b"")
+"""PostgreSQL takes no NUL; validation lets none through, so only a test can send one."""
+
+
+class Closed:
+    """The inbox, closed by somebody's lock: every flush has to wait."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def waiting_flushes(self, number: int) -> list[int]:
+        """The processes of the flushes that wait for the lock, once there are so many."""
+        query = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'inbox'::regclass"
+        found: list[int] = []
+        while len(found) < number:
+            found = [row["pid"] for row in await self._connection.fetch(query)]
+        return found
+
+    async def end(self, processes: list[int]) -> None:
+        await self._connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", processes)
+
+
+@asynccontextmanager
+async def closed_inbox(database: TestDatabase) -> AsyncGenerator[Closed]:
+    connection: asyncpg.Connection = await asyncpg.connect(asyncpg_dsn(database.url))
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+            yield Closed(connection)
+    finally:
+        await connection.close()
+
+
+def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work)
+
+
+async def two_flushes(buffer: IngestBuffer, inbox: Closed) -> list[asyncio.Task[None]]:
+    """As many as there can be, both waiting for the lock: what comes after them waits for its turn."""
+    requests: list[asyncio.Task[None]] = []
+    for number in (1, 2):
+        requests.append(begin(buffer.put([row()])))
+        await inbox.waiting_flushes(number)
+    return requests
+
+
+async def commits(database: TestDatabase) -> list[int]:
+    """How many rows each commit brought."""
+    rows = await database.fetch("SELECT count(*) AS n FROM inbox GROUP BY xmin::text ORDER BY min(event_id::text)")
+    return [commit["n"] for commit in rows]
+
+
+async def test_a_lone_request_is_stored_at_once(database: TestDatabase) -> None:
+    await IngestBuffer(10).put([row()])
+    assert await commits(database) == [1]
+
+
+async def test_requests_that_come_in_together_share_a_commit(database: TestDatabase) -> None:
+    buffer = IngestBuffer(100)
+    await asyncio.gather(*(buffer.put([row(), row()]) for _ in range(5)))
+    assert await commits(database) == [10]
+
+
+async def test_a_second_flush_begins_when_it_would_carry_as_much_and_a_third_never(database: TestDatabase) -> None:
+    buffer = IngestBuffer(100)
+    async with closed_inbox(database) as inbox:
+        requests = [begin(buffer.put([row(), row()]))]
+        await inbox.waiting_flushes(1)
+        requests += [begin(buffer.put([row()]))]
+        await asyncio.sleep(0)
+        requests += [begin(buffer.put([row(), row()]))]
+        await inbox.waiting_flushes(2)
+        requests += [begin(buffer.put([row()])) for _ in range(7)]
+        await asyncio.sleep(0)
+        assert not any(request.done() for request in requests)
+    await asyncio.gather(*requests)
+    assert sorted(await commits(database)) == [2, 3, 7]
+
+
+async def test_a_full_buffer_refuses_at_once_and_keeps_what_it_has(database: TestDatabase) -> None:
+    buffer = IngestBuffer(3)
+    async with closed_inbox(database) as inbox:
+        requests = await two_flushes(buffer, inbox)
+        requests += [begin(buffer.put([row()])) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as refused:
+            await buffer.put([row()])
+        assert refused.value.headers == {"Retry-After": "1"}
+    await asyncio.gather(*requests)
+    await buffer.put([row()])
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 6
+
+
+async def test_a_request_larger_than_the_buffer_is_taken_when_nothing_else_waits(database: TestDatabase) -> None:
+    await IngestBuffer(3).put([row() for _ in range(10)])
+    assert await commits(database) == [10]
+
+
+async def test_a_row_that_the_database_refuses_fails_its_own_request_alone(
+    database: TestDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buffer = IngestBuffer(100)
+    async with closed_inbox(database) as inbox:
+        requests = await two_flushes(buffer, inbox)
+        requests += [begin(buffer.put([row(), BAD_ROW] if number == 4 else [row()])) for number in range(9)]
+        await asyncio.sleep(0)
+    told = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(answer) for answer in told] == [type(None)] * 6 + [Problem] + [type(None)] * 4
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 10
+    assert "event refused by the database" in capsys.readouterr().out
+
+
+async def test_a_lost_connection_is_a_503_for_those_who_wait_and_the_next_are_served(
+    database: TestDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buffer = IngestBuffer(100)
+    async with closed_inbox(database) as inbox:
+        first = await two_flushes(buffer, inbox)
+        second = [begin(buffer.put([row()])) for _ in range(3)]
+        await asyncio.sleep(0)
+        await inbox.end(await inbox.waiting_flushes(2))
+        lost = await asyncio.gather(*first, return_exceptions=True)
+        assert [type(answer) for answer in lost] == [Unavailable, Unavailable]
+    await asyncio.gather(*second)
+    await buffer.put([row()])
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 4
+    assert "inbox not reachable" in capsys.readouterr().out
+
+
+async def test_connections_that_went_away_while_idle_are_replaced(
+    database: TestDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buffer = IngestBuffer(100)
+    await buffer.put([row()])
+    await database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'leadvibe'"
+    )
+    answers = [await asyncio.gather(buffer.put([row()]), return_exceptions=True) for _ in range(3)]
+    stored = sum(answer == [None] for answer in answers)
+    assert answers[-1] == [None]
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 1 + stored
+    capsys.readouterr()
+
+
+async def test_a_client_that_goes_away_holds_nobody_up(database: TestDatabase) -> None:
+    buffer = IngestBuffer(100)
+    async with closed_inbox(database) as inbox:
+        first = await two_flushes(buffer, inbox)
+        gone, other = begin(buffer.put([row()])), begin(buffer.put([row()]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*first, other)
+    assert gone.cancelled()
+
+
+async def test_closing_flushes_what_waits(database: TestDatabase) -> None:
+    buffer = IngestBuffer(100)
+    async with closed_inbox(database) as inbox:
+        requests = await two_flushes(buffer, inbox)
+        requests += [begin(buffer.put([row()])) for _ in range(3)]
+        closing = begin(buffer.close())
+        await asyncio.sleep(0)
+        assert not closing.done()
+    await closing
+    assert sorted(await commits(database)) == [1, 1, 3]
+    await asyncio.gather(*requests)
+
+
+async def test_idle_workers_are_woken_and_busy_ones_left_alone(database: TestDatabase) -> None:
+    connection: asyncpg.Connection = await asyncpg.connect(asyncpg_dsn(database.url))
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    await connection.add_listener("leadvibe_inbox", lambda *heard_of: heard.put_nowait(heard_of[2]))
+    from leadvibe.events import buffer as module
+
+    module._bell = module.Bell()
+    await module.append([row()])
+    await module.append([row()])
+    await connection.execute("SELECT 1")
+    assert heard.qsize() == 1
+    await connection.close()

@@ -1,0 +1,127 @@
+"""What changes a lead, and what belongs to it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from support.callers import Caller
+from support.make import Make
+
+Drain = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+async def lead(make: Make) -> dict[str, Any]:
+    return await make.lead("lead-1", metadata={"plan": "pro", "size": 7, "gone": None}, account_id="acct_1")
+
+
+@pytest.mark.parametrize("path", ["/lead/lead-1", "/leads/lead-1"])
+async def test_metadata_that_is_put_replaces_the_whole(client: Caller, lead: dict[str, Any], path: str) -> None:
+    response = await client.put(path, json={"metadata": {"a": [1, {"b": None}]}})
+    assert response.status_code == 200
+    record = response.json()
+    assert record["updated_at"] > lead["updated_at"]
+    assert record == {**lead, "metadata": {"a": [1, {"b": None}]}, "updated_at": record["updated_at"]}
+    assert (await client.get(path)).json()["lead"] == record
+
+
+async def test_what_is_not_put_stays_and_null_takes_away(client: Caller, lead: dict[str, Any]) -> None:
+    kept = (await client.put("/lead/lead-1", json={"owner_id": client.member_id})).json()
+    assert (kept["metadata"], kept["account_id"]) == (lead["metadata"], "acct_1")
+    assert kept["owner_id"] == client.member_id
+    cleared = (await client.put("/lead/lead-1", json={"account_id": None, "owner_id": None})).json()
+    assert (cleared["account_id"], cleared["owner_id"], cleared["owner_name"]) == (None, None, None)
+
+
+@pytest.mark.usefixtures("lead")
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"metadata": None}, 400, "metadata"),
+        ({"metadata": "x"}, 400, "metadata"),
+        ({"metadata": {"a": "x" * 102_400}}, 413, "metadata"),
+        ({"owner_id": "om_nobody"}, 400, "owner_id"),
+        ({"account_id": 7}, 400, "account_id"),
+        ({"lead_id": "other"}, 400, "lead_id"),
+    ],
+)
+async def test_a_wrong_change_is_named(client: Caller, body: dict[str, Any], status: int, field: str) -> None:
+    response = await client.put("/lead/lead-1", json=body)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (status, field)
+
+
+@pytest.mark.parametrize("path", ["/lead/lead-1/metadata", "/leads/lead-1/metadata"])
+@pytest.mark.usefixtures("lead")
+async def test_a_patch_merges_and_null_removes(client: Caller, path: str) -> None:
+    response = await client.patch(path, json={"plan": None, "size": 8, "industry": "SaaS", "never": None})
+    assert response.status_code == 200
+    assert response.json() == {
+        "id": "lead-1",
+        "lead_id": "lead-1",
+        "org_id": client.org_id,
+        "unit_id": client.unit_id,
+        "metadata": {"size": 8, "gone": None, "industry": "SaaS"},
+    }
+
+
+@pytest.mark.usefixtures("lead")
+async def test_patches_do_not_grow_metadata_past_its_limit(client: Caller) -> None:
+    half = "x" * 60_000
+    assert (await client.patch("/lead/lead-1/metadata", json={"first": half})).status_code == 200
+    assert (await client.patch("/lead/lead-1/metadata", json={"second": half})).status_code == 413
+    assert "second" not in (await client.get("/lead/lead-1/profile")).json()
+
+
+@pytest.mark.usefixtures("lead")
+@pytest.mark.parametrize("content", ["[]", "7", "null", "{", '{"a": NaN}', '{"a": "\\u0000"}', ""])
+async def test_a_patch_is_a_json_object(client: Caller, content: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = await client.patch("/lead/lead-1/metadata", content=content, headers=headers)
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/lead/lead-1/profile", "/leads/lead-1/profile"])
+async def test_the_profile_is_the_metadata(client: Caller, lead: dict[str, Any], path: str) -> None:
+    assert (await client.get(path)).json() == lead["metadata"]
+
+
+async def test_aliases_are_listed_as_compared_and_as_sent(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event(aliases=[{"alias_kind": "email", "raw_value": "Jane@Example.com"}])
+    await drain()
+    for path in ("/lead/lead-1/aliases", "/leads/lead-1/aliases"):
+        (alias,) = (await client.get(path)).json()
+        assert alias.pop("id") == alias["alias_id"]
+        assert alias.pop("alias_id").startswith("al_")
+        assert alias.pop("created_at").endswith("Z")
+        assert alias == {
+            "kind": "email",
+            "alias_kind": "email",
+            "value": "jane@example.com",
+            "raw_value": "Jane@Example.com",
+        }
+
+
+@pytest.mark.usefixtures("lead")
+async def test_a_lead_without_aliases_has_an_empty_list(client: Caller) -> None:
+    assert (await client.get("/lead/lead-1/aliases")).json() == []
+
+
+@pytest.mark.usefixtures("lead")
+async def test_another_units_lead_is_neither_read_nor_changed(
+    client: Caller, neighbour: Caller, stranger: Caller
+) -> None:
+    before = (await client.get("/lead/lead-1")).json()
+    for caller in (neighbour, stranger):
+        assert (await caller.put("/lead/lead-1", json={"metadata": {}})).status_code == 404
+        assert (await caller.patch("/lead/lead-1/metadata", json={"a": 1})).status_code == 404
+        assert (await caller.get("/lead/lead-1/aliases")).status_code == 404
+        assert (await caller.get("/lead/lead-1/profile")).status_code == 404
+    assert (await client.get("/lead/lead-1")).json() == before
+
+
+@pytest.mark.usefixtures("lead")
+async def test_a_viewer_changes_nothing(viewer: Caller) -> None:
+    assert (await viewer.put("/lead/lead-1", json={"metadata": {}})).status_code == 403
+    assert (await viewer.patch("/lead/lead-1/metadata", json={"a": 1})).status_code == 403
+    assert (await viewer.get("/lead/lead-1/profile")).status_code == 200

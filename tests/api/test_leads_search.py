@@ -1,0 +1,121 @@
+"""Finding leads by id and alias."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+Drain = Callable[[], Awaitable[None]]
+
+
+def known_as(lead_id: str, **aliases: str) -> dict[str, Any]:
+    named = [{"alias_kind": kind, "raw_value": value} for kind, value in aliases.items()]
+    return {"lead_id": lead_id, "aliases": named}
+
+
+async def found(client: Caller, q: str) -> list[tuple[str, str, str | None]]:
+    response = await client.get("/leads/search", params={"q": q})
+    assert response.status_code == 200, response.text
+    return [(match["id"], match["match_type"], match["best_alias"]) for match in response.json()]
+
+
+@pytest.fixture
+async def people(make: Make, drain: Drain) -> None:
+    await make.events(
+        known_as("Jane-1", cookie="ck-1", email="Jane@Example.com"),
+        known_as("john", external_id="crm-JANE", phone="+49 30 1234567"),
+        known_as("jack", email="jack@other.example"),
+        known_as("50%_off", cookie="half"),
+    )
+    await drain()
+
+
+async def test_a_match_is_described(client: Caller, people: None) -> None:
+    response = await client.get("/leads/search", params={"q": "example.com"})
+    assert response.json() == [
+        {
+            "id": "Jane-1",
+            "lead_id": "Jane-1",
+            "match_type": "alias",
+            "best_alias": "jane@example.com",
+            "engagement_level": None,
+            "profile_level": None,
+        }
+    ]
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("jane", [("Jane-1", "id", "jane@example.com"), ("john", "alias", "crm-JANE")]),
+        (
+            "JA",
+            [("jack", "id", "jack@other.example"), ("Jane-1", "id", "jane@example.com"), ("john", "alias", "crm-JANE")],
+        ),
+        ("ane-1", []),
+        ("1234", [("john", "alias", "crm-JANE")]),
+        ("CK-1", [("Jane-1", "alias", "jane@example.com")]),
+        ("other", [("jack", "alias", "jack@other.example")]),
+        ("50%", [("50%_off", "id", "half")]),
+        ("%_", []),
+        ("0_", []),
+        ("j", []),
+        ("", []),
+        (" j ", []),
+    ],
+)
+async def test_ids_match_from_their_beginning_and_aliases_anywhere(
+    client: Caller, q: str, expected: list[tuple[str, str, str | None]]
+) -> None:
+    assert await found(client, q) == expected
+
+
+async def test_a_lead_without_aliases_is_found_by_its_id(client: Caller, make: Make) -> None:
+    await make.lead("lonely")
+    assert await found(client, "lone") == [("lonely", "id", None)]
+
+
+async def test_letters_beyond_ascii_match_too(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event(lead_id="1", aliases=[{"alias_kind": "email", "raw_value": "Ünal@example.com"}])
+    await make.lead("Ärger")
+    await drain()
+    assert await found(client, "ÜN") == await found(client, "ün") == [("1", "alias", "ünal@example.com")]
+    assert await found(client, "ÄR") == [("Ärger", "id", None)]
+
+
+async def test_at_most_ten_are_found_by_id_first(client: Caller, make: Make, drain: Drain) -> None:
+    await make.events(
+        *(known_as(f"xx-{n}", cookie=f"xx-{n}") for n in range(6)),
+        *(known_as(f"y-{n}", cookie=f"xx-{n}y") for n in range(8)),
+    )
+    await drain()
+    matches = await found(client, "xx")
+    assert [match_type for _, match_type, _ in matches] == ["id"] * 6 + ["alias"] * 4
+    assert [lead_id for lead_id, _, _ in matches] == [*(f"xx-{n}" for n in range(6)), *(f"y-{n}" for n in range(4))]
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_merged_lead_is_not_found(client: Caller, database: TestDatabase) -> None:
+    await database.execute("UPDATE leads SET merged_into = 'john' WHERE lead_id = 'jack'")
+    assert await found(client, "jack") == []
+
+
+@pytest.mark.usefixtures("people")
+async def test_each_unit_finds_its_own_leads(neighbour: Caller, stranger: Caller) -> None:
+    assert await found(neighbour, "jane") == []
+    assert await found(stranger, "jane") == []
+
+
+async def test_nothing_sought_is_refused_and_a_lead_called_search_is_read_in_the_singular(
+    client: Caller, make: Make
+) -> None:
+    response = await client.get("/leads/search")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "q")
+    assert (await client.get("/leads/search", params={"q": "a\x00b"})).status_code == 400
+    await make.lead("search")
+    assert (await client.get("/lead/search")).json()["lead_id"] == "search"

@@ -1,0 +1,141 @@
+"""Whatever goes into whom, and when: the stored ledger is that of the facts that count, folded from the beginning."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from leadvibe.core.db import raw, transaction
+from leadvibe.core.instants import micros
+from leadvibe.engine import Event, Fact, Line, Standing, advance, countable, fold, order, united, watermark
+from leadvibe.rulesets.plans import held_plans
+from leadvibe.scoring.load import load
+from support import ledger
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+Drain = Callable[[], Awaitable[None]]
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+@dataclass
+class Model:
+    """Who is there, what counts for whom, and whose part each lead of origin is."""
+
+    histories: dict[str, list[Fact]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    part_of: dict[str, str] = field(default_factory=lambda: {name: name for name in NAMES})
+    taken_in: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(NAMES))
+
+    def know(self, fact: Fact, origin: str) -> None:
+        self.histories[self.part_of[origin]] += countable([fact], self.taken_in[origin])
+
+    def merge(self, target: str, sources: Sequence[str]) -> None:
+        for name, lead in self.part_of.items():
+            if lead in {target, *sources}:
+                bounds = (self.taken_in[name], watermark(self.histories[lead]))
+                self.taken_in[name] = max((bound for bound in bounds if bound is not None), default=None)
+        whole = united([self.histories[target], *(self.histories.pop(source) for source in sources)])
+        self.histories[target] = whole
+        self.part_of = {name: target if lead in sources else lead for name, lead in self.part_of.items()}
+
+
+class Life:
+    """The same happens to the stored leads and to those of the model."""
+
+    def __init__(self, dice: Random, client: Caller, make: Make, drain: Drain) -> None:
+        self.dice, self.client, self.make, self.drain = dice, client, make, drain
+        self.model = Model()
+        self.known: set[UUID] = set()
+        self.began = datetime.now(UTC)
+
+    async def events(self) -> None:
+        sent = [
+            {
+                "lead_id": self.dice.choice(NAMES),
+                "event_type": self.dice.choice(("visit", "visit", "signup", "leave")),
+                "timestamp": (self.began - timedelta(minutes=self.dice.randrange(600))).isoformat(),
+                "idempotency_key": f"{number}",
+            }
+            for number in range(len(self.known) * 100, len(self.known) * 100 + 6)
+        ]
+        await self.make.events(*sent)
+        await self.drain()
+        await self.learn({event["idempotency_key"]: event["lead_id"] for event in sent})
+
+    async def act(self) -> None:
+        lead_id = self.dice.choice(sorted(self.model.histories))
+        if self.dice.random() < 0.5:
+            await self.client.post(f"/lead/{lead_id}/reset-scores")
+        else:
+            await self.client.post(f"/lead/{lead_id}/adjust-score", json={"points": self.dice.randrange(-30, 60)})
+        await self.learn({})
+
+    async def merge(self) -> None:
+        target, *sources = self.dice.sample(
+            sorted(self.model.histories), min(self.dice.choice((2, 2, 3)), len(self.model.histories))
+        )
+        body = {"targetLeadId": target, "sourceLeadIds": sources}
+        assert (await self.client.post("/leads/merge", json=body)).status_code == 200
+        self.model.merge(target, sources)
+
+    async def learn(self, origins: dict[str, str]) -> None:
+        """Take up what is stored now and wasn't; an event's lead of origin is the one that it was sent for."""
+        keys = [(self.client.unit_id, lead_id) for lead_id in self.model.histories]
+        async with transaction(None) as session:
+            stored = await load(await raw(session), keys)
+        for (_, lead_id), history in stored.items():
+            for fact in history.facts:
+                if fact.id in self.known:
+                    continue
+                self.known.add(fact.id)
+                if isinstance(fact, Event):
+                    self.model.know(replace(fact, taken_in=False), origins[fact.key])
+                else:
+                    self.model.histories[lead_id].append(fact)
+
+    async def check(self, database: TestDatabase) -> None:
+        unit_id = self.client.unit_id
+        async with transaction(None) as session:
+            plans = (await held_plans(session, [unit_id]))[unit_id].plans
+            stored = await load(await raw(session), [(unit_id, name) for name in NAMES])
+        written = {row["lead_id"]: row["ledger_at"] for row in await database.fetch("SELECT * FROM leads")}
+        for name in NAMES:
+            facts = sorted(self.model.histories.get(name, []), key=order)
+            told = fold(plans, Standing(), facts)
+            entries = [*told.entries, *advance(plans, told.standing, micros(written[name])).entries]
+            assert lines(stored[unit_id, name].entries) == lines(entries), name
+
+
+def lines(entries: Sequence[Line]) -> list[Any]:
+    return sorted(
+        (e.ruleset_id, e.at, e.kind, str(e.subject), e.awards, e.multiplier, e.points, e.applied) for e in entries
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_merges_in_any_order_and_nesting_leave_the_ledger_of_what_counts(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase, seed: int
+) -> None:
+    await make.rules({"Engagement": {"visit": 10, "leave": -15}, "Other": {"visit": 3}})
+    await make.rule("signup", 25, max_per_lead=2)
+    await make.filter("visit", count_threshold=2, time_window_ms=3_600_000)
+    await make.decay(1, "hours", 2)
+    for name in NAMES:
+        await make.lead(name)
+    life = Life(Random(seed), client, make, drain)
+    while len(life.model.histories) > 1:
+        for _ in range(2):
+            await life.events()
+            await life.act()
+        await life.merge()
+    await life.events()
+    await life.act()
+    await life.events()
+    await life.check(database)
+    assert await ledger.differences(database) == []

@@ -1,0 +1,210 @@
+"""Versions of the configuration."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+
+from support.callers import Caller
+from support.make import Make
+from support.postgres import TestDatabase
+
+Change = Callable[[], Awaitable[httpx.Response | dict[str, Any]]]
+
+
+async def snapshots(database: TestDatabase, unit_id: str) -> list[dict[str, Any]]:
+    """All of them, after a check that they are numbered and dated in order, and the OU names the last."""
+    rows = await database.fetch(
+        "SELECT version, snapshot::text, created_at FROM config_versions WHERE unit_id = $1 ORDER BY version", unit_id
+    )
+    assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+    instants = [row["created_at"] for row in rows]
+    assert instants == sorted(set(instants))
+    current = await database.fetchval("SELECT config_version FROM org_units WHERE unit_id = $1", unit_id)
+    assert current == len(rows)
+    return [json.loads(row["snapshot"]) for row in rows]
+
+
+async def test_a_new_unit_has_its_first_version(client: Caller, database: TestDatabase) -> None:
+    (ruleset,) = (await client.get("/rulesets")).json()
+    (first,) = await snapshots(database, client.unit_id)
+    assert first["rulesets"] == [
+        {"ruleset_id": ruleset["id"], "active": True, "is_primary": True, "start_at": None, "end_at": None}
+    ]
+    assert first["rules"] == []
+    assert first["event_types"] == {}
+    assert first["surge_policy"]["mode"] == "standard"
+    assert first["allow_negative_scores"] is False
+    assert first["session_timeout_minutes"] == 30
+
+
+async def test_a_rule_is_in_the_snapshot_whole(client: Caller, database: TestDatabase, make: Make) -> None:
+    asked = {"field": "plan", "operator": "equals", "value": ["pro", 5]}
+    rule = await make.rule(
+        "signup", -7, start_at="2026-01-01T00:00:00.5Z", max_per_lead=3, attribute_filters=[asked], icon="star"
+    )
+    assert (await snapshots(database, client.unit_id))[-1]["rules"] == [
+        {
+            "rule_id": rule["id"],
+            "ruleset_id": rule["ruleset_id"],
+            "event_type": "signup",
+            "weight": -7,
+            "active": True,
+            "start_at": "2026-01-01T00:00:00.500000Z",
+            "end_at": None,
+            "attribute_filters": [asked],
+            "max_per_lead": 3,
+        }
+    ]
+
+
+async def test_decays_and_filters_are_in_the_snapshot_while_they_are_in_force(
+    client: Caller, database: TestDatabase, make: Make
+) -> None:
+    decay = await make.decay(7, "days", 5, name="Weekly")
+    velocity = await make.filter("email_open", group_events=True)
+    last = (await snapshots(database, client.unit_id))[-1]
+    assert last["decays"] == [{"decay_id": decay["id"], "inactive_for": 7, "unit": "days", "decrease": 5}]
+    assert last["filters"] == [
+        {
+            "filter_id": velocity["id"],
+            "event_type": "email_open",
+            "count_threshold": 3,
+            "time_window_ms": 60_000,
+            "group_events": True,
+        }
+    ]
+    await client.put(f"/decays/{decay['id']}", json={"active": False})
+    await client.delete(f"/filters/{velocity['id']}")
+    last = (await snapshots(database, client.unit_id))[-1]
+    assert (last["decays"], last["filters"]) == ([], [])
+
+
+async def test_each_change_makes_one_version(client: Caller, database: TestDatabase, make: Make) -> None:
+    ruleset = await make.ruleset()
+    rule = await make.rule()
+    decay = await make.decay()
+    velocity = await make.filter()
+    changes: list[Change] = [
+        lambda: client.put(f"/rules/{rule['id']}", json={"weight": 8, "active": False}),
+        lambda: client.put(
+            f"/rules/{rule['id']}", json={"attribute_filters": [{"field": "a", "operator": "is_empty"}]}
+        ),
+        lambda: client.put(f"/rules/{rule['id']}", json={"ruleset_id": ruleset["id"]}),
+        lambda: client.put(f"/rulesets/{ruleset['id']}", json={"end_at": "2030-01-01T00:00:00Z"}),
+        lambda: client.put(f"/rulesets/{ruleset['id']}", json={"is_primary": True}),
+        lambda: client.delete(f"/rules/{rule['id']}"),
+        lambda: client.put("/settings/scoring", json={"session_timeout_minutes": 31}),
+        lambda: client.put("/settings/ou/surge-policy", json={"mode": "gentle"}),
+        lambda: client.put(f"/decays/{decay['id']}", json={"decrease": 6}),
+        lambda: client.put(f"/decays/{decay['id']}", json={"active": False}),
+        lambda: client.put(f"/filters/{velocity['id']}", json={"group_events": True}),
+        lambda: client.delete(f"/filters/{velocity['id']}"),
+    ]
+    for change in changes:
+        before = await snapshots(database, client.unit_id)
+        await change()
+        after = await snapshots(database, client.unit_id)
+        assert after[:-1] == before
+        assert after[-1] != before[-1]
+
+
+async def test_what_changes_nothing_for_scoring_makes_none(client: Caller, database: TestDatabase, make: Make) -> None:
+    rule = await make.rule(attribute_filters=[{"field": "a", "operator": "equals", "value": 1.5}])
+    before = await snapshots(database, client.unit_id)
+    (ruleset,) = (await client.get("/rulesets")).json()
+    await client.put(f"/rules/{rule['id']}", json={"icon": "star"})
+    await client.put(f"/rules/{rule['id']}", json=rule)
+    await client.put(f"/rules/{rule['id']}", json={})
+    await client.put(f"/rulesets/{ruleset['id']}", json={"name": "Renamed", "score_column": "points"})
+    await client.put("/settings/scoring", json={"session_timeout_minutes": 30, "abm_enabled": True})
+    await client.put("/settings/ou/surge-policy", json={"mode": "standard", "multiplier_cap": 2})
+    assert await snapshots(database, client.unit_id) == before
+
+
+async def test_a_change_that_is_refused_makes_none(client: Caller, database: TestDatabase, make: Make) -> None:
+    rule = await make.rule("signup")
+    before = await snapshots(database, client.unit_id)
+    assert (await client.post("/rules", json={"event_type": "signup", "weight": 1})).status_code == 409
+    unknown = {"ruleset_id": "rs_unknown", "event_type": "a type of its own"}
+    assert (await client.put(f"/rules/{rule['id']}", json=unknown)).status_code == 404
+    assert (await client.delete(f"/rulesets/{rule['ruleset_id']}x")).status_code == 404
+    assert await snapshots(database, client.unit_id) == before
+    assert "a type of its own" not in (await client.get("/event-types")).json()
+
+
+async def test_a_true_is_not_a_one(client: Caller, database: TestDatabase, make: Make) -> None:
+    asked = {"field": "a", "operator": "equals", "value": 1}
+    rule = await make.rule(attribute_filters=[asked])
+    before = await snapshots(database, client.unit_id)
+    await client.put(f"/rules/{rule['id']}", json={"attribute_filters": [{**asked, "value": True}]})
+    assert len(await snapshots(database, client.unit_id)) == len(before) + 1
+
+
+async def test_an_organizations_toggle_makes_a_version_in_each_of_its_units(
+    client: Caller, neighbour: Caller, stranger: Caller, database: TestDatabase
+) -> None:
+    assert (await client.put("/settings/scoring", json={"allow_negative_scores": True})).status_code == 204
+    for caller, expected in ((client, [False, True]), (neighbour, [False, True]), (stranger, [False])):
+        kept = await snapshots(database, caller.unit_id)
+        assert [snapshot["allow_negative_scores"] for snapshot in kept] == expected
+        assert [len(snapshot["rulesets"]) for snapshot in kept] == [1] * len(expected)
+
+
+async def test_versions_are_read_by_their_own_unit_alone(
+    client: Caller, neighbour: Caller, database: TestDatabase, make: Make
+) -> None:
+    await make.rule("signup")
+    await make.by(neighbour).rule("login")
+    assert [rule["event_type"] for rule in (await snapshots(database, client.unit_id))[-1]["rules"]] == ["signup"]
+    assert [rule["event_type"] for rule in (await snapshots(database, neighbour.unit_id))[-1]["rules"]] == ["login"]
+
+
+async def test_edits_at_the_same_time_lose_nothing(
+    client: Caller, neighbour: Caller, database: TestDatabase, make: Make
+) -> None:
+    rule = await make.rule("signup", 0)
+    before = len(await snapshots(database, client.unit_id))
+    answers = await asyncio.gather(
+        *(client.post("/rules", json={"event_type": f"type {n}", "weight": n}) for n in range(4)),
+        *(client.put(f"/rules/{rule['id']}", json={"weight": n}) for n in range(1, 4)),
+        *(neighbour.post("/rules", json={"event_type": f"type {n}", "weight": n}) for n in range(4)),
+        client.put("/settings/scoring", json={"allow_negative_scores": True, "session_timeout_minutes": 7}),
+        neighbour.put("/settings/scoring", json={"session_timeout_minutes": 8}),
+    )
+    assert [answer.status_code for answer in answers] == [201] * 4 + [204] * 3 + [201] * 4 + [204] * 2
+    kept = await snapshots(database, client.unit_id)
+    assert len(kept) == before + 8
+    assert len(kept[-1]["rules"]) == 5
+    assert kept[-1]["allow_negative_scores"] is True
+    assert kept[-1]["session_timeout_minutes"] == 7
+    theirs = await snapshots(database, neighbour.unit_id)
+    assert len(theirs) == 1 + 4 + 2
+    assert (len(theirs[-1]["rules"]), theirs[-1]["allow_negative_scores"]) == (4, True)
+
+
+async def test_of_two_rules_for_one_type_at_the_same_time_one_is_refused(client: Caller) -> None:
+    body = {"event_type": "signup", "weight": 5}
+    answers = await asyncio.gather(*(client.post("/rules", json=body) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+async def test_one_primary_is_left_when_many_want_to_be(client: Caller, make: Make) -> None:
+    rulesets = [await make.ruleset() for _ in range(3)]
+    answers = await asyncio.gather(
+        *(client.put(f"/rulesets/{ruleset['id']}", json={"is_primary": True}) for ruleset in rulesets)
+    )
+    assert [answer.status_code for answer in answers] == [204] * 3
+    assert [ruleset["is_primary"] for ruleset in (await client.get("/rulesets")).json()].count(True) == 1
+
+
+async def test_a_unit_that_is_made_while_a_toggle_moves_agrees_with_it(client: Caller, database: TestDatabase) -> None:
+    for allowed in (True, False):
+        made, *_ = await asyncio.gather(
+            client.post("/org-units", json={"name": f"Negatives {allowed}"}),
+            client.put("/settings/scoring", json={"allow_negative_scores": allowed}),
+        )
+        assert made.status_code == 201, made.text
+        assert (await snapshots(database, made.json()["unit_id"]))[-1]["allow_negative_scores"] is allowed

@@ -1,0 +1,189 @@
+"""What every test of the suite may ask for: a database of its own, the whole program over it, and callers of all kinds.
+
+An async test needs no mark. `client` is the Owner of an OU; `viewer` and `operator` are its other members, `basic` its
+API credential; `neighbour` owns another OU of the same organization, `stranger` one of another organization, and
+`anonymous` is nobody. Each is an httpx client that also knows its `unit_id`, `org_id` and `member_id`.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any
+
+import pytest
+import structlog
+
+from leadvibe.core.db import close_database, open_database
+from support import statements
+from support.callers import Caller, caller
+from support.lifespan import running
+from support.make import Make
+from support.postgres import GIVEN, EmbeddedServer, Postgres, TestDatabase
+from support.tenancy import Confinement
+from support.world import World, found_world
+
+os.environ["LEADVIBE_SECRET_KEY"] = "a key for tests, as long as a key should be"
+os.environ["LEADVIBE_LOG_LEVEL"] = "WARNING"
+for setting in ("LEADVIBE_DATABASE_URL", "LEADVIBE_DATA_DIR", "LEADVIBE_JWKS_URL"):
+    os.environ.pop(setting, None)  # what a developer set for himself is not for tests
+
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger("warning"),
+    processors=[
+        structlog.processors.add_log_level,
+        # Tracebacks with locals, the default here, take half a minute over an event loop's.
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ],
+)
+
+confinement = Confinement()
+statements.listen(confinement.hear)
+
+RUN = pytest.StashKey[str]()
+SERVER = pytest.StashKey[EmbeddedServer]()
+
+
+def _server_url(config: pytest.Config) -> str:
+    """The server of this run: the given one, or an embedded one, started when first needed."""
+    if url := os.environ.get(GIVEN):
+        return url
+    if SERVER not in config.stash:
+        config.stash[SERVER] = EmbeddedServer()
+    return config.stash[SERVER].url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RUN] = secrets.token_hex(4)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the one server to each of xdist's processes."""
+    node.workerinput["postgres"] = (_server_url(node.config), node.config.stash[RUN])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SERVER in config.stash:
+        config.stash[SERVER].stop()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Generator[Postgres]:
+    handed = getattr(pytestconfig, "workerinput", {}).get("postgres")
+    url, run = handed or (_server_url(pytestconfig), pytestconfig.stash[RUN])
+    server = Postgres(url, run)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def world_template(postgres: Postgres) -> tuple[str, World]:
+    name, told = postgres.template(found_world)
+    return name, World.of(told)
+
+
+@pytest.fixture
+async def database(postgres: Postgres, world_template: tuple[str, World]) -> AsyncGenerator[TestDatabase]:
+    """A migrated database with the founded organizations and nothing else, open for the program."""
+    name = postgres.clone(world_template[0])
+    url = postgres.database_url(name)
+    open_database(url, pool_size=5)
+    own = TestDatabase(url)
+    try:
+        yield own
+    finally:
+        await own.close()
+        await close_database()
+        postgres.drop(name)
+
+
+@pytest.fixture
+async def app(database: TestDatabase) -> AsyncGenerator[Any]:
+    """The unmodified program, started."""
+    from leadvibe.app import create_app
+
+    application = create_app()
+    async with running(application):
+        yield application
+
+
+@pytest.fixture
+def world(world_template: tuple[str, World]) -> World:
+    """The names, ids and secrets of those whom the template knows."""
+    return world_template[1]
+
+
+@pytest.fixture
+async def client(app: Any, world: World) -> AsyncGenerator[Caller]:
+    """The admin and Owner, signed in, in its OU."""
+    async with caller(app, world.admin) as own:
+        yield own
+
+
+@pytest.fixture
+async def operator(app: Any, world: World) -> AsyncGenerator[Caller]:
+    async with caller(app, world.operator) as own:
+        yield own
+
+
+@pytest.fixture
+async def viewer(app: Any, world: World) -> AsyncGenerator[Caller]:
+    async with caller(app, world.viewer) as own:
+        yield own
+
+
+@pytest.fixture
+async def basic(app: Any, world: World) -> AsyncGenerator[Caller]:
+    """A program, by the OU's API credential."""
+    async with caller(app, world.credential) as own:
+        yield own
+
+
+@pytest.fixture
+async def neighbour(app: Any, world: World) -> AsyncGenerator[Caller]:
+    """The Owner of another OU of the same organization, who is no admin."""
+    async with caller(app, world.neighbour) as own:
+        yield own
+
+
+@pytest.fixture
+async def stranger(app: Any, world: World) -> AsyncGenerator[Caller]:
+    """The admin and Owner of another organization."""
+    async with caller(app, world.stranger) as own:
+        yield own
+
+
+@pytest.fixture
+async def anonymous(app: Any) -> AsyncGenerator[Caller]:
+    async with caller(app, None) as own:
+        yield own
+
+
+@pytest.fixture
+def drain(app: Any) -> Callable[[], Awaitable[None]]:
+    """A function: it returns when everything accepted so far is processed."""
+    from leadvibe import worker
+
+    async def until_empty() -> None:
+        await worker.drain()
+
+    return until_empty
+
+
+@pytest.fixture
+def make(client: Caller) -> Make:
+    """Builders over HTTP: `await make.rule(event_type="signup", weight=20)`."""
+    return Make(client)
+
+
+@pytest.fixture(autouse=True)
+def every_statement_keeps_to_its_unit() -> Generator[Confinement]:
+    """Whatever a test is about: none of the program's statements touches tenant tables without their OU."""
+    confinement.forget()
+    yield confinement
+    confinement.check()

@@ -1,0 +1,23 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from leadvibe.core.ranges import Range, Window
+
+NOW = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [
+        ("all", Window()),
+        ("today", Window(datetime(2025, 3, 1, tzinfo=UTC))),
+        ("yesterday", Window(datetime(2025, 2, 28, tzinfo=UTC), datetime(2025, 3, 1, tzinfo=UTC))),
+        ("last_24h", Window(NOW - timedelta(hours=24))),
+        ("last_7d", Window(NOW - timedelta(days=7))),
+        ("last_30d", Window(NOW - timedelta(days=30))),
+        ("last_90d", Window(NOW - timedelta(days=90))),
+    ],
+)
+def test_a_range_is_a_window_of_time(name: str, window: Window) -> None:
+    assert Range(name).window(NOW) == window

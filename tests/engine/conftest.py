@@ -1,0 +1,12 @@
+"""How thoroughly the engine's properties are searched: HYPOTHESIS_PROFILE=dev (the default), ci or night."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_SLOW_DATA = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile("dev", max_examples=200, deadline=None, suppress_health_check=_SLOW_DATA)
+settings.register_profile("ci", max_examples=2_000, deadline=None, suppress_health_check=_SLOW_DATA)
+settings.register_profile("night", max_examples=50_000, deadline=None, suppress_health_check=_SLOW_DATA)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

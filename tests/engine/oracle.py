@@ -1,0 +1,206 @@
+"""Scoring by its definitions, one after another and with the whole past at hand: slow, and nothing like the engine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
+from typing import Any
+
+from engine.given import HOUR, MINUTE, NOON, SECOND
+from engine.unit import Ledger
+from leadvibe.engine import Adjustment, Event, Fact, Reset, Session, instant, order
+
+_GENTLE = [(1, 4, "1"), (5, 9, "1.1"), (10, None, "1.25")]
+
+
+class Oracle:
+    """Reads `ledger`, `totals`, `sessions` and `reasons` off a history and the versions of its configuration."""
+
+    def __init__(self, versions: Sequence[tuple[int, Any]], facts: Sequence[Fact], until: int) -> None:
+        self.versions = versions
+        self.ledger: Ledger = []
+        self.totals: dict[str, int] = {}
+        self.reasons: dict[Any, str | None] = {}
+        self.seen: list[Event] = []
+        self.visits: list[list[Event]] = []
+        self.paid: list[str] = []
+        self.surge: list[int] = []
+        self.touched: set[str] = set()
+        done = NOON - HOUR
+        for fact in sorted(facts, key=order):
+            self._pass_time(done, fact.at)
+            self._happen(fact)
+            done = fact.at
+        self._pass_time(done, until, whole=True)
+
+    @property
+    def sessions(self) -> dict[Any, Session]:
+        return {
+            visit[0].id: Session(
+                visit[0].id, visit[0].at, visit[-1].at, visit[0].type, visit[-1].type, len(visit), visit[0].channel
+            )
+            for visit in self.visits
+        }
+
+    def _in_force(self, at: int) -> int:
+        return max((index for index, (created, _) in enumerate(self.versions) if created <= at), default=0)
+
+    # What follows from silence and from the configuration.
+
+    def _pass_time(self, since: int, until: int, *, whole: bool = False) -> None:
+        steps = [(at, 4, "", 0) for at in self._liftings() if since <= at < until + whole]
+        steps += [step for step in self._decays(since, until) if since < step[0] <= until]
+        for at, _, decay_id, decrease in sorted(steps):
+            for ruleset_id in sorted(self.touched):
+                total = self.totals[ruleset_id]
+                if not decay_id and total < 0:
+                    self._write("lift", "allow_negative_scores", ruleset_id, at, -total, floored=False)
+                if decay_id and self._is_open(ruleset_id, at, self._in_force(at)) and self._may_fall(total, at):
+                    self._write("decay", decay_id, ruleset_id, at, -decrease)
+
+    def _may_fall(self, total: int, at: int) -> bool:
+        return total > 0 or self.versions[self._in_force(at)][1]["allow_negative_scores"]
+
+    def _liftings(self) -> Iterator[int]:
+        for at in sorted({created for created, _ in self.versions[1:]}):
+            allowed = [self.versions[self._in_force(when)][1]["allow_negative_scores"] for when in (at - 1, at)]
+            if allowed == [True, False]:
+                yield at
+
+    def _decays(self, since: int, until: int) -> Iterator[tuple[int, int, str, int]]:
+        active = max((visit[-1].at for visit in self.visits), default=NOON - 10**6 * HOUR)
+        for index, (_, given) in enumerate(self.versions):
+            for decay in given["decays"]:
+                period = decay["inactive_for"] * HOUR
+                due = max(active, self._origin(index, decay))
+                due += max(0, (since - due) // period) * period
+                while due <= until:
+                    if self._in_force(due) == index and due > max(active, self._origin(index, decay)):
+                        yield due, 0, decay["decay_id"], decay["decrease"]
+                    due += period
+
+    def _origin(self, index: int, decay: Any) -> int:
+        """Where silence begins to count: a period before the rule was made, or where its period was edited."""
+        period = decay["inactive_for"]
+        while index:
+            before = {each["decay_id"]: each["inactive_for"] for each in self.versions[index - 1][1]["decays"]}
+            if decay["decay_id"] not in before:
+                break
+            if before[decay["decay_id"]] != period:
+                return self.versions[index][0]
+            index -= 1
+        return self.versions[index][0] - period * HOUR
+
+    def _is_open(self, ruleset_id: str, at: int, index: int) -> bool:
+        (ruleset,) = (each for each in self.versions[index][1]["rulesets"] if each["ruleset_id"] == ruleset_id)
+        return ruleset.get("active", True) and _within(ruleset, at)
+
+    # What happens.
+
+    def _happen(self, fact: Fact) -> None:
+        match fact:
+            case Event():
+                self._event(fact)
+            case Adjustment():
+                self._write("adjustment", fact.id, fact.ruleset_id, fact.at, fact.points)
+            case Reset():
+                for ruleset_id, total in sorted(self.totals.items()):
+                    if total:
+                        self._write("reset", fact.id, ruleset_id, fact.at, -total, floored=False)
+                self.touched, self.paid, self.surge = set(), [], []
+
+    def _event(self, event: Event) -> None:
+        _, given = self.versions[event.version - 1]
+        self.reasons[event.id] = self._reason(event, given)
+        self.seen.append(event)
+        if self.reasons[event.id]:
+            return
+        if event.channel != "system":
+            timeout = given["session_timeout_minutes"] * MINUTE
+            if self.visits and event.at - self.visits[-1][-1].at <= timeout:
+                self.visits[-1].append(event)
+            else:
+                self.visits.append([event])
+        treatment = given["event_types"].get(event.type, {})
+        if event.taken_in or treatment.get("hidden") or treatment.get("max_processing_scope") == "observe":
+            return
+        self._score(event, given)
+
+    def _reason(self, event: Event, given: Any) -> str | None:
+        same = [*(each.at for each in self.seen if each.type == event.type), event.at]
+        filters = sorted(given["filters"], key=lambda each: (each["time_window_ms"], each["filter_id"]))
+        for velocity in filters:
+            window = velocity["time_window_ms"] * 1000
+            burst, first = None, False
+            for at in same:
+                first = burst is None or at - burst >= window
+                burst = at if first else burst
+            too_many = sum(at > event.at - window for at in same) > velocity["count_threshold"]
+            if velocity["event_type"] == event.type and too_many:
+                if not velocity.get("group_events"):
+                    return "inorganic"
+                if not first:
+                    return "inorganic_grouped"
+        return None
+
+    def _score(self, event: Event, given: Any) -> None:
+        index = event.version - 1
+        awards: dict[str, dict[str, int]] = {}
+        for rule in given["rules"]:
+            if (
+                rule["event_type"] == event.type
+                and self._is_open(rule["ruleset_id"], event.at, index)
+                and _within(rule, event.at)
+                and ("attribute_filters" not in rule or event.metadata.get("tier") == "gold")
+                and self.paid.count(rule["rule_id"]) < rule.get("max_per_lead", 10**9)
+            ):
+                awards.setdefault(rule["ruleset_id"], {})[rule["rule_id"]] = rule["weight"]
+        self.paid += [rule_id for paid in awards.values() for rule_id in paid]
+        gaining = any(sum(paid.values()) > 0 for paid in awards.values()) and event.channel != "system"
+        multiplier = self._multiplier(event.at, given["surge_policy"]) if gaining else Decimal(1)
+        for ruleset_id, paid in sorted(awards.items()):
+            base = sum(paid.values())
+            times = multiplier if base > 0 else Decimal(1)
+            points = int((base * times).quantize(Decimal(1), ROUND_HALF_UP))
+            self._write("event", event.id, ruleset_id, event.at, points, awards=paid, multiplier=times)
+
+    def _multiplier(self, at: int, policy: Any) -> Decimal:
+        idle = policy["idle_reset_seconds"] if policy else 1800
+        if self.surge and at - self.surge[-1] > idle * SECOND:
+            self.surge = []
+        self.surge.append(at)
+        if not policy:
+            return Decimal(1)
+        custom = [(each["min_events"], each["max_events"], str(each["multiplier"])) for each in policy.get("bands", ())]
+        bands = custom or _GENTLE
+        factors = [Decimal(by) for least, most, by in bands if least <= len(self.surge) <= (most or 10**9)]
+        return min(*factors, Decimal("2" if custom else "1.5")) if factors else Decimal(1)
+
+    def _write(
+        self,
+        kind: str,
+        subject: object,
+        ruleset_id: str,
+        at: int,
+        points: int,
+        *,
+        awards: Mapping[str, int] = MappingProxyType({}),
+        multiplier: Decimal = Decimal(1),
+        floored: bool = True,
+    ) -> None:
+        before = self.totals.get(ruleset_id, 0)
+        after = before + points
+        if floored and not self.versions[self._in_force(at)][1]["allow_negative_scores"]:
+            after = max(0, after)
+        if points and kind in ("event", "adjustment"):
+            self.touched.add(ruleset_id)
+        self.totals[ruleset_id] = after
+        paid = tuple(sorted(awards.items()))
+        self.ledger.append((kind, subject, ruleset_id, at, paid, int(multiplier * 1000), points, after - before))
+
+
+def _within(given: Any, at: int) -> bool:
+    start, end = given.get("start_at"), given.get("end_at")
+    return (not start or instant(datetime.fromisoformat(start)) <= at) and (
+        not end or at < instant(datetime.fromisoformat(end))
+    )

@@ -1,0 +1,76 @@
+"""What is remembered of a lead, and when that is enough."""
+
+import msgspec
+
+from engine.given import HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule
+from engine.unit import told
+from leadvibe.engine import Plans, Standing, fold, order, restamped
+
+VELOCITY = {"filter_id": "f", "event_type": "page_view", "count_threshold": 2, "time_window_ms": 60_000}
+
+
+def watched() -> Plans:
+    return plans(rule(), rule("b", max_per_lead=5), filters=[{**VELOCITY, "group_events": True}])
+
+
+def test_a_standing_survives_its_packing() -> None:
+    facts = [event(0), event(SECOND), event(2 * SECOND), event(MINUTE, "b", metadata={"k": 1}, key="once")]
+    standing = fold(watched(), Standing(), facts).standing
+    assert Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(standing.dump()))) == standing
+    assert standing.session is not None
+    assert Standing.load(Standing().dump()) == Standing()
+
+
+def test_a_standing_forgets_what_is_out_of_every_window() -> None:
+    standing = fold(watched(), Standing(), [event(number * SECOND) for number in range(100)]).standing
+    assert len(standing.windows["page_view"].times) == 2
+    later = fold(watched(), standing, [event(HOUR, "b")]).standing
+    assert later.windows == {}
+
+
+def test_a_standing_takes_what_comes_after_it_and_nothing_else() -> None:
+    given = watched()
+    first, second, third = sorted([event(0), event(0), event(0)], key=order)
+    standing = fold(given, Standing(), [second]).standing
+    assert standing.takes(given, [third])
+    assert not standing.takes(given, [first])
+    assert not standing.takes(given, [second])
+    assert standing.takes(given)
+    assert Standing().takes(given, [first])
+
+
+def test_within_an_instant_adjustments_follow_events_and_resets_follow_both() -> None:
+    facts = [reset(0, number=1), adjustment(0, 5, number=2), adjustment(0, 5, number=1), event(0, number=9)]
+    assert [type(fact).__name__ for fact in sorted(facts, key=order)] == ["Event", "Adjustment", "Adjustment", "Reset"]
+    assert sorted(facts, key=order)[1].id.int == 1
+
+
+def test_events_of_an_instant_are_ordered_by_what_they_say_before_who_they_are() -> None:
+    by_type = [
+        event(0, "Z", number=9),
+        event(0, "a", number=8),
+        event(0, "ä", number=7),
+        event(0, "\U0001f600", number=6),
+    ]
+    assert sorted(by_type[2:] + by_type[:2], key=order) == by_type
+    assert [each.type.encode() for each in by_type] == sorted(each.type.encode() for each in by_type)
+    by_rest = [
+        event(0, key="a", number=9),
+        event(0, key="b", version=1, number=8),
+        event(0, key="b", version=2, number=7),
+    ]
+    assert sorted(by_rest[2:] + by_rest[:2], key=order) == by_rest
+
+
+def test_restamping_touches_events_alone_and_keeps_the_order() -> None:
+    facts = [event(0, number=2, version=1), event(0, number=1, version=2), reset(1), adjustment(2, 5)]
+    stamped = restamped(facts, 3)
+    assert [fact.id.int for fact in stamped[:2]] == [1, 2]
+    assert stamped[2:] == facts[2:]
+
+
+def test_the_standing_tells_totals_and_activity() -> None:
+    lead = told(plans(rule(), rule(ruleset_id="B", weight=0)), [event(), adjustment(MINUTE, 0, ruleset_id="B")])
+    assert dict(lead.standing.totals) == {"A": 10}
+    assert lead.standing.activity == NOON
+    assert {line.ruleset_id for line in lead.lines.values()} == {"A", "B"}

@@ -1,0 +1,143 @@
+"""A lead as the program keeps it: facts, standing and ledger, folded in order and replayed when something is late."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from leadvibe.engine import (
+    Awards,
+    Entry,
+    Event,
+    Fact,
+    Kind,
+    Mark,
+    Outcome,
+    Plans,
+    Session,
+    Standing,
+    Subject,
+    advance,
+    fold,
+    order,
+    reconcile,
+    restamped,
+)
+
+
+class Stored(NamedTuple):
+    """A current line of the ledger."""
+
+    id: int
+    kind: Kind
+    subject: Subject
+    ruleset_id: str
+    at: int
+    awards: Awards
+    multiplier: int
+    points: int
+    applied: int
+
+
+Ledger = list[tuple[object, ...]]
+
+
+@dataclass
+class Lead:
+    plans: Plans
+    facts: dict[UUID, Fact] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    standing: Standing = field(default_factory=Standing)
+    lines: dict[int, Stored] = field(default_factory=dict)
+    marks: dict[UUID, Mark] = field(default_factory=dict)
+    sessions: dict[UUID, Session] = field(default_factory=dict)
+    next_decay_at: int | None = None
+    replays: int = 0
+    _ids: "count[int]" = field(default_factory=count)
+
+    def receive(self, *batch: Fact) -> None:
+        """Take facts in as one transaction does."""
+        new = sorted((fact for fact in batch if self._is_new(fact)), key=order)
+        if not new:
+            return
+        if self.standing.takes(self.plans, new):
+            self._go_on(fold(self.plans, self.standing, new))
+        else:
+            self.replay()
+
+    def _is_new(self, fact: Fact) -> bool:
+        key = fact.key if isinstance(fact, Event) else ""
+        if fact.id in self.facts or key in self.keys:
+            return False
+        self.facts[fact.id] = fact
+        self.keys |= {key} - {""}
+        return True
+
+    def advance(self, until: int) -> None:
+        if not self.standing.takes(self.plans):
+            self.replay()
+        self._go_on(advance(self.plans, self.standing, until))
+
+    def delete(self, subject: UUID) -> None:
+        if self.facts.pop(subject, None):
+            self.replay()
+
+    def rescore(self, version: int) -> None:
+        self.facts = {fact.id: fact for fact in restamped(self.facts.values(), version)}
+        self.replay()
+
+    def replay(self) -> None:
+        """Derive everything again from the beginning, and touch only what comes out otherwise."""
+        self.replays += 1
+        self.marks, self.sessions = {}, {}
+        outcome = fold(self.plans, Standing(), sorted(self.facts.values(), key=order))
+        superseded, written = reconcile(self.lines.values(), outcome.entries)
+        for line in superseded:
+            del self.lines[line.id]
+        self._go_on(replace(outcome, entries=written))
+
+    def _go_on(self, outcome: Outcome) -> None:
+        for entry in outcome.entries:
+            number = next(self._ids)
+            self.lines[number] = Stored(number, *_kept(entry))
+        self.marks |= {mark.event_id: mark for mark in outcome.marks}
+        self.sessions |= {session.id: session for session in outcome.sessions}
+        self.next_decay_at = outcome.next_decay_at
+        self.standing = Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.standing.dump())))
+
+    @property
+    def totals(self) -> dict[str, int]:
+        return {ruleset_id: total for ruleset_id, total in self.standing.totals.items() if total}
+
+    @property
+    def ledger(self) -> Ledger:
+        """The current lines without their ids, in an order that doesn't depend on when they were written."""
+        return sorted((line[1:] for line in self.lines.values()), key=lambda line: (line[3], str(line)))
+
+    @property
+    def story(self) -> tuple[object, ...]:
+        """Everything that must not depend on how the facts came in."""
+        return self.ledger, self.totals, self.marks, self.sessions, self.next_decay_at
+
+
+def _kept(entry: Entry) -> tuple[Kind, Subject, str, int, Awards, int, int, int]:
+    return (
+        entry.kind,
+        entry.subject,
+        entry.ruleset_id,
+        entry.at,
+        entry.awards,
+        entry.multiplier,
+        entry.points,
+        entry.applied,
+    )
+
+
+def told(plans: Plans, facts: Iterable[Fact]) -> Lead:
+    """A lead whose facts all came in at once."""
+    lead = Lead(plans)
+    lead.receive(*facts)
+    return lead

@@ -1,0 +1,77 @@
+"""Processes are killed under load, one after the other; what was acknowledged counts once, and all adds up."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support import loans
+from support.ledger import differences, stored_totals
+from support.load import Load
+from support.make import Make
+from support.outside import keys_by_place, look, until_processed
+from support.serving import Serving
+from support.waiting import eventually
+
+LEADS = 250
+VICTIMS = ("worker", "api", "postgres")
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Generator[Serving]:
+    with Serving(tmp_path / "data", LEADVIBE_WORKER_PROCESSES="2") as started:
+        yield started.until_ready()
+
+
+@pytest.fixture
+async def client(serving: Serving) -> AsyncGenerator[httpx.AsyncClient]:
+    first = serving.first_start()
+    async with httpx.AsyncClient(
+        base_url=serving.url, auth=(first["client_id"], first["client_secret"]), timeout=30
+    ) as own:
+        yield own
+
+
+async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
+    acknowledged = set(load.acknowledged)
+    connection = await look(serving)
+    try:
+        places = await keys_by_place(connection)
+    finally:
+        await connection.close()
+    assert acknowledged <= {key for keys in places.values() for key in keys}
+    assert len(places["processed"]) == len(set(places["processed"]))
+
+
+async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
+    serving: Serving, client: httpx.AsyncClient
+) -> None:
+    rows = loans.rows(LEADS) if loans.FILE.exists() else loans.made_up(LEADS)
+    await Make(client).surge("off")
+    await Make(client).rules(loans.WEIGHTS)
+    load = Load(rows)
+    sending = asyncio.create_task(load.send(client))
+    for number, victim in enumerate(VICTIMS, start=1):
+        await eventually(partial(_reached, load, sending, number / (len(VICTIMS) + 1)))
+        serving.child(victim).kill()
+        await nothing_acknowledged_is_missing(serving, load)
+    await sending
+    connection = await look(serving)
+    try:
+        await until_processed(connection)
+        places = await keys_by_place(connection)
+        assert sorted(places["processed"]) == sorted(load.acknowledged)
+        assert places["failed"] == []
+        assert await differences(connection) == []
+        assert await stored_totals(connection, serving.first_start()["unit_id"]) == loans.totals(rows)
+    finally:
+        await connection.close()
+
+
+async def _reached(load: Load, sending: asyncio.Task[None], share: float) -> bool:
+    if sending.done():
+        sending.result()
+    return load.share >= share

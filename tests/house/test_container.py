@@ -1,0 +1,41 @@
+"""The container's files name only what exists: nobody runs them before a release does."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from leadvibe.cli import COMMANDS
+from leadvibe.config import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def test_compose_runs_commands_that_exist() -> None:
+    ours = {name: service for name, service in COMPOSE["services"].items() if service.get("build")}
+    assert sorted(ours) == ["api", "migrate", "worker"]
+    assert [service["command"][0] for service in ours.values() if service["command"][0] not in COMMANDS] == []
+
+
+def test_every_setting_that_they_name_exists() -> None:
+    named = set(re.findall(r"\bLEADVIBE_(\w+)", DOCKERFILE)) | {
+        name.removeprefix("LEADVIBE_") for name in COMPOSE["x-leadvibe"]["environment"]
+    }
+    assert {name.lower() for name in named} - Settings.model_fields.keys() == set()
+
+
+def test_the_image_is_made_of_files_that_it_gets_to_see() -> None:
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    seen = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {source for source in copied if not (ROOT / source).exists()} == set()
+    assert set(copied) <= seen
+
+
+def test_the_image_runs_as_an_ordinary_user() -> None:
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001"]

@@ -1,0 +1,251 @@
+"""The embedded PostgreSQL: it starts wherever it may, ends with whoever started it, and loses nothing."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+
+from leadvibe.core import custodian, embedded, postmaster
+from leadvibe.core.custodian import Custodian
+from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.startup import CannotStart
+
+
+def ask(url: str, *statements: str) -> Any:
+    """The answer to the last statement."""
+
+    async def asked() -> Any:
+        connection = await asyncpg.connect(asyncpg_dsn(url))
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    return asyncio.run(asked())
+
+
+def is_over(pid: int) -> bool:
+    """Whether the process ended, be it that nobody asked yet how."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def start() -> Any:
+    """Start a server that is stopped when the test ends."""
+    started: list[embedded.Server] = []
+
+    def start(data_dir: Path, **settings: str) -> embedded.Server:
+        started.append(embedded.start(data_dir, {**embedded.DURABLE, **settings}))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+Start = Callable[..., embedded.Server]
+
+
+def test_it_keeps_what_was_committed_from_one_start_to_the_next(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path)
+    ask(server.url, "CREATE TABLE t AS SELECT 7 AS seven")
+    server.stop()
+    assert ask(start(tmp_path).url, "SELECT seven FROM t") == 7
+
+
+def test_it_is_durable_and_speaks_unicode(tmp_path: Path, start: Start) -> None:
+    url = start(tmp_path).url
+    assert ask(url, "SHOW fsync") == "on"
+    assert ask(url, "SHOW synchronous_commit") == "on"
+    assert ask(url, "SHOW full_page_writes") == "on"
+    assert ask(url, "SHOW server_encoding") == "UTF8"
+    assert ask(url, "SELECT lower('ÄΩ')") == "äω"
+    assert ask(url, "SHOW timezone") == "UTC"
+
+
+def test_it_listens_on_no_network_and_only_its_owner_may_enter_its_folder(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path)
+    assert ask(server.url, "SHOW listen_addresses") == ""
+    assert psutil.Process(server.pid).net_connections("inet") == []
+    assert (tmp_path / "postgres").stat().st_mode & 0o077 == 0
+
+
+def test_another_process_finds_the_running_server(tmp_path: Path, start: Start) -> None:
+    assert embedded.find(tmp_path) is None
+    server = start(tmp_path)
+    look = """
+import sys
+import tempfile
+from pathlib import Path
+from leadvibe.core import embedded
+print(embedded.find(Path(sys.argv[1])))
+"""
+    found = subprocess.run([sys.executable, "-c", look, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == server.url
+    server.stop()
+    assert embedded.find(tmp_path) is None
+
+
+def test_joining_uses_the_running_server_and_leaves_it_running(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path)
+    with embedded.attached(tmp_path) as url:
+        assert url == server.url
+    assert ask(server.url, "SELECT 1") == 1
+
+
+def test_joining_where_nothing_runs_starts_a_server_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    with embedded.attached(tmp_path) as url:
+        assert ask(url, "SELECT 1") == 1
+    assert embedded.find(tmp_path) is None
+
+
+def test_a_second_start_in_one_data_directory_is_refused_in_words(tmp_path: Path, start: Start) -> None:
+    start(tmp_path)
+    with pytest.raises(CannotStart, match="Another LeadVibe already runs in"):
+        embedded.start(tmp_path)
+
+
+def test_a_killed_server_revives_at_the_same_address_with_what_was_committed(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path)
+    ask(server.url, "CREATE TABLE t AS SELECT 7 AS seven")
+    psutil.Process(server.pid).kill()
+    server.revive()
+    assert ask(server.url, "SELECT seven FROM t") == 7
+
+
+def test_the_server_ends_with_a_process_that_is_killed_and_the_next_start_works(tmp_path: Path, start: Start) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from leadvibe.core import embedded
+print(embedded.start(Path(sys.argv[1])).pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    died = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert ask(start(tmp_path).url, "SELECT 1") == 1
+    assert is_over(int(died.stdout))
+
+
+def test_a_note_that_names_a_stranger_stops_no_start_and_harms_no_stranger(tmp_path: Path, start: Start) -> None:
+    start(tmp_path).stop()
+    cluster = tmp_path / "postgres"
+    (cluster / "postmaster.pid").write_text(f"{os.getppid()}\n{cluster}\n1\n5432\n{cluster}\n\n1 1\nready\n")
+    assert ask(start(tmp_path).url, "SELECT 1") == 1
+
+
+def test_a_start_that_was_cut_short_while_making_the_cluster_is_made_good(tmp_path: Path, start: Start) -> None:
+    half_made = tmp_path / "postgres.new"
+    half_made.mkdir()
+    (half_made / "PG_VERSION").write_text("18")
+    assert ask(start(tmp_path).url, "SELECT 1") == 1
+    assert not half_made.exists()
+
+
+def test_data_of_another_postgresql_is_refused_in_words(tmp_path: Path) -> None:
+    cluster = tmp_path / "postgres"
+    cluster.mkdir()
+    (cluster / "PG_VERSION").write_text("16\n")
+    with pytest.raises(CannotStart, match="was made by PostgreSQL 16 and this is 18"):
+        embedded.start(tmp_path)
+
+
+def test_what_postgresql_says_when_it_does_not_start_is_passed_on(tmp_path: Path, start: Start) -> None:
+    with pytest.raises(CannotStart, match="invalid value for parameter"):
+        start(tmp_path, shared_buffers="much")
+
+
+def test_no_folder_is_opened_to_other_users(tmp_path: Path, start: Start) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    above = [closed, *closed.parents]
+    before = [folder.stat().st_mode for folder in above]
+    assert ask(start(closed / "data").url, "SELECT 1") == 1
+    assert [folder.stat().st_mode for folder in above] == before
+
+
+def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(sys, "platform", "darwin")  # without /proc nobody can be started behind a closed door
+    with pytest.raises(CannotStart, match=f"its own user may not enter .*{tmp_path.parts[1]}"):
+        custodian.place(closed / "data", Custodian(uid=54321, gid=54321))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
+def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay_his(
+    tmp_path: Path, start: Start
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    nobody = custodian._account("nobody")
+    os.chown(data, nobody.uid, nobody.gid)
+    server = start(data)
+    assert psutil.Process(server.pid).uids().effective == nobody.uid
+    assert (data / "postgres").stat().st_uid == nobody.uid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
+def test_as_root_with_data_of_roots_the_server_runs_as_an_account_of_its_own(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path)
+    assert psutil.Process(server.pid).username() == custodian.SERVICE_ACCOUNT
+
+
+def test_a_copy_of_the_programs_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(custodian, "PROGRAMS", tmp_path / "cache")
+    copy = custodian.reachable_copy(custodian.installed())
+    assert custodian.reachable_copy(custodian.installed()) == copy
+    for program in ("initdb", "postgres"):
+        said = subprocess.run(
+            [copy / custodian._BIN / program, "--version"], capture_output=True, text=True, check=True
+        )
+        assert "(PostgreSQL) 18" in said.stdout
+
+
+def test_a_data_directory_too_deep_for_a_socket_gets_a_short_private_one(tmp_path: Path, start: Start) -> None:
+    server = start(tmp_path / ("deep" * 20))
+    folder = server._socket_dir
+    assert len(postmaster._socket(folder)) <= postmaster.LONGEST_SOCKET_PATH
+    assert folder.stat().st_mode & 0o077 == 0
+    assert ask(server.url, "SELECT 1") == 1
+    assert embedded.find(tmp_path / ("deep" * 20)) == server.url
+    server.stop()
+    assert not folder.exists()
+
+
+def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 20)))
+    with pytest.raises(CannotStart, match="may be 107 bytes long"):
+        embedded.start(tmp_path / ("deep" * 20))
+
+
+def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Custodian(os.geteuid(), os.getegid())
+    deep = Path("/", "deep" * 30, "postgres")
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        postmaster.socket_dir(deep, keeper).chmod(0o755)
+        with pytest.raises(CannotStart, match="is not a private folder"):
+            postmaster.socket_dir(deep, keeper)
+
+
+def test_a_data_directory_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotStart, match="can't be made: Not a directory"):
+        embedded.start(tmp_path / "file" / "data")

@@ -1,0 +1,82 @@
+"""The first start's secrets: whoever founded an organization can enter it, whatever happened in between."""
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from leadvibe import preparation
+from leadvibe.access.models import Organization
+from leadvibe.config import Settings
+from leadvibe.core import embedded, private_files
+from leadvibe.core.db import opened_database, transaction
+from leadvibe.core.migrations import migrate
+from leadvibe.first_start import note
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Generator[Settings]:
+    server = embedded.start(tmp_path, embedded.DISPOSABLE)
+    yield Settings(data_dir=tmp_path, database_url=server.url)
+    server.stop()
+
+
+async def organizations() -> int:
+    async with transaction(None) as session:
+        return await session.scalar(select(func.count()).select_from(Organization)) or 0
+
+
+async def test_it_founds_once_and_keeps_its_secrets_from_others(settings: Settings) -> None:
+    await migrate(settings.database_url or "")
+    async with opened_database(settings.database_url, pool_size=1):
+        first = await preparation.found_if_new(settings, "http://here")
+        again = await preparation.found_if_new(settings, "http://here")
+        assert await organizations() == 1
+    kept = note(settings.data_dir)
+    assert first is not None
+    assert again is None
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_text()) == {
+        "url": "http://here",
+        "email": "admin@example.com",
+        "password": first.password,
+        "client_id": first.client_id,
+        "client_secret": first.client_secret,
+        "org_id": first.org_id,
+        "unit_id": first.unit_id,
+    }
+
+
+async def test_it_takes_the_names_and_the_password_that_are_set(settings: Settings) -> None:
+    told = Settings(
+        data_dir=settings.data_dir,
+        database_url=settings.database_url,
+        admin_email="grace@example.com",
+        admin_password="as long as it should be",
+        organization_name="Hopper",
+    )
+    await migrate(settings.database_url or "")
+    async with opened_database(settings.database_url, pool_size=1):
+        first = await preparation.found_if_new(told, "http://here")
+        async with transaction(None) as session:
+            assert await session.scalar(select(Organization.name)) == "Hopper"
+    assert first is not None
+    assert (first.email, first.password) == ("grace@example.com", "as long as it should be")
+
+
+async def test_if_the_secrets_cannot_be_kept_nothing_is_founded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    await migrate(settings.database_url or "")
+    async with opened_database(settings.database_url, pool_size=1):
+        with monkeypatch.context() as patch:
+            patch.setattr(private_files, "write", full)
+            with pytest.raises(OSError, match="No space"):
+                await preparation.found_if_new(settings, "http://here")
+        assert await organizations() == 0
+        assert await preparation.found_if_new(settings, "http://here") is not None

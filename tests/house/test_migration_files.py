@@ -1,0 +1,10 @@
+"""The quick look at the migrations sees what Alembic sees."""
+
+from alembic.script import ScriptDirectory
+
+from leadvibe.core.migration_files import newest
+from leadvibe.core.migrations import config
+
+
+def test_the_newest_file_is_the_head() -> None:
+    assert newest() == ScriptDirectory.from_config(config()).get_current_head()

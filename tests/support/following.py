@@ -1,0 +1,122 @@
+"""An open `/stream`, as a test reads it: httpx's ASGI transport waits for the end of a response, and this has none."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One server-sent event; a comment has neither name nor data."""
+
+    name: str | None
+    id: str | None
+    data: Any
+    comment: str | None = None
+
+
+class Stream:
+    """What came, in order; `pause` makes the reader stop taking anything."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: httpx.Headers = httpx.Headers()
+        self.ended = asyncio.Event()
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.gone = asyncio.Event()
+        self._started = asyncio.Event()
+        self._text = ""
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.reading.wait()
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = httpx.Headers(message["headers"])
+            self._started.set()
+        self._text += message.get("body", b"").decode()
+        *complete, self._text = self._text.split("\n\n")
+        for block in complete:
+            self._events.put_nowait(_parse(block))
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def started(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await self._started.wait()
+
+    async def next(self) -> Event:
+        """The next event or comment."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._events.get()
+
+    async def next_event(self) -> Event:
+        while (event := await self.next()).comment is not None:
+            pass
+        return event
+
+    async def events(self, number: int) -> list[Event]:
+        return [await self.next_event() for _ in range(number)]
+
+    async def rest(self) -> list[Event]:
+        """What came until the server ended it."""
+        async with asyncio.timeout(PATIENCE):
+            await self.ended.wait()
+        events = [self._events.get_nowait() for _ in range(self._events.qsize())]
+        return [event for event in events if event.comment is None]
+
+
+def _parse(block: str) -> Event:
+    fields: dict[str, str] = {}
+    for line in block.split("\n"):
+        name, _, value = line.partition(":")
+        fields[name] = value.removeprefix(" ")
+    data = json.loads(fields["data"]) if "data" in fields else None
+    return Event(fields.get("event"), fields.get("id"), data, fields.get(""))
+
+
+@asynccontextmanager
+async def following(app: Any, headers: Any = (), **parameters: str) -> AsyncGenerator[Stream]:
+    """`GET /stream` until the end of the block; it has begun when the block does."""
+    stream = Stream()
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/stream",
+        "raw_path": b"/stream",
+        "root_path": "",
+        "query_string": urlencode(parameters).encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in dict(headers).items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("leadvibe.test", 80),
+    }
+
+    async def run() -> None:
+        try:
+            await app(scope, stream.receive, stream.send)
+        finally:
+            stream.ended.set()
+
+    task = asyncio.create_task(run())
+    try:
+        await stream.started()
+        yield stream
+    finally:
+        stream.reading.set()
+        stream.gone.set()
+        async with asyncio.timeout(PATIENCE):
+            await task

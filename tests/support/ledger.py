@@ -1,0 +1,58 @@
+"""What has to be true of the stored scores, whatever happened before."""
+
+from typing import Any, Protocol
+
+from support.loans import Totals
+
+
+class Looks(Protocol):
+    async def fetch(self, query: str, *arguments: object) -> list[dict[str, Any]]: ...
+    async def fetchval(self, query: str, *arguments: object) -> Any: ...
+
+
+ADDED_UP = """
+SELECT unit_id, lead_id, ruleset_id, sum(applied) AS score
+FROM score_entries WHERE superseded_at IS NULL GROUP BY 1, 2, 3
+"""
+
+
+async def differences(database: Looks) -> list[dict[str, Any]]:
+    """Where a stored total isn't the sum of its current entries."""
+    return await database.fetch(
+        f"""
+        SELECT unit_id, lead_id, ruleset_id, stored.score AS stored, ledger.score AS ledger
+        FROM lead_scores AS stored FULL JOIN ({ADDED_UP}) AS ledger USING (unit_id, lead_id, ruleset_id)
+        WHERE coalesce(stored.score, 0) <> coalesce(ledger.score, 0)
+        """
+    )
+
+
+async def stored_totals(database: Looks, unit_id: str) -> Totals:
+    """By lead and ruleset name; zeros left out."""
+    found = await database.fetch(
+        "SELECT lead_id, name, score FROM lead_scores JOIN rulesets USING (unit_id, ruleset_id)"
+        " WHERE unit_id = $1 AND score <> 0",
+        unit_id,
+    )
+    return {(row["lead_id"], row["name"]): row["score"] for row in found}
+
+
+async def fingerprint(database: Looks, unit_id: str) -> str:
+    """A hash over the current ledger in order, without ids and times of recording."""
+    return await database.fetchval(
+        """
+        SELECT md5(string_agg(concat_ws('|', lead_id, name, occurred_at, kind, event_type, digest, awards_by_type, base,
+                                        multiplier, points, applied), E'\\n'
+                              ORDER BY lead_id, name, occurred_at, event_type, digest, applied))
+        FROM (
+            SELECT e.lead_id, r.name, e.occurred_at, e.kind, v.event_type, encode(v.digest, 'hex') AS digest,
+                   (SELECT string_agg(a ->> 1, ',') FROM jsonb_array_elements(e.awards) AS a) AS awards_by_type,
+                   e.base, e.multiplier, e.points, e.applied
+            FROM score_entries AS e
+            JOIN rulesets AS r USING (unit_id, ruleset_id)
+            LEFT JOIN events AS v USING (unit_id, event_id)
+            WHERE e.unit_id = $1 AND e.superseded_at IS NULL
+        ) AS entries
+        """,
+        unit_id,
+    )

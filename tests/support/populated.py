@@ -1,0 +1,106 @@
+"""An OU with one of everything, so that every id in a path can be a real one."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from leadvibe.events.inbox import Received, encode, route_of
+from support.callers import Caller
+from support.make import Make
+from support.operations import parameters
+from support.postgres import TestDatabase
+
+MARK = "zebra"
+"""Is in every name and id that the OU chose: where it shows, something of the OU shows."""
+
+
+@dataclass(frozen=True)
+class Populated:
+    ids: dict[str, str]
+    """A real id for each kind of thing, by the word that stands before it in a path, or by the parameter's name."""
+
+    def fill(self, path: str) -> str:
+        """The path with real ids in it."""
+        for name in parameters(path):
+            path = path.replace(f"{{{name}}}", self.id_at(path, name), 1)
+        return path
+
+    def filled_in(self, options: str) -> dict[str, Any]:
+        """Options of a request, written as JSON, with real ids for `<rulesets>` and its like."""
+        return json.loads(re.sub(r"<([a-z_-]+)>", lambda match: self.ids[match[1]], options))
+
+    def id_at(self, path: str, name: str) -> str:
+        before = path.split(f"/{{{name}}}", maxsplit=1)[0].rpartition("/")[2]
+        found = self.ids.get(before) if name == "id" else self.ids.get(name)
+        assert found is not None, f"say in tests/support/populated.py which id stands for {{{name}}} in {path}"
+        return found
+
+
+async def populate(client: Caller, drain: Callable[[], Awaitable[None]], database: TestDatabase) -> Populated:
+    make = Make(client)
+    ruleset = await make.ruleset(f"{MARK} ruleset")
+    rule = await make.rule(f"{MARK}_viewed", 7, ruleset_id=ruleset["ruleset_id"])
+    await make.lead(f"{MARK}-lead")
+    await client.delete(f"/lead/{MARK}-lead")  # and it comes again: so there is a deletion to ask for
+    lead = await make.lead(f"{MARK}-lead", metadata={"animal": MARK})
+    aliases = [{"alias_kind": "email", "raw_value": f"{MARK}@example.com"}]
+    await make.event(f"{MARK}_viewed", lead["id"], aliases=aliases, metadata={"animal": MARK})
+    await drain()
+    events = (await client.get(f"/events/{lead['id']}")).json()
+    member = await make.member(f"{MARK}@acme.example", password="a long enough password")
+    await client.post(
+        f"/org-units/{client.unit_id}/members", json={"org_member_id": member["org_member_id"], "role": "Viewer"}
+    )
+    return Populated(
+        {
+            "lead_id": lead["id"],
+            "event_type": f"{MARK}_viewed",
+            "event_id": events[0]["event_id"],
+            "member_id": member["org_member_id"],
+            "members": member["org_member_id"],
+            "rulesets": ruleset["ruleset_id"],
+            "rules": rule["rule_id"],
+            "decays": (await make.decay(name=f"{MARK} decay"))["decay_id"],
+            "filters": (await make.filter(f"{MARK}_clicked"))["filter_id"],
+            "secrets": (await make.credential(f"{MARK} program"))["secret_id"],
+            "tokens": (await make.token(f"{MARK} script"))["id"],
+            "org-units": client.unit_id,
+            "failed-events": await fail_event(client.unit_id, database),
+            "job_id": await leave_job(client.unit_id, database),
+        }
+    )
+
+
+async def fail_event(unit_id: str, database: TestDatabase) -> str:
+    """An event that could not be processed: nothing known makes one fail, so it is put there."""
+    event = Received(f"{MARK}_failed", f"{MARK}-poison", [], None, b"{}", None, None)
+    event_id = uuid4()
+    await database.execute(
+        "INSERT INTO failed_events (unit_id, event_id, route, received_at, error, body)"
+        " VALUES ($1, $2, $3, now(), $4, $5)",
+        *(unit_id, event_id, route_of(unit_id, event), f"{MARK} poison", encode(event)),
+    )
+    return f"ev_{event_id.hex}"
+
+
+async def leave_job(unit_id: str, database: TestDatabase) -> str:
+    await database.execute(
+        "INSERT INTO jobs (unit_id, job_id, kind, status) VALUES ($1, $2, $3, 'completed')",
+        *(unit_id, f"job_{uuid4().hex}", f"{MARK} job"),
+    )
+    return await database.fetchval("SELECT job_id FROM jobs WHERE unit_id = $1", unit_id)
+
+
+async def digest(database: TestDatabase) -> dict[str, Any]:
+    """What every table holds, as one hash each."""
+    tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    return {
+        row["tablename"]: await database.fetchval(
+            f"SELECT count(*) || ' rows: ' || coalesce(md5(string_agg(t::text, ' ' ORDER BY t::text)), '')"
+            f' FROM "{row["tablename"]}" t'
+        )
+        for row in tables
+    }

@@ -1,0 +1,116 @@
+"""`leadvibe serve` as somebody starts it in a shell, and what one can see of it from there."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+
+PATIENCE = 60.0
+
+
+def eventually(look: Callable[[], Any], *, within: float = PATIENCE) -> Any:
+    """What the look finds as soon as it finds something."""
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within:.0f} s")
+        time.sleep(0.02)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+class Serving:
+    """A running `leadvibe serve`; at the end of its block it is stopped, and everything it started is gone."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._output = data_dir.with_name(f"output-{self.port}.txt")
+        self._surroundings = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")},
+            "LEADVIBE_DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            **settings,
+        }
+        with self._output.open("wb") as output:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "leadvibe", "serve"], env=self._surroundings, stdout=output, stderr=output
+            )
+        self._family: list[psutil.Process] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remember_family()
+        if self.process.is_running():
+            self.process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs([self.process, *self._family], timeout=30)
+        for process in alive:
+            process.kill()
+        assert not alive, f"left behind: {alive}"
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def remember_family(self) -> list[psutil.Process]:
+        """Everything that it started so far."""
+        if self.process.is_running():
+            self._family = self.process.children(recursive=True)
+        return self._family
+
+    def until_ready(self) -> Self:
+        def ready_or_ended() -> bool:
+            assert self.process.poll() is None, self.output
+            return "LeadVibe is ready" in self.output
+
+        eventually(ready_or_ended)
+        self.remember_family()
+        return self
+
+    def child(self, name: str) -> psutil.Process | None:
+        """The living child whose command line has this word."""
+        for child in self.process.children():
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if any(name in part for part in child.cmdline()):
+                    return child
+        return None
+
+    def curl(self, number: int = 0) -> str:
+        """Paste one of the curl lines that it printed, and see what comes back."""
+        line = re.findall(r"^  (curl .*)$", self.output, re.MULTILINE)[number]
+        return subprocess.run(
+            shlex.split(line), env=self._surroundings, check=True, capture_output=True, text=True
+        ).stdout
+
+    def first_start(self) -> dict[str, Any]:
+        return json.loads((self.data_dir / "first-start.json").read_text())
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def gone(self, within: float = 30) -> bool:
+        """Whether it and everything it started ended."""
+        _, alive = psutil.wait_procs([self.process, *self._family], timeout=within)
+        return not alive

@@ -1,0 +1,34 @@
+"""Signing in by password in tests, as a browser does."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from support.callers import Caller, Identity
+from support.world import PASSWORD
+
+
+@asynccontextmanager
+async def browser(app: Any, identity: Identity) -> AsyncGenerator[Caller]:
+    """A client with nothing but the cookies of its sign-in."""
+    async with Caller(app, None) as own:
+        own.identity = identity
+        await sign_in(own, identity.email or "")
+        yield own
+
+
+async def sign_in(caller: Caller, email: str, password: str = PASSWORD) -> httpx.Response:
+    """From here on the caller sends the access token it got."""
+    response = await caller.post("/auth/login", json={"email": email, "password": password})
+    if response.is_success:
+        caller.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+    return response
+
+
+def set_cookie(response: httpx.Response, name: str) -> str:
+    """The whole `Set-Cookie` of this name."""
+    found = [value for value in response.headers.get_list("set-cookie") if value.startswith(f"{name}=")]
+    assert len(found) == 1, response.headers
+    return found[0]

@@ -1,0 +1,118 @@
+"""CSV in pieces: records are whole, and a broken one takes no other with it."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leadvibe.events.csv_records import LONGEST_RECORD, CsvRecords, Record
+
+
+def records(content: bytes, size: int = 2**20) -> list[Record]:
+    reader = CsvRecords()
+    found: list[Record] = []
+    for start in range(0, len(content), size):
+        found += reader.feed(content[start : start + size])
+    return [*found, *reader.finish()]
+
+
+def cells(content: bytes) -> list[list[str]]:
+    found = records(content)
+    assert all(record.problem is None for record in found), found
+    return [record.cells for record in found]
+
+
+def test_records_are_lines_of_cells() -> None:
+    assert cells(b"a,b\r\n1,2\n3,4") == [["a", "b"], ["1", "2"], ["3", "4"]]
+
+
+def test_a_quoted_cell_may_hold_anything() -> None:
+    assert cells(b'a,"x,""y""\nz",c\n1,2,3\n') == [["a", 'x,"y"\nz', "c"], ["1", "2", "3"]]
+
+
+def test_empty_lines_are_no_records_but_count_as_lines() -> None:
+    assert records(b"a\n\n\r\nb\n") == [Record(1, ["a"]), Record(4, ["b"])]
+
+
+def test_a_record_is_named_by_its_first_line() -> None:
+    assert [record.line for record in records(b'a,"1\n2\n3"\nb,c\n')] == [1, 4]
+
+
+def test_a_quote_that_is_never_closed_costs_its_line_and_no_more() -> None:
+    found = records(b'a,b\n1,"open\n2,3\n4,5\n')
+    assert [(record.line, record.cells) for record in found] == [
+        (1, ["a", "b"]),
+        (2, []),
+        (3, ["2", "3"]),
+        (4, ["4", "5"]),
+    ]
+    assert found[1].problem == "has a quote that is not closed"
+
+
+def test_a_quote_that_the_next_quoted_cell_seems_to_close_costs_its_line_and_no_more() -> None:
+    found = records(b'1,"open\n2,"{""a"":1}"\n3,"{}"\n')
+    assert [(record.line, record.cells) for record in found] == [(1, []), (2, ["2", '{"a":1}']), (3, ["3", "{}"])]
+    assert found[0].problem is not None
+
+
+def test_an_open_quote_is_given_up_soon_however_long_the_file_is() -> None:
+    line = b"x" * 99 + b"\n"
+    reader = CsvRecords()
+    assert list(reader.feed(b'"open\n')) == []
+    waited = 0
+    while not (found := list(reader.feed(line * 100))):
+        waited += 100
+    assert waited * len(line) < LONGEST_RECORD
+    assert (found[0].line, found[0].problem) == (1, "has a quote that is not closed")
+    assert [record.cells for record in found[1:]] == [["x" * 99]] * (waited + 100)
+
+
+def test_a_line_that_is_too_long_is_one_broken_record() -> None:
+    content = b"a\n" + b"x" * (3 * LONGEST_RECORD) + b"\nb\n"
+    for size in (2**16, 2**20):
+        found = records(content, size)
+        assert [(record.line, record.cells) for record in found] == [(1, ["a"]), (2, []), (3, ["b"])]
+    assert [record.line for record in records(b"a\n" + b"x" * (3 * LONGEST_RECORD), 2**16)] == [1, 2]
+
+
+def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
+    found = records("a\nM\xfcller\nb\n".encode("latin-1"))
+    assert [(record.line, record.cells, record.problem) for record in found] == [
+        (1, ["a"], None),
+        (2, [], "is not UTF-8"),
+        (3, ["b"], None),
+    ]
+
+
+def test_text_behind_a_closing_quote_is_one_broken_record() -> None:
+    found = records(b'"a"b,c\nd,e\n')
+    assert [(record.line, record.cells) for record in found] == [(1, []), (2, ["d", "e"])]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_character_may_be_split_between_pieces(size: int) -> None:
+    assert [record.cells for record in records("ä,😀\n€,x\n".encode(), size)] == [["ä", "😀"], ["€", "x"]]
+
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no reason to fail."""
+
+CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    st.lists(st.lists(CELL, min_size=1, max_size=4), max_size=10), st.integers(1, 50), st.sampled_from(["\n", "\r\n"])
+)
+def test_what_was_written_is_read_in_pieces_of_any_size(rows: list[list[str]], size: int, end: str) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
+    assert [record.cells for record in records(written.getvalue().encode(), size)] == rows
+
+
+@patient
+@given(st.lists(st.sampled_from([b'"', b",", b"a", b"\n", b"\r\n", b"\xff"]), max_size=60), st.integers(1, 9))
+def test_how_the_pieces_were_cut_makes_no_difference(parts: list[bytes], size: int) -> None:
+    content = b"".join(parts)
+    assert records(content, size) == records(content)

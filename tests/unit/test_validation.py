@@ -1,0 +1,298 @@
+"""What is accepted as an event, and what is refused with the field's name."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from leadvibe.core.problems import Invalid, Problem, TooLarge
+from leadvibe.events.inbox import Received, ReceivedAlias
+from leadvibe.events.validation import read_event
+
+
+def event(**fields: Any) -> Received:
+    return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode())
+
+
+def refused(body: bytes | str, problem: type[Problem] = Invalid) -> str:
+    with pytest.raises(problem) as caught:
+        read_event(body.encode() if isinstance(body, str) else body)
+    assert type(caught.value) is problem
+    assert caught.value.fields
+    return caught.value.detail
+
+
+def refused_event(**fields: Any) -> str:
+    return refused(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}))
+
+
+def with_metadata(text: str) -> str:
+    return '{"event_type": "signup", "lead_id": "ada", "metadata": ' + text + "}"
+
+
+def metadata_of(text: str) -> bytes:
+    return read_event(with_metadata(text).encode()).metadata
+
+
+def test_an_event_needs_a_type_and_a_lead_and_nothing_else() -> None:
+    assert event() == Received("signup", "ada", [], None, b"{}", None, None)
+
+
+def test_a_whole_event_is_read() -> None:
+    read = event(
+        aliases=[{"alias_kind": "email", "raw_value": " Ada@Example.com"}],
+        timestamp="2025-08-15T14:00:00.25+02:00",
+        metadata={"channel": " Email ", "amount": 2},
+        idempotency_key="order-7",
+    )
+    assert read == Received(
+        event_type="signup",
+        lead_id="ada",
+        aliases=[ReceivedAlias("email", "ada@example.com", " Ada@Example.com")],
+        timestamp=1_755_259_200_250_000,
+        metadata=b'{"amount":2,"channel":" Email "}',
+        channel="email",
+        idempotency_key="order-7",
+    )
+
+
+def test_fields_that_are_null_were_not_sent() -> None:
+    nothing = dict.fromkeys(("aliases", "alias", "alias_kind", "timestamp", "metadata", "idempotency_key"))
+    assert event(**nothing) == event()
+
+
+def test_fields_that_nobody_knows_are_passed_over() -> None:
+    assert event(unit_id="unit_of_others", colour={"any": ["thing"]}) == event()
+
+
+def test_an_event_type_is_trimmed_and_keeps_its_case() -> None:
+    assert event(event_type="  Page View ").event_type == "Page View"
+
+
+@pytest.mark.parametrize("event_type", ["", "   ", "a\nb", "a\u0000b", "a" * 201, "a\u0085b"])
+def test_an_event_type_that_is_no_line_of_text_is_refused(event_type: str) -> None:
+    assert refused_event(event_type=event_type).startswith("event_type: ")
+
+
+@pytest.mark.parametrize("lead_id", ["", "a/b", "..", "a\u0000b", "a" * 201])
+def test_a_lead_id_that_cannot_stand_in_a_path_is_refused(lead_id: str) -> None:
+    assert refused_event(lead_id=lead_id).startswith("lead_id: ")
+
+
+def test_an_event_of_nobody_is_refused() -> None:
+    assert refused('{"event_type": "signup"}').startswith("lead_id: ")
+    assert refused('{"event_type": "signup", "aliases": []}').startswith("lead_id: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw_value", "value"),
+    [
+        ("email", " Ada@EXAMPLE.com ", "ada@example.com"),
+        ("phone", "+49 (151) 123-45", "+4915112345"),
+        ("phone", "4915112345", "+4915112345"),
+        ("external_id", " CRM-7 ", "CRM-7"),
+        ("cookie", "aB3", "aB3"),
+        ("social", "@Ada ", "@Ada"),
+    ],
+)
+def test_aliases_are_compared_in_one_spelling(kind: str, raw_value: str, value: str) -> None:
+    aliases = event(aliases=[{"alias_kind": kind, "raw_value": raw_value}]).aliases
+    assert [(alias.kind, alias.value, alias.raw_value) for alias in aliases] == [(kind, value, raw_value)]
+
+
+def test_the_strongest_alias_comes_first_and_each_stands_once() -> None:
+    kinds = ["cookie", "email", "external_id", "phone", "social", "email"]
+    aliases = event(aliases=[{"alias_kind": kind, "raw_value": "7"} for kind in kinds]).aliases
+    assert [alias.kind for alias in aliases] == ["external_id", "email", "phone", "social", "cookie"]
+
+
+def test_the_older_pair_of_fields_is_an_alias_like_others() -> None:
+    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}')
+    assert read.aliases == [ReceivedAlias("email", "a@b.c", "A@b.c")]
+
+
+def test_half_of_the_older_pair_is_refused() -> None:
+    assert refused_event(alias="a@b.c").startswith("alias_kind: ")
+    assert refused_event(alias_kind="email").startswith("alias: ")
+
+
+@pytest.mark.parametrize(
+    ("alias", "field"),
+    [
+        ({"alias_kind": "fax", "raw_value": "7"}, "aliases.0.alias_kind: 'fax' is none of external_id, email, phone"),
+        ({"alias_kind": "email", "raw_value": "  "}, "aliases.0.raw_value: must not be empty"),
+        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must not be empty"),
+        ({"alias_kind": "email", "raw_value": "a\u0000"}, "aliases.0.raw_value: must not contain NUL"),
+        ({"alias_kind": "email", "raw_value": "a" * 501}, "aliases.0.raw_value: must be at most 500"),
+        ({"alias_kind": "email", "raw_value": 7}, "aliases.0.raw_value: expected str, got int"),
+        ({"alias_kind": "email"}, "aliases.0.raw_value: is required"),
+        ({"raw_value": "7"}, "aliases.0.alias_kind: is required"),
+        ("a@b.c", "aliases.0: expected object, got str"),
+    ],
+)
+def test_an_alias_that_makes_no_sense_is_refused_by_its_place(alias: object, field: str) -> None:
+    assert refused_event(aliases=[alias]).startswith(field)
+
+
+def test_more_aliases_than_anybody_has_are_refused() -> None:
+    many = [{"alias_kind": "cookie", "raw_value": str(number)} for number in range(51)]
+    assert refused_event(aliases=many).startswith("aliases: ")
+    assert len(event(aliases=many[:50]).aliases) == 50
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    ["2025-08-15T12:00:00", "2025-08-15", "yesterday", "", "2025-02-30T12:00:00Z", "0001-01-01T00:00:00+10:00"],
+)
+def test_a_timestamp_without_a_zone_or_a_meaning_is_refused(timestamp: str) -> None:
+    assert refused_event(timestamp=timestamp).startswith("timestamp: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"event_type": 7}, "event_type: expected str, got int"),
+        ({"event_type": None}, "event_type: expected str, got null"),
+        ({"lead_id": ["ada"]}, "lead_id: expected str | null, got array"),
+        ({"aliases": {}}, "aliases: expected array | null, got object"),
+        ({"timestamp": 1755259200}, "timestamp: expected str | null, got int"),
+        ({"metadata": ["a"]}, "metadata: must be a JSON object"),
+        ({"metadata": "text"}, "metadata: must be a JSON object"),
+        ({"idempotency_key": 7}, "idempotency_key: expected str | null, got int"),
+        ({"idempotency_key": ""}, "idempotency_key: must be 1 to 200 characters"),
+        ({"idempotency_key": "k" * 201}, "idempotency_key: must be 1 to 200 characters"),
+    ],
+)
+def test_a_wrong_type_is_refused_by_the_fields_name(fields: dict[str, Any], field: str) -> None:
+    assert refused_event(**fields).startswith(field)
+
+
+def test_a_missing_type_is_named() -> None:
+    assert refused('{"lead_id": "ada"}') == "event_type: is required"
+
+
+@pytest.mark.parametrize("body", ["", "{", "nonsense", '{"event_type": "a"} {}', "[]", "7", "null", b"\xff\xfe"])
+def test_what_is_no_json_object_is_refused(body: str | bytes) -> None:
+    assert refused(body).startswith("body: ")
+
+
+def test_endless_nesting_is_refused_wherever_it_is() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    assert refused(f'{{"event_type": "a", "lead_id": "b", "other": {deep}}}') == "body: is nested too deeply"
+    assert refused(f'{{"event_type": "a", "lead_id": {deep}}}').startswith(("body: ", "lead_id: "))
+
+
+@pytest.mark.parametrize("field", ["event_type", "lead_id", "metadata", "alias"])
+def test_a_lone_surrogate_is_refused_by_the_fields_name(field: str) -> None:
+    value = '{"a": ["\\ud800"]}' if field == "metadata" else '"\\udc00 "'
+    sent = {"event_type": '"a"', "lead_id": '"b"', field: value}
+    body = "{" + ", ".join(f'"{name}": {text}' for name, text in sent.items()) + "}"
+    assert refused(body).startswith(f"{field}: ")
+
+
+def test_a_lone_surrogate_in_a_key_of_the_metadata_is_refused() -> None:
+    assert refused(with_metadata('{"\\ud800": 1}')).startswith("metadata: ")
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\u0000"}', '{"\\u0000": 1}', '{"a": [{"b": "x\\u0000"}]}'])
+def test_nul_anywhere_in_the_metadata_is_refused(text: str) -> None:
+    assert refused(with_metadata(text)) == "metadata: must not contain NUL characters"
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    assert metadata_of('{"a": "\\\\u0000"}') == b'{"a":"\\\\u0000"}'
+
+
+def test_metadata_that_is_not_utf8_is_refused() -> None:
+    assert refused(with_metadata('{"a": "X"}').encode().replace(b"X", b"\xff")).startswith("metadata: ")
+
+
+def nested(levels: int) -> str:
+    return '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
+
+
+def test_metadata_may_be_nested_32_levels_deep() -> None:
+    assert metadata_of(nested(32)) == nested(32).encode()
+    assert refused(with_metadata(nested(33))) == "metadata: must not be nested deeper than 32 levels"
+    assert refused(with_metadata(nested(100_000))) == "body: is nested too deeply"
+
+
+def test_many_lists_beside_each_other_are_not_deep() -> None:
+    text = '{"a":[' + ",".join(["[]"] * 100) + "]}"
+    assert metadata_of(text) == text.encode()
+
+
+def test_metadata_may_be_100_kilobytes_as_sent() -> None:
+    fitting = '{"a": "' + "x" * (102_400 - 9) + '"}'
+    assert len(fitting) == 102_400
+    assert len(metadata_of(fitting)) == 102_399  # one space less
+    assert refused(with_metadata(fitting.replace(": ", ":  ")), TooLarge).startswith("metadata: ")
+
+
+@pytest.mark.parametrize("number", ["1e200000", "-1e400", "1" * 5000, "1" * 400 + ".5"])
+def test_a_number_that_is_out_of_range_is_refused(number: str) -> None:
+    assert refused(with_metadata(f'{{"a": {number}}}')) == "metadata: contains a number that is out of range"
+
+
+def test_numbers_that_take_far_more_room_than_they_were_sent_in_are_refused() -> None:
+    numbers = ",".join(["1e300"] * 10_000)
+    assert refused(with_metadata(f'{{"a": [{numbers}]}}'), TooLarge).startswith("metadata: ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("1e2", "100"),
+        ("1.0", "1"),
+        ("-0.0", "0"),
+        ("-0", "0"),
+        ("1.50", "1.5"),
+        ("1E5", "100000"),
+        ("1e23", "1" + "0" * 23),
+        ("1e-400", "0"),
+        ("1e-7", "1e-7"),
+        ("9" * 300, "9" * 300),
+        ("18446744073709551616", "18446744073709551616"),
+        ("0.1000000000000000055", "0.1"),
+    ],
+)
+def test_numbers_are_written_in_one_way(sent: str, written: str) -> None:
+    assert metadata_of(f'{{"n": {sent}}}') == f'{{"n":{written}}}'.encode()
+
+
+def test_keys_are_sorted_and_the_last_of_the_same_name_counts() -> None:
+    assert metadata_of('{"b": 1, "a": {"d": 1, "c": 2}, "b": 3}') == b'{"a":{"c":2,"d":1},"b":3}'
+
+
+@pytest.mark.parametrize(
+    ("metadata", "channel"),
+    [
+        ({"channel": "WEB"}, "web"),
+        ({"channel": "  "}, None),
+        ({"channel": 7}, None),
+        ({"channel": "x" * 101}, None),
+        ({}, None),
+    ],
+)
+def test_the_channel_is_what_the_metadata_says_in_lower_case(metadata: dict[str, Any], channel: str | None) -> None:
+    assert event(metadata=metadata).channel == channel
+
+
+def test_a_decay_that_is_sent_belongs_to_the_system() -> None:
+    read = event(event_type="DECAY", metadata={"channel": "web", "a": 1})
+    assert (read.channel, read.metadata) == ("system", b'{"a":1,"channel":"system"}')
+
+
+def test_a_key_from_outside_is_used_where_the_event_names_none() -> None:
+    assert read_event(b'{"event_type": "a", "lead_id": "b"}', default_key="k").idempotency_key == "k"
+    own = b'{"event_type": "a", "lead_id": "b", "idempotency_key": "own"}'
+    assert read_event(own, default_key="k").idempotency_key == "own"
+
+
+def test_what_is_accepted_can_be_written_down_and_read_again() -> None:
+    from leadvibe.events.inbox import decode, encode
+
+    read = event(aliases=[{"alias_kind": "email", "raw_value": "a@b.c"}], metadata={"a": [1, 2.5, "ä"]})
+    assert decode(encode(read)) == read
+    assert msgspec.json.decode(read.metadata) == {"a": [1, 2.5, "ä"]}
