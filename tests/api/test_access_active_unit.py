@@ -10,7 +10,7 @@ from leadvibe.config import settings
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
-from support.sign_in import browser, set_cookie, sign_in
+from support.sign_in import browser, set_cookie, sign_in, with_another_payload, with_another_signature
 from support.world import World
 
 
@@ -119,7 +119,7 @@ async def test_membership_is_looked_up_every_time(
         assert (await viewer.get("/rulesets")).status_code == 404
 
 
-@pytest.mark.parametrize("change", [lambda c: c[:-1] + ("A" if c[-1] != "A" else "B"), lambda _: "unit_default"])
+@pytest.mark.parametrize("change", [with_another_signature, with_another_payload, lambda _: "unit_default"])
 async def test_a_forged_cookie_is_refused_by_name(signed_in: Caller, change: Any, world: World) -> None:
     forged = change(sign_active_unit(world.admin.member_id or "", world.admin.unit_id))
     response = await signed_in.get("/rulesets", headers={"Cookie": f"activeOu={forged}"})

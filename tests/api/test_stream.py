@@ -17,6 +17,7 @@ from leadvibe.stream.tasks import prune_stream_frames
 from support.callers import Caller
 from support.following import Event, Stream, following
 from support.postgres import TestDatabase
+from support.sign_in import with_another_signature
 from support.world import World
 
 
@@ -241,7 +242,7 @@ async def test_nobody_follows_an_ou_that_is_not_theirs(
 
 
 async def test_without_proof_nobody_follows(anonymous: Caller, world: World) -> None:
-    forged = sign_active_unit("someone", world.admin.unit_id)[:-2] + "xx"
+    forged = with_another_signature(sign_active_unit("someone", world.admin.unit_id))
     attempts: list[dict[str, Any]] = [
         {},
         {"params": {"ouId": world.admin.unit_id}},

@@ -32,3 +32,17 @@ def set_cookie(response: httpx.Response, name: str) -> str:
     found = [value for value in response.headers.get_list("set-cookie") if value.startswith(f"{name}=")]
     assert len(found) == 1, response.headers
     return found[0]
+
+
+def with_another_signature(signed: str) -> str:
+    """Changed in the signature's first character: of the last one base64 ignores some bits."""
+    payload, signature = signed.rsplit(".", 1)
+    return f"{payload}.{_other(signature[0])}{signature[1:]}"
+
+
+def with_another_payload(signed: str) -> str:
+    return _other(signed[0]) + signed[1:]
+
+
+def _other(character: str) -> str:
+    return "B" if character == "A" else "A"

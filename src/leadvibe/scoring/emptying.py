@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 async def take_batch(limit: int | None = None) -> int:
-    """Process one batch, by default as large as the settings say; how many events it took, 0 when none waits that nobody else holds.
+    """Process one batch, by default as large as the settings say; how many events it took, 0 when all are held.
 
     A failure that passes is raised, and nothing has happened. One that would repeat itself is looked for event by
     event, and the events that cause it are set aside.

@@ -114,7 +114,7 @@ class Writes:
 
 
 async def register_types(connection: asyncpg.Connection, event_types: Iterable[tuple[str, str]]) -> None:
-    """Remember that these OUs have seen these types: all of a batch at once and in order, or two would wait in a ring."""
+    """Remember that these OUs have seen these types: a batch's at once and in order, or two would wait in a ring."""
     await _each(connection, REGISTER_TYPES, sorted(event_types))
 
 
