@@ -16,6 +16,7 @@ import structlog
 from leadvibe.core.db import close_database, open_database
 from support import statements
 from support.callers import Caller, caller
+from support.drift import check_drift
 from support.lifespan import running
 from support.make import Make
 from support.postgres import GIVEN, EmbeddedServer, Postgres, TestDatabase
@@ -96,6 +97,7 @@ async def database(postgres: Postgres, world_template: tuple[str, World]) -> Asy
     own = TestDatabase(url)
     try:
         yield own
+        await check_drift(own)
     finally:
         await own.close()
         await close_database()

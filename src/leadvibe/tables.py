@@ -3,10 +3,11 @@
 from leadvibe.access import models as access
 from leadvibe.core import job_models, stream_models
 from leadvibe.core.models import Base
+from leadvibe.counts import models as counts
 from leadvibe.events import models as events
 from leadvibe.leads import models as leads
 from leadvibe.rulesets import models as rulesets
 from leadvibe.scoring import models as scoring
 
-MODULES = (access, job_models, stream_models, events, leads, rulesets, scoring)
+MODULES = (access, job_models, stream_models, counts, events, leads, rulesets, scoring)
 METADATA = Base.metadata

@@ -2,8 +2,8 @@
 
 from leadvibe.core import jobs
 from leadvibe.leads.deletion import tasks as deletion
-from leadvibe.scoring import rescoring
+from leadvibe.scoring import ranking, rescoring
 from leadvibe.scoring import tasks as scoring
 from leadvibe.stream import tasks as stream
 
-MODULES = (deletion, jobs, rescoring, scoring, stream)
+MODULES = (deletion, jobs, ranking, rescoring, scoring, stream)

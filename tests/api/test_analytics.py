@@ -8,7 +8,6 @@ import pytest
 
 from support.callers import Caller
 from support.make import Make
-from support.postgres import TestDatabase
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -63,22 +62,6 @@ async def test_a_reset_is_no_gain(client: Caller, make: Make, drain: Drain, thre
     await drain()
     assert await gains(client) == [("bob", 15, 15)]
     assert [row["lead_id"] for row in await shown(client, "/top-leads")] == ["bob", "eve", "ann"]
-
-
-async def test_without_a_primary_ruleset_the_highest_total_counts(
-    client: Caller, make: Make, drain: Drain, database: TestDatabase
-) -> None:
-    await make.rules({"Engagement": {"view": 5}, "Other": {"demo": 7}})
-    await make.events(
-        {"event_type": "demo", "timestamp": ago(days=60)},
-        {"event_type": "view", "timestamp": ago(days=2)},
-        {"event_type": "view", "timestamp": ago(days=2)},
-    )
-    await drain()
-    await database.execute("UPDATE rulesets SET is_primary = false")
-
-    assert await gains(client) == [("lead-1", 10, 3)]
-    assert [row["score"] for row in await shown(client, "/top-leads")] == [10]
 
 
 async def test_each_unit_has_its_own(neighbour: Caller, stranger: Caller, three: None) -> None:

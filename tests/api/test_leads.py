@@ -7,7 +7,6 @@ import pytest
 
 from support.callers import Caller
 from support.make import Make
-from support.postgres import TestDatabase
 
 ODD_IDS = [
     "a lead",
@@ -146,10 +145,10 @@ async def test_a_lead_shows_its_score_and_last_event(client: Caller, make: Make,
     assert list(body["ruleset_names"].values()) == [body["engagement_primary_ruleset_name"]] == ["Engagement"]
 
 
-async def test_a_merged_lead_says_which_took_it_in(client: Caller, make: Make, database: TestDatabase) -> None:
+async def test_a_merged_lead_says_which_took_it_in(client: Caller, make: Make) -> None:
     await make.lead("source")
     await make.lead("target")
-    await database.execute("UPDATE leads SET merged_into = 'target' WHERE lead_id = 'source'")
+    await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["source"]})
     assert (await client.get("/lead/source")).json()["lead"]["merged_into"] == "target"
 
 

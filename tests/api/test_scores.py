@@ -70,10 +70,9 @@ async def test_a_ruleset_can_be_asked_for(client: Caller, campaign: str) -> None
     assert (body["score"], body["ruleset_id"]) == (35, campaign)
 
 
-async def test_nothing_in_one_ruleset_is_more_than_a_negative_total_in_another(
-    client: Caller, campaign: str, database: TestDatabase
-) -> None:
-    await database.execute("UPDATE lead_scores SET score = -5 WHERE lead_id = 'lead-2'")
+async def test_nothing_in_one_ruleset_is_more_than_a_negative_total_in_another(client: Caller, campaign: str) -> None:
+    await client.put("/settings/scoring", json={"allow_negative_scores": True})
+    await client.post("/leads/lead-2/adjust-score", json={"points": -25})
     body = (await client.get("/score/lead-2")).json()
     assert (body["score"], body["ruleset_id"]) == (0, campaign)
 
@@ -106,10 +105,9 @@ async def test_a_batch_of_an_unknown_ruleset_is_not_found(client: Caller, campai
     assert response.status_code == 404
 
 
-async def test_without_a_primary_ruleset_every_score_of_a_batch_is_0(
-    client: Caller, campaign: str, database: TestDatabase
-) -> None:
-    await database.execute("UPDATE rulesets SET is_primary = false")
+async def test_without_a_primary_ruleset_every_score_of_a_batch_is_0(client: Caller, campaign: str) -> None:
+    for ruleset in sorted((await client.get("/rulesets")).json(), key=lambda ruleset: ruleset["is_primary"]):
+        await client.delete(f"/rulesets/{ruleset['ruleset_id']}")
     response = await client.post("/scores/batch", json={"lead_ids": ["lead-1"], "ruleset": "primary"})
     assert response.json() == [{"lead_id": "lead-1", "score": 0, "ruleset_id": None}]
 

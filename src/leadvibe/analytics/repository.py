@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, func, select, true
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, select, true
 
 from leadvibe.core.ranges import Range
 from leadvibe.leads.models import Lead
+from leadvibe.leads.repository import RANK
 from leadvibe.scoring.models import LeadScore, ScoreEntry
-from leadvibe.scoring.repository import ScoreRepository, among
+from leadvibe.scoring.repository import ScoreRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,51 +31,41 @@ class Standings(ScoreRepository):
 
     async def top(self, limit: int) -> Sequence[TopLead]:
         """The highest scores, of equals who was active last; nobody without points."""
-        overall = self.overall(await self.rulesets())
         query = (
-            select(Lead.lead_id, overall.c.score, Lead.last_event_at)
-            .join(overall, overall.c.lead_id == Lead.lead_id)
-            .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), overall.c.score > 0)
-            .order_by(overall.c.score.desc(), Lead.last_event_at.desc().nulls_last(), Lead.lead_id)
+            select(Lead.lead_id, Lead.score, Lead.last_event_at)
+            .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), Lead.score > 0)
+            .order_by(*(column.desc() for column in RANK))
         )
         return [TopLead(*row) for row in await self.session.execute(query.limit(limit))]
 
     async def gains(self, range_: Range, limit: int) -> Sequence[ScoreGain]:
         """Whose score grew the most since a range of time began."""
-        since = range_.window(datetime.now(UTC)).since
-        rulesets = await self.rulesets()
-        counted = [rulesets.primary] if rulesets.primary else rulesets.active
-        ruleset_ids = [ruleset.ruleset_id for ruleset in counted]
-        moved = self._moved(ruleset_ids, since).subquery()
-        of_moved = and_(moved.c.lead_id == LeadScore.lead_id, moved.c.ruleset_id == LeadScore.ruleset_id)
-        # Where a ruleset has no total for the lead, that is a 0, and beats what is negative.
-        missing_as_zero = case((func.count() < len(ruleset_ids), 0))
-        before = LeadScore.score - func.coalesce(moved.c.points, 0)
-        score = func.greatest(func.max(LeadScore.score), missing_as_zero)
-        gain = score - func.greatest(func.max(before), missing_as_zero)
+        primary = (await self.rulesets()).primary
+        if primary is None:
+            return []
+        moved = self._moved(primary.ruleset_id, range_.window(datetime.now(UTC)).since).subquery()
+        of_moved = and_(LeadScore.lead_id == moved.c.lead_id, LeadScore.ruleset_id == primary.ruleset_id)
         query = (
-            select(Lead.lead_id, score, Lead.last_event_at, gain)
-            .join(LeadScore, and_(LeadScore.unit_id == Lead.unit_id, LeadScore.lead_id == Lead.lead_id))
-            .outerjoin(moved, of_moved)
-            .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), _from(Lead.ledger_at, since))
-            .where(LeadScore.ruleset_id == among(ruleset_ids))
-            .group_by(Lead.unit_id, Lead.lead_id)
-            .having(gain > 0)
-            .order_by(gain.desc(), score.desc(), Lead.lead_id)
+            select(Lead.lead_id, LeadScore.score, Lead.last_event_at, moved.c.points)
+            .join(moved, moved.c.lead_id == Lead.lead_id)
+            .join(LeadScore, and_(LeadScore.unit_id == Lead.unit_id, of_moved))
+            .where(Lead.unit_id == self.scope.unit_id)
+            .order_by(moved.c.points.desc(), LeadScore.score.desc(), Lead.lead_id)
         )
         rows = await self.session.execute(query.limit(limit))
         return [ScoreGain(lead_id, score, last, int(gain)) for lead_id, score, last, gain in rows]
 
-    def _moved(self, ruleset_ids: Sequence[str], since: datetime | None) -> Select[str, str, int]:
-        """How far each total moved; whose ledger wasn't written since then, wasn't moved since then."""
+    def _moved(self, ruleset_id: str, since: datetime | None) -> Select[str, int]:
+        """Whose total grew, and by how much; whose ledger wasn't written since then, wasn't moved since then."""
         points = func.sum(ScoreEntry.applied).label("points")
         return (
-            select(ScoreEntry.lead_id, ScoreEntry.ruleset_id, points)
+            select(ScoreEntry.lead_id, points)
             .join(Lead, and_(Lead.unit_id == ScoreEntry.unit_id, Lead.lead_id == ScoreEntry.lead_id))
-            .where(ScoreEntry.unit_id == self.scope.unit_id, _from(Lead.ledger_at, since))
+            .where(ScoreEntry.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), _from(Lead.ledger_at, since))
             .where(ScoreEntry.superseded_at.is_(None), _from(ScoreEntry.occurred_at, since))
-            .where(ScoreEntry.ruleset_id == among(ruleset_ids))
-            .group_by(ScoreEntry.lead_id, ScoreEntry.ruleset_id)
+            .where(ScoreEntry.ruleset_id == ruleset_id)
+            .group_by(ScoreEntry.lead_id)
+            .having(points > 0)
         )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
 
 from leadvibe.core.http import Page
+from leadvibe.core.ranges import Window
 from leadvibe.core.repository import Repository
 from leadvibe.core.scope import Scope
 from leadvibe.events.models import Event, EventType
@@ -85,14 +86,18 @@ def _conditions(where: EventFilter) -> Iterator[ColumnElement[bool]]:
         yield Event.event_type == where.event_type
     if where.channel is not None and where.channel != "all":
         yield Event.channel == where.channel.strip().lower()
-    since, until = where.range.window(datetime.now(UTC))
-    if since is not None:
-        yield Event.occurred_at >= since
-    if until is not None:
-        yield Event.occurred_at < until
+    yield from within(where.range.window(datetime.now(UTC)))
     if where.metadata:
         terms = [Event.attributes[key].astext == value for key, value in where.metadata]
         yield and_(*terms) if where.logic == "and" else or_(*terms)
+
+
+def within(window: Window) -> Iterator[ColumnElement[bool]]:
+    """That an event occurred then."""
+    if window.since is not None:
+        yield Event.occurred_at >= window.since
+    if window.until is not None:
+        yield Event.occurred_at < window.until
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,19 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
+from leadvibe.core.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
+
+SEEN = text("coalesce(last_event_at, '-infinity'::timestamptz)")
+LISTED = text("merged_into IS NULL")
+"""Leads that lists and search show."""
 
 
 class Lead(Base, OfUnit, Timestamps):
     __tablename__ = "leads"
     __table_args__ = (
         Index("ix_leads_created", "unit_id", "created_at", "lead_id"),
+        Index("ix_leads_ranking", "unit_id", "score", SEEN, "lead_id", postgresql_where=LISTED),
+        Index("ix_leads_id_prefix", "unit_id", text("lower(lead_id)"), "lead_id", postgresql_where=LISTED),
         Index("ix_leads_next_decay", "next_decay_at", postgresql_where=text("next_decay_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
@@ -24,6 +30,8 @@ class Lead(Base, OfUnit, Timestamps):
     merged_into: Mapped[str | None]
     last_event_at: Mapped[Instant | None]
     last_event_type: Mapped[str | None]
+    score: Mapped[Big] = mapped_column(server_default=text("0"))
+    """The primary ruleset's total, for lists to sort and narrow by."""
     score_reset_at: Mapped[Instant | None]
     standing: Mapped[Blob | None]
     """The engine's memory of this lead, packed; None before the first fact."""

@@ -1,23 +1,30 @@
 """Leads with their scores, sorted and narrowed as lists show them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import Member
+from leadvibe.core.db import raw
 from leadvibe.core.http import Page
 from leadvibe.core.problems import Invalid, NotFound, constraint_means
+from leadvibe.core.ranges import Window
 from leadvibe.core.repository import Repository
 from leadvibe.core.scope import Scope
+from leadvibe.counts.keeping import Tally, keep
+from leadvibe.counts.repository import CountRepository
+from leadvibe.events.models import Event
+from leadvibe.events.repository import within
 from leadvibe.leads.metadata import patched
 from leadvibe.leads.models import Alias, Lead
 from leadvibe.leads.presence import demand_lead
-from leadvibe.leads.schemas import LeadFilter
-from leadvibe.scoring.repository import Rulesets, ScoreRepository, Totals
+from leadvibe.leads.schemas import LeadCursor, LeadFilter
+from leadvibe.scoring.repository import Rulesets, ScoreRepository, Totals, among
 
 constraint_means("pk_leads", "There is a lead with this id already.")
 
@@ -39,6 +46,8 @@ class LeadRow:
     last_event_at: datetime | None
     last_event_type: str | None
     score_reset_at: datetime | None
+    rank: int
+    """The score that lists are sorted by: for a moment behind, when another ruleset becomes the primary."""
 
 
 COLUMNS = (
@@ -53,11 +62,17 @@ COLUMNS = (
     Lead.last_event_at,
     Lead.last_event_type,
     Lead.score_reset_at,
+    Lead.score,
 )
+
+NEVER = text("'-infinity'::timestamptz")
+RANK = (Lead.score, func.coalesce(Lead.last_event_at, NEVER), Lead.lead_id)
+"""The highest score first, of equals the last active: as the index has it, so that a page costs what it shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredLead(LeadRow):
+    session_count: int
     score: int
     ruleset_id: str | None
     engagement_scores: Totals
@@ -76,6 +91,8 @@ class LeadPage:
     total: int
     page: int
     limit: int
+    end: LeadCursor | None
+    """Where the next page goes on, if there is one."""
 
 
 class LeadRepository(Repository[Lead]):
@@ -95,29 +112,35 @@ class LeadRepository(Repository[Lead]):
 
     async def scored(self, lead_id: str) -> ScoredLead:
         query = self._records().where(Lead.lead_id == lead_id)
-        found = await self._with_scores(query, await self._scores.rulesets())
+        found = await self._with_scores(query, await self._scores.rulesets(), Window())
         if not found:
             raise NotFound("There is no such lead here.")
         return found[0]
 
     async def list(self, where: LeadFilter, page: Page) -> LeadPage:
-        """The highest score first, of equals the last active; leads that were merged away are left out."""
-        rulesets = await self._scores.rulesets()
-        overall = self._scores.overall(rulesets)
-        score = func.coalesce(overall.c.score, 0)
-        query = (
-            self._records()
-            .outerjoin(overall, overall.c.lead_id == Lead.lead_id)
-            .where(Lead.merged_into.is_(None), *_conditions(where, score))
-        )
-        total = await self.session.scalar(select(func.count()).select_from(query.subquery()))
-        sorted_ = query.order_by(score.desc(), Lead.last_event_at.desc().nulls_last(), Lead.lead_id)
-        leads = await self._with_scores(sorted_.limit(page.limit).offset(page.offset), rulesets)
-        return LeadPage(leads, total or 0, page.number, page.limit)
+        """In the order of their rank; leads that were merged away are left out."""
+        now = datetime.now(UTC)
+        narrowed = and_(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), *_conditions(where, now))
+        query = self._records().where(narrowed).order_by(*(column.desc() for column in RANK)).limit(page.limit + 1)
+        if where.start is None:
+            query = query.offset(page.offset)
+        else:
+            score, seen, lead_id = where.start
+            query = query.where(tuple_(*RANK) < tuple_(literal(score, BigInteger), seen or NEVER, lead_id))
+        found = await self._with_scores(query, await self._scores.rulesets(), where.range.window(now))
+        leads = found[: page.limit]
+        end = _cursor(leads[-1]) if len(found) > page.limit else None
+        return LeadPage(leads, await self._total(where, narrowed), page.number, page.limit, end)
+
+    async def _total(self, where: LeadFilter, narrowed: ColumnElement[bool]) -> int:
+        if not where.narrows:
+            return await CountRepository(self.session, self.scope).leads()
+        return await self.session.scalar(select(func.count()).select_from(Lead).where(narrowed)) or 0
 
     async def add(self, values: Mapping[str, Any]) -> LeadRow:
         await self._check_owner(values)
         lead = await self.create(values)
+        await keep(await raw(self.session), Tally(leads=Counter({self.scope.unit_id: 1})))
         return await self.record(lead.lead_id)
 
     async def change(self, lead_id: str, values: Mapping[str, Any]) -> LeadRow:
@@ -146,19 +169,25 @@ class LeadRepository(Repository[Lead]):
         owner = and_(Member.org_member_id == Lead.owner_id, Member.org_id == self.scope.org_id)
         return select(*COLUMNS).outerjoin(Member, owner).where(Lead.unit_id == self.scope.unit_id)
 
-    async def _with_scores(self, query: Select[*tuple[Any, ...]], rulesets: Rulesets) -> Sequence[ScoredLead]:
+    async def _with_scores(
+        self, query: Select[*tuple[Any, ...]], rulesets: Rulesets, window: Window
+    ) -> Sequence[ScoredLead]:
+        """Their sessions are counted in a window."""
         rows = (await self.session.execute(query)).all()
-        totals = await self._scores.totals([row.lead_id for row in rows])
+        lead_ids = [row.lead_id for row in rows]
+        totals = await self._scores.totals(lead_ids)
+        sessions = await self._sessions(lead_ids, window)
         primary = rulesets.primary.name if rulesets.primary else None
         leads: list[ScoredLead] = []
         for row in rows:
             own = totals.get(row.lead_id, {})
-            shown = rulesets.score(row.lead_id, own, rulesets.overall(own))
+            shown = rulesets.score(row.lead_id, own, rulesets.primary)
             leads.append(
                 ScoredLead(
                     self.scope.org_id,
                     self.scope.unit_id,
                     *row,
+                    session_count=sessions.get(row.lead_id, 0),
                     score=shown.score,
                     ruleset_id=shown.ruleset_id,
                     engagement_scores=shown.engagement_scores,
@@ -168,6 +197,14 @@ class LeadRepository(Repository[Lead]):
             )
         return leads
 
+    async def _sessions(self, lead_ids: Sequence[str], window: Window) -> dict[str, int]:
+        query = (
+            select(Event.lead_id, func.count(Event.session_id.distinct()))
+            .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids), *within(window))
+            .group_by(Event.lead_id)
+        )
+        return dict((await self.session.execute(query)).all())
+
     async def _check_owner(self, values: Mapping[str, Any]) -> None:
         owner_id = values.get("owner_id")
         query = select(Member.org_member_id).where(Member.org_id == self.scope.org_id, Member.org_member_id == owner_id)
@@ -175,17 +212,20 @@ class LeadRepository(Repository[Lead]):
             raise Invalid.field("owner_id", "there is no such member in this organization")
 
 
-def _conditions(where: LeadFilter, score: ColumnElement[int]) -> Iterator[ColumnElement[bool]]:
-    now = datetime.now(UTC)
+def _cursor(lead: ScoredLead) -> LeadCursor:
+    return LeadCursor(lead.rank, lead.last_event_at, lead.lead_id)
+
+
+def _conditions(where: LeadFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     since, until = where.range.window(now)
     if since is not None:
         yield Lead.created_at >= since
     if until is not None:
         yield Lead.created_at < until
     if where.min_score is not None:
-        yield score >= where.min_score
+        yield Lead.score >= where.min_score
     if where.max_score is not None:
-        yield score <= where.max_score
+        yield Lead.score <= where.max_score
     if where.event_type is not None:
         yield Lead.last_event_type == where.event_type
     if where.last_active != "any":

@@ -41,7 +41,7 @@ async def list_leads(
 ) -> LeadPage:
     """The OU's leads with their scores, the highest first."""
     found = await leads.list(where, page)
-    describe_page(request, response, page, found.total)
+    describe_page(request, response, page, found.total, after=found.end)
     return found
 
 

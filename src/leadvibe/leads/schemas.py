@@ -1,12 +1,14 @@
 """Leads as the API takes and shows them."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
+from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write
+from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write, check_plain
 from leadvibe.leads.metadata import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -34,13 +36,17 @@ class LeadRead(Read):
 
 
 class ScoredLeadRead(LeadRead):
-    """A lead with its scores: `score` is the primary ruleset's total, the maps hold every ruleset's."""
+    """A lead with its scores: `score` is the primary ruleset's total, the maps hold every ruleset's.
+
+    `session_count` counts the sessions of the range that a list was narrowed to; else of all time.
+    """
 
     score: int
     ruleset_id: str | None
     last_event_at: Time | None
     last_event_type: str | None
     score_reset_at: Time | None
+    session_count: int
     engagement_scores: dict[str, int]
     profile_scores: dict[str, int] = Field(default_factory=dict)
     ruleset_names: dict[str, str]
@@ -124,9 +130,46 @@ class LeadMatchRead(Read):
         return self.lead_id
 
 
+class LeadCursor(NamedTuple):
+    """Where in the ranking a page goes on: after this lead."""
+
+    score: int
+    last_event_at: datetime | None
+    lead_id: str
+
+    def __str__(self) -> str:
+        seen = "" if self.last_event_at is None else micros(self.last_event_at)
+        return f"{self.score}_{seen}_{self.lead_id}"
+
+    @classmethod
+    def read(cls, text: str) -> "LeadCursor":
+        try:
+            score, seen, lead_id = check_plain(text).split("_", 2)
+            return cls(int(score), from_micros(int(seen)) if seen else None, lead_id)
+        except (ValueError, OverflowError):
+            raise ValueError("must be taken from a page's Link header") from None
+
+
+def _check_cursor(text: str) -> str:
+    LeadCursor.read(text)
+    return text
+
+
 class LeadFilter(BaseModel):
     range: Range = Field(default=Range.ALL, description="When the lead was created")
     min_score: Points | None = None
     max_score: Points | None = None
     event_type: PlainText | None = Field(default=None, description="The type of the lead's last event")
     last_active: Literal["any", "7d", "30d"] = "any"
+    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+        default=None, description="Go on after this lead, as the Link header says; `page` then only counts"
+    )
+
+    @property
+    def start(self) -> LeadCursor | None:
+        return None if self.after is None else LeadCursor.read(self.after)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out any lead."""
+        return bool(self.model_fields_set - {"after"}) and self != LeadFilter(after=self.after)

@@ -1,6 +1,6 @@
 """Compiled plans, kept by each process: a version never changes, so only what is new is read and compiled."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import OrgUnit
 from leadvibe.core.db import Database, database
-from leadvibe.engine import Plans, Version
+from leadvibe.engine import Plans
 from leadvibe.rulesets.locks import keep_configurations
+from leadvibe.rulesets.ranking import primary_of
 from leadvibe.rulesets.versions import versions_after
 
 
@@ -52,13 +53,8 @@ async def plans_of(session: AsyncSession, unit_id: str, version: int) -> UnitPla
     kept = units.get(unit_id)
     if kept is None:
         versions = await versions_after(session, unit_id, 0)
-        kept = units[unit_id] = UnitPlans(Plans.of(versions), _primary(versions))
+        kept = units[unit_id] = UnitPlans(Plans.of(versions), primary_of(versions[-1][2]))
     elif kept.plans.newest < version:
         versions = await versions_after(session, unit_id, kept.plans.newest)
-        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), _primary(versions))
+        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), primary_of(versions[-1][2]))
     return kept
-
-
-def _primary(versions: Sequence[Version]) -> str | None:
-    rulesets = versions[-1][2].get("rulesets", ())
-    return next((ruleset["ruleset_id"] for ruleset in rulesets if ruleset.get("is_primary")), None)

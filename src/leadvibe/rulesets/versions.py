@@ -16,6 +16,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.engine import Version
 from leadvibe.rulesets.locks import take_configurations
 from leadvibe.rulesets.models import ConfigVersion, Ruleset
+from leadvibe.rulesets.ranking import RankLeads, primary_of
 from leadvibe.rulesets.silence import AdvanceLeads, silence
 from leadvibe.rulesets.snapshots import snapshot_of
 
@@ -67,6 +68,8 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     await session.execute(unit.values(config_version=version.version, updated_at=OrgUnit.updated_at))
     if last is not None and silence(last.snapshot) != silence(snapshot):
         await enqueue(session, AdvanceLeads(scope.org_id, scope.unit_id), dedupe=scope.unit_id)
+    if last is not None and primary_of(last.snapshot) != primary_of(snapshot):
+        await enqueue(session, RankLeads(scope.org_id, scope.unit_id), dedupe=scope.unit_id)
     return version.version
 
 

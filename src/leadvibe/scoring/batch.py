@@ -1,7 +1,7 @@
 """One transaction of the event road: claim, identify, lock, load, fold, save, frame."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core import telemetry
 from leadvibe.core.db import raw, transaction
 from leadvibe.core.stream import Frame, append
+from leadvibe.counts.keeping import Tally, keep
 from leadvibe.rulesets.plans import UnitPlans, held_plans
 from leadvibe.scoring.arrivals import Arrival, arrival_frame, arrivals, log, score_frames
 from leadvibe.scoring.claim import Waiting, remove
@@ -49,6 +50,7 @@ async def work(claim: Claim, batch: Batch, redirects: Mapping[LeadKey, str]) -> 
         for part in _parts(tasks):
             await _fold(connection, part, now, frames)
         await remove(connection, batch.claimed)
+        await keep(connection, _tally(identified, tasks))
         # The last statements: who appends frames holds up everybody else in that OU until the commit.
         for unit_id in sorted(frames):
             await append(connection, unit_id, frames[unit_id])
@@ -81,6 +83,16 @@ async def _prepare(session: AsyncSession, identified: Identified) -> list[_Task]
 def _task(lead: LockedLead, plans: UnitPlans, events: Sequence[OwnedEvent], origins: Origins) -> _Task:
     state = LeadState.of(lead, plans)
     return _Task(state, arrivals(state.key, events, plans.plans.newest, origins))
+
+
+def _tally(identified: Identified, tasks: Iterable[_Task]) -> Tally:
+    tally = Tally()
+    for unit_id, _ in identified.created:
+        tally.leads[unit_id] += 1
+    for task in tasks:
+        for (waiting, _, _), fact in task.arrived:
+            tally.processed(waiting.unit_id, fact.type, waiting.received_at)
+    return tally
 
 
 def _parts(tasks: Sequence[_Task]) -> Iterator[_Part]:

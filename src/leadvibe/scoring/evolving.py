@@ -108,7 +108,8 @@ def record(
     outcome = evolution.outcome
     due = due_at(outcome.next_decay_at)
     seen = (None, None) if newest is None else (from_micros(newest.at), newest.type)
-    writes.leads.append((unit_id, lead_id, msgspec.msgpack.encode(outcome.standing.dump()), due, at, *seen))
+    standing, score = outcome.standing.dump(), state.plans.overall(outcome.standing.totals)
+    writes.leads.append((unit_id, lead_id, msgspec.msgpack.encode(standing), due, at, *seen, score))
     if history is not None:
         # A late fact may change the suppression and the session of its neighbours.
         for mark in outcome.marks:

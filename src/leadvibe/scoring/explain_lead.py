@@ -88,7 +88,7 @@ class LeadExplanations(ScoreRepository):
         shown_reset = await self._shown_reset(lead_id)
         totals = (await self.totals([lead_id])).get(lead_id, {})
         rulesets = await self.rulesets()
-        ruleset = rulesets.overall(totals) if ruleset_id is None else rulesets.of_id(ruleset_id)
+        ruleset = rulesets.primary if ruleset_id is None else rulesets.of_id(ruleset_id)
         reset_at, since = await self._window(lead_id, hours)
         told = self._told(lead_id, ruleset, since)
         return LeadExplanation(

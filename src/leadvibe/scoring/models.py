@@ -57,7 +57,6 @@ class LeadScore(Base, Tenant):
     __tablename__ = "lead_scores"
     __table_args__ = (
         ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
-        Index("ix_lead_scores_highest", "unit_id", "ruleset_id", "score", "lead_id"),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 

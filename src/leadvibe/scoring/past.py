@@ -132,8 +132,7 @@ class PastScores(ScoreRepository):
 def _chosen(rulesets: Rulesets, ruleset_id: str | None) -> str | None:
     if ruleset_id is not None:
         return rulesets.of_id(ruleset_id).ruleset_id
-    overall = rulesets.overall({})
-    return overall and overall.ruleset_id
+    return rulesets.primary and rulesets.primary.ruleset_id
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[datetime]:

@@ -1,10 +1,10 @@
 """Reads the running totals: one lead's, many leads', and which of them is the score."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Subquery, Text, and_, any_, case, func, literal, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, func, literal, or_, select
 
 from leadvibe.core.problems import NotFound
 from leadvibe.core.repository import Repository
@@ -44,6 +44,7 @@ class Rulesets:
 
     @property
     def primary(self) -> RulesetNow | None:
+        """The ruleset whose total lists and levels call the score; None where the OU has no ruleset."""
         return next((ruleset for ruleset in self.all if ruleset.is_primary), None)
 
     @property
@@ -69,10 +70,6 @@ class Rulesets:
     def highest(self, totals: Totals) -> RulesetNow | None:
         """The active ruleset with the highest total; of equals the primary."""
         return max(self.active, key=lambda ruleset: totals.get(ruleset.ruleset_id, 0), default=None)
-
-    def overall(self, totals: Totals) -> RulesetNow | None:
-        """The ruleset whose total lists and levels call the score: the primary; without one, the highest."""
-        return self.primary or self.highest(totals)
 
     def score(self, lead_id: str, totals: Totals, ruleset: RulesetNow | None) -> Score:
         every = {each.ruleset_id: totals.get(each.ruleset_id, 0) for each in self.all}
@@ -123,25 +120,6 @@ class ScoreRepository(Repository[LeadScore]):
         visible = await self._visible(lead_ids)
         totals = await self.totals(lead_ids)
         return [rulesets.score(lead_id, totals.get(lead_id, {}), chosen) for lead_id in lead_ids if lead_id in visible]
-
-    def overall(self, rulesets: Rulesets) -> Subquery:
-        """Every scored lead's (lead_id, score), to sort and narrow lists by; a lead that is missing has 0."""
-        return (self._in_primary(rulesets.primary) if rulesets.primary else self._highest(rulesets.active)).subquery()
-
-    def _in_primary(self, primary: RulesetNow) -> Select[str, int]:
-        return select(LeadScore.lead_id, LeadScore.score).where(
-            LeadScore.unit_id == self.scope.unit_id, LeadScore.ruleset_id == primary.ruleset_id
-        )
-
-    def _highest(self, active: Iterable[RulesetNow]) -> Select[str, int]:
-        ruleset_ids = [ruleset.ruleset_id for ruleset in active]
-        # Where an active ruleset has no total for the lead, that is a 0, and beats what is negative.
-        missing_as_zero = case((func.count() < len(ruleset_ids), 0))
-        return (
-            select(LeadScore.lead_id, func.greatest(func.max(LeadScore.score), missing_as_zero).label("score"))
-            .where(LeadScore.unit_id == self.scope.unit_id, LeadScore.ruleset_id == among(ruleset_ids))
-            .group_by(LeadScore.lead_id)
-        )
 
     async def _visible(self, lead_ids: Collection[str]) -> set[str]:
         query = select(Lead.lead_id).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(lead_ids))

@@ -56,7 +56,7 @@ class RuleTests:
         scores = ScoreRepository(self.session, self.scope)
         rulesets = await scores.rulesets()
         totals = (await scores.totals([lead_id])).get(lead_id, {})
-        chosen = rulesets.overall(totals) if ruleset_id is None else rulesets.of_id(ruleset_id)
+        chosen = rulesets.primary if ruleset_id is None else rulesets.of_id(ruleset_id)
         return rulesets.score(lead_id, totals, chosen).score
 
 

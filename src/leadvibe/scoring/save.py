@@ -73,7 +73,7 @@ ON CONFLICT (unit_id, lead_id, ruleset_id) DO UPDATE SET score = excluded.score,
 # One update for everything about a lead: each would make another version of its row.
 SET_LEADS = """
 UPDATE leads
-SET standing = folded.standing, next_decay_at = folded.next_decay_at,
+SET score = folded.score, standing = folded.standing, next_decay_at = folded.next_decay_at,
     ledger_at = folded.ledger_at, updated_at = folded.ledger_at,
     last_event_at = greatest(leads.last_event_at, folded.last_event_at),
     last_event_type = CASE
@@ -81,8 +81,9 @@ SET standing = folded.standing, next_decay_at = folded.next_decay_at,
         WHEN folded.last_event_at = leads.last_event_at
             THEN greatest(leads.last_event_type COLLATE "C", folded.last_event_type COLLATE "C")
         ELSE leads.last_event_type END
-FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[])
-    AS folded (unit_id, lead_id, standing, next_decay_at, ledger_at, last_event_at, last_event_type)
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+            $8::bigint[])
+    AS folded (unit_id, lead_id, standing, next_decay_at, ledger_at, last_event_at, last_event_type, score)
 WHERE leads.unit_id = folded.unit_id AND leads.lead_id = folded.lead_id
 """
 

@@ -51,8 +51,7 @@ class SessionRepository(ScoreRepository):
     async def of_lead(self, lead_id: str, page: Page) -> SessionPage:
         """The last one first, each with its points in the ruleset that is the lead's score."""
         await demand_lead(self.session, self.scope, lead_id)
-        totals = (await self.totals([lead_id])).get(lead_id, {})
-        ruleset = (await self.rulesets()).overall(totals)
+        ruleset = (await self.rulesets()).primary
         query = self._sessions(lead_id, ruleset, await self._timeout()).limit(page.limit).offset(page.offset)
         rows = await self.session.execute(query)
         total = await self.session.scalar(select(func.count(Event.session_id.distinct())).where(self._visits(lead_id)))

@@ -1,5 +1,6 @@
 """Deletes events wherever they are, and scores their leads without them."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from leadvibe.core.db import raw
 from leadvibe.core.ids import read
 from leadvibe.core.problems import Unavailable
 from leadvibe.core.scope import Scope
+from leadvibe.counts.keeping import Tally, keep
 from leadvibe.events.inbox import ROUTES
 from leadvibe.events.models import Event, FailedEvent, IdempotencyKey, InboxEvent
 from leadvibe.events.remains import readable
@@ -87,12 +89,15 @@ class EventDeletions:
             return 0
         # A merge may have left events with a lead that is scored no more.
         states = await hold(self.session, self.scope.unit_id, [], also=lead_ids)
-        gone = delete(Event).where(mine, Event.lead_id == among(lead_ids)).returning(Event.event_id)
+        gone = delete(Event).where(mine, Event.lead_id == among(lead_ids)).returning(Event.event_type)
         deleted = (await self.session.scalars(gone.execution_options(synchronize_session=False))).all()
         if await self.session.scalar(select(func.count(Event.event_id)).where(mine)):
             raise Unavailable("These events went to another lead just now; try again.")
         evolved = await replay_all(self.session, states, await clock(self.session))
         await look_up_last_events(self.session, self.scope.unit_id, lead_ids)
+        tally = Tally()
+        tally.deleted(self.scope.unit_id, Counter(deleted).items())
+        await keep(await raw(self.session), tally)
         await tell_scores(self.session, evolved)
         return len(deleted)
 

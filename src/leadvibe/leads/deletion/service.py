@@ -1,17 +1,20 @@
 """Deletes a lead at once; what is left of it elsewhere is erased by a job."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadvibe.core.db import raw
 from leadvibe.core.jobs import enqueue
 from leadvibe.core.problems import NotFound
 from leadvibe.core.scope import Scope
-from leadvibe.events.models import IdempotencyKey
+from leadvibe.counts.keeping import Tally, keep
+from leadvibe.events.models import Event, IdempotencyKey
 from leadvibe.leads.deletion.tasks import EraseTraces
 from leadvibe.leads.merging.origins import hold_whole
 from leadvibe.leads.models import Alias, Lead, Tombstone
@@ -49,9 +52,11 @@ class Deletions:
             await self._aliases(lead_ids),
         )
         await self._bury(names.digests, names.deleted_at)
+        tally = await self._tally(lead_ids)
         for model in (IdempotencyKey, Lead):  # the rest goes with the leads
             gone = delete(model).where(model.unit_id == self.scope.unit_id, model.lead_id == among(lead_ids))
             await self.session.execute(gone.execution_options(synchronize_session=False))
+        await keep(await raw(self.session), tally)
         await enqueue(self.session, names)
         return Started(lead_id)
 
@@ -63,6 +68,17 @@ class Deletions:
         if status is None:
             raise NotFound("No lead of this id was ever deleted here.")
         return Deletion(lead_id, status)
+
+    async def _tally(self, lead_ids: Sequence[str]) -> Tally:
+        """One lead that was listed goes, and the events of all."""
+        query = (
+            select(Event.event_type, func.count())
+            .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids))
+            .group_by(Event.event_type)
+        )
+        tally = Tally(leads=Counter({self.scope.unit_id: -1}))
+        tally.deleted(self.scope.unit_id, [(row[0], row[1]) for row in await self.session.execute(query)])
+        return tally
 
     async def _aliases(self, lead_ids: Sequence[str]) -> list[tuple[str, str]]:
         query = select(Alias.kind, Alias.value).where(

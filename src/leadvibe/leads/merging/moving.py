@@ -54,7 +54,7 @@ class Move:
         """They have no score from now on, and lead to the target; so do those that went into them before."""
         await self._change(ScoreEntry, ScoreEntry.superseded_at.is_(None), superseded_at=at)
         await self._run(delete(LeadScore).where(self._of_sources(LeadScore)))
-        await self._change(Lead, standing=None, next_decay_at=None, ledger_at=at)
+        await self._change(Lead, score=0, standing=None, next_decay_at=None, ledger_at=at)
         led = Lead.lead_id == among([*self.source_ids, *merged])
         await self._run(update(Lead).where(Lead.unit_id == self.scope.unit_id, led).values(merged_into=self.target_id))
 

@@ -70,7 +70,7 @@ class MergePreviews(ScoreRepository):
     async def _overall_scores(self, lead_ids: Sequence[str]) -> dict[str, int]:
         rulesets, totals = await self.rulesets(), await self.totals(lead_ids)
         own = {lead_id: totals.get(lead_id, {}) for lead_id in lead_ids}
-        return {lead_id: rulesets.score(lead_id, own[lead_id], rulesets.overall(own[lead_id])).score for lead_id in own}
+        return {lead_id: rulesets.score(lead_id, own[lead_id], rulesets.primary).score for lead_id in own}
 
     async def _claimed_twice(self, lead_ids: Sequence[str]) -> int:
         """Aliases that one of the leads has and another one's events named too."""

@@ -1,5 +1,6 @@
 """Merges leads: the target's history becomes the countable facts of all of them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,9 +9,11 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadvibe.core.db import raw
 from leadvibe.core.ids import new_id
 from leadvibe.core.problems import Invalid
 from leadvibe.core.scope import Scope
+from leadvibe.counts.keeping import Tally, keep
 from leadvibe.events.models import Event
 from leadvibe.leads.activity import look_up_last_events
 from leadvibe.leads.merging.moving import Move
@@ -54,6 +57,7 @@ class Merges:
         await self._note(target_id, source_ids, moved, now)
         evolved = await replay_all(self.session, [states[target_id]], now)
         await look_up_last_events(self.session, self.scope.unit_id, wanted.lead_ids)
+        await keep(await raw(self.session), Tally(leads=Counter({self.scope.unit_id: -len(source_ids)})))
         target = await LeadRepository(self.session, self.scope).scored(target_id)
         await tell_scores(self.session, evolved)
         return MergeDone(target, source_ids, moved, left_behind, Rescore(previous, target.engagement_scores))
