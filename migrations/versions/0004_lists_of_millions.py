@@ -26,8 +26,36 @@ SLOTS = {
     ],
 }
 
+# Keys for GIN indexes, salted with the OU so that one OU's words cost another nothing. Two words with one key do no
+# harm: who looks by keys compares the words too.
+FUNCTIONS = (
+    """
+    CREATE FUNCTION key_of(unit text, word text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN hashtextextended(unit || chr(31) || word, 0)
+    """,
+    """
+    CREATE FUNCTION trigram_keys(unit text, value text) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN (
+        SELECT array_agg(DISTINCT key_of(unit, substr(value, start, 3)))
+        FROM generate_series(1, length(value) - 2) AS start
+    )
+    """,
+    """
+    CREATE FUNCTION event_keys(unit text, event_type text, channel text, metadata jsonb) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN array_cat(
+        ARRAY[key_of(unit, 'type' || chr(31) || event_type), key_of(unit, 'channel' || chr(31) || channel)],
+        (SELECT array_agg(key_of(unit, key || chr(31) || value)) FROM jsonb_each_text(metadata) WHERE value IS NOT NULL)
+    )
+    """,
+)
+
 
 def upgrade() -> None:
+    for function in FUNCTIONS:
+        op.execute(function)
     for table, key in SLOTS.items():
         op.create_table(
             table,
@@ -57,12 +85,26 @@ def upgrade() -> None:
     prefix = ["unit_id", sa.text("lower(lead_id)"), "lead_id"]
     op.create_index("ix_leads_id_prefix", "leads", prefix, postgresql_where=listed)
     op.drop_index("ix_lead_scores_highest", table_name="lead_scores")
+    op.create_index("ix_aliases_prefix", "aliases", ["unit_id", sa.text("lower(value)"), "lead_id"])
+    op.create_index(
+        "ix_aliases_trigrams", "aliases", [sa.text("trigram_keys(unit_id, lower(value))")], postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_events_keys",
+        "events",
+        [sa.text("event_keys(unit_id, event_type, channel, metadata)")],
+        postgresql_using="gin",
+    )
 
 
 def downgrade() -> None:
     op.create_index("ix_lead_scores_highest", "lead_scores", ["unit_id", "ruleset_id", "score", "lead_id"])
+    op.drop_index("ix_events_keys", table_name="events")
+    op.drop_index("ix_aliases_trigrams", table_name="aliases")
+    op.drop_index("ix_aliases_prefix", table_name="aliases")
     op.drop_index("ix_leads_id_prefix", table_name="leads")
     op.drop_index("ix_leads_ranking", table_name="leads")
     op.drop_column("leads", "score")
     for table in SLOTS:
         op.drop_table(table)
+    op.execute("DROP FUNCTION event_keys, trigram_keys, key_of")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from leadvibe.events import repository
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -28,11 +29,21 @@ async def listed(client: Caller, path: str = "/events", **params: Any) -> list[s
 async def four(make: Make, drain: Drain) -> None:
     await make.events(
         {"timestamp": at(1), "metadata": {"n": "1", "campaign": "fall", "channel": "Web"}},
-        {"timestamp": at(4), "metadata": {"n": "4", "campaign": "spring", "paid": True}, "lead_id": "lead-2"},
+        {
+            "timestamp": at(4),
+            "metadata": {"n": "4", "campaign": "spring", "paid": True, "deep": {"a": [1, None]}, "nothing": None},
+            "lead_id": "lead-2",
+        },
         {"timestamp": at(2), "metadata": {"n": "2", "campaign": "fall", "score": 7, "a:b": "c"}},
         {"timestamp": at(3), "metadata": {"n": "3", "url": "https://x.example/?a=b:c"}, "event_type": "signup"},
     )
     await drain()
+
+
+@pytest.fixture(params=[0, 2, repository.WALK], ids=lambda walk: f"walk of {walk}")
+def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found on a walk through the newest events is found by the events' keys too."""
+    monkeypatch.setattr(repository, "WALK", request.param)
 
 
 async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, make: Make, drain: Drain) -> None:
@@ -56,7 +67,7 @@ async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, m
     }
 
 
-@pytest.mark.usefixtures("four")
+@pytest.mark.usefixtures("four", "walk")
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -75,6 +86,12 @@ async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, m
         ({"metadata": "paid:true"}, ["4"]),
         ({"metadata": "score:7"}, ["2"]),
         ({"metadata": "campaign:"}, []),
+        ({"metadata": ["campaign:fall", "paid:true"], "logic": "or", "event_type": "page_view"}, ["4", "2", "1"]),
+        ({"metadata": ["campaign:fall", "url:none"], "logic": "or", "channel": "web"}, ["1"]),
+        ({"metadata": "campaign:fall", "lead_id": "lead-1"}, ["2", "1"]),
+        ({"metadata": "campaign:fall", "lead_id": "lead-2"}, []),
+        ({"metadata": 'deep:{"a": [1, null]}'}, ["4"]),
+        ({"metadata": "nothing:null"}, []),
         ({"metadata": "url:https://x.example/?a=b:c"}, ["3"]),
     ],
 )
@@ -114,13 +131,15 @@ async def followed(client: Caller, url: str) -> list[list[str]]:
     return pages
 
 
-@pytest.mark.usefixtures("four")
+@pytest.mark.usefixtures("four", "walk")
 @pytest.mark.parametrize(
     ("url", "pages"),
     [
         ("/events?limit=3", [["4", "3", "2"], ["1"]]),
         ("/events?limit=2", [["4", "3"], ["2", "1"]]),
         ("/events?limit=1&metadata=campaign:fall&metadata=n:4&logic=or", [["4"], ["2"], ["1"]]),
+        ("/events?limit=1&page=2&metadata=campaign:fall", [["1"]]),
+        ("/events?limit=1&metadata=campaign:fall", [["2"], ["1"]]),
         ("/events/lead-1?limit=2", [["3", "2"], ["1"]]),
         ("/events?limit=2&page=2", [["2", "1"]]),
         ("/events?limit=2&page=9", [[]]),
@@ -128,6 +147,31 @@ async def followed(client: Caller, url: str) -> list[list[str]]:
 )
 async def test_links_lead_through_all_pages(client: Caller, url: str, pages: list[list[str]]) -> None:
     assert await followed(client, url) == pages
+
+
+EXACT = {"Prefer": "count=exact"}
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(("few", "headers", "total"), [(4, {}, "2"), (3, {}, None), (3, EXACT, "2")])
+async def test_the_total_of_a_filter_is_told_where_there_are_few_events_or_who_asks(
+    client: Caller, monkeypatch: pytest.MonkeyPatch, few: int, headers: dict[str, str], total: str | None
+) -> None:
+    monkeypatch.setattr(repository, "FEW", few)
+    response = await client.get("/events?limit=1&metadata=campaign:fall", headers=headers)
+    assert response.headers.get("X-Total-Count") == total
+    assert ("last" in response.links, "next" in response.links) == (total is not None, True)
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(
+    ("url", "total"), [("/events", "4"), ("/events?event_type=page_view", "3"), ("/events?lead_id=lead-2", "1")]
+)
+async def test_the_total_is_always_told_of_what_is_counted_anyway(
+    client: Caller, monkeypatch: pytest.MonkeyPatch, url: str, total: str
+) -> None:
+    monkeypatch.setattr(repository, "FEW", 0)
+    assert (await client.get(url)).headers["X-Total-Count"] == total
 
 
 async def test_links_of_a_lead_with_an_odd_id_can_be_followed(client: Caller, make: Make, drain: Drain) -> None:
@@ -174,7 +218,7 @@ async def test_an_event_type_lists_the_keys_of_its_metadata(client: Caller, neig
     response = await client.get("/event-types/page_view/properties")
     assert response.json() == {
         "event_type": "page_view",
-        "properties": ["a:b", "campaign", "channel", "n", "paid", "score"],
+        "properties": ["a:b", "campaign", "channel", "deep", "n", "nothing", "paid", "score"],
     }
     assert (await client.get("/event-types/unknown/properties")).status_code == 404
     assert (await neighbour.get("/event-types/page_view/properties")).status_code == 404

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from leadvibe.leads import search
 from support.callers import Caller
 from support.make import Make
-from support.postgres import TestDatabase
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -100,9 +100,57 @@ async def test_at_most_ten_are_found_by_id_first(client: Caller, make: Make, dra
 
 
 @pytest.mark.usefixtures("people")
-async def test_a_merged_lead_is_not_found(client: Caller, database: TestDatabase) -> None:
-    await database.execute("UPDATE leads SET merged_into = 'john' WHERE lead_id = 'jack'")
-    assert await found(client, "jack") == []
+async def test_a_merged_lead_is_found_as_what_it_went_into(client: Caller) -> None:
+    await client.post("/leads/merge", json={"targetLeadId": "john", "sourceLeadIds": ["jack"]})
+    assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
+
+
+@pytest.fixture(params=[0, search.WALK], ids=["walking nowhere", "walking"])
+def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found on a walk is found by its trigrams too."""
+    monkeypatch.setattr(search, "WALK", request.param)
+
+
+@pytest.mark.usefixtures("people", "walk")
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("example", ["Jane-1", "jack"]),
+        ("MPLE.c", ["Jane-1"]),
+        ("rm-", ["john"]),
+        ("m-", ["john"]),
+        ("@o", ["jack"]),
+        ("exam le", []),
+        ("xampel", []),
+    ],
+)
+async def test_an_alias_that_contains_it_is_found_wherever_it_stands(
+    client: Caller, q: str, expected: list[str]
+) -> None:
+    assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == sorted(expected)
+
+
+@pytest.mark.usefixtures("walk")
+async def test_an_alias_that_begins_so_comes_before_one_that_contains_it(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    await make.events(
+        *(known_as(f"first-{n}", cookie=f"a-needle-{n}") for n in range(9)),
+        known_as("second", cookie="needle"),
+        known_as("third", cookie="zz needle"),
+        known_as("fourth", cookie="zz needle too"),
+    )
+    await drain()
+    assert [lead_id for lead_id, _, _ in await found(client, "needle")] == [
+        "second",
+        *(f"first-{n}" for n in range(9)),
+    ]
+
+
+async def test_several_aliases_of_one_lead_find_it_once(client: Caller, make: Make, drain: Drain) -> None:
+    await make.events(*(known_as("one", cookie=f"same-{n}") for n in range(12)), known_as("other", cookie="same-99"))
+    await drain()
+    assert [lead_id for lead_id, _, _ in await found(client, "same")] == ["one", "other"]
 
 
 @pytest.mark.usefixtures("people")

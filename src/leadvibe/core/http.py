@@ -1,6 +1,6 @@
 """What routes share: pages, the `Prefer` header, list and change responses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode
@@ -37,15 +37,18 @@ Paging = Annotated[Page, Depends(_page)]
 
 
 def describe_page(
-    request: Request, response: Response, page: Page, total: int, *, after: object | None = BY_NUMBER
+    request: Request, response: Response, page: Page, total: int | None, *, after: object | None = BY_NUMBER
 ) -> None:
     """Say in `X-Total-Count` and `Link` (RFC 8288) where this page stands among all.
 
     `after` is where the next page goes on, for lists that then seek by key instead of skipping rows: None if nothing
-    follows, however many rows have come before meanwhile.
+    follows, however many rows have come before meanwhile. Where nobody knows the total, no header tells it.
     """
-    last = max(1, -(-total // page.limit))
-    targets: dict[str, dict[str, object]] = {"first": {"page": 1}, "last": {"page": last}}
+    last = page.number if total is None else max(1, -(-total // page.limit))
+    targets: dict[str, dict[str, object]] = {"first": {"page": 1}}
+    if total is not None:
+        targets["last"] = {"page": last}
+        response.headers["X-Total-Count"] = str(total)
     if page.number > 1:
         targets["prev"] = {"page": min(page.number - 1, last)}
     if after is BY_NUMBER:
@@ -53,7 +56,6 @@ def describe_page(
             targets["next"] = {"page": page.number + 1}
     elif after is not None:
         targets["next"] = {"page": page.number + 1, "after": after}
-    response.headers["X-Total-Count"] = str(total)
     response.headers["Link"] = ", ".join(
         f'<{_address(request, {**place, "limit": page.limit})}>; rel="{name}"' for name, place in targets.items()
     )
@@ -67,9 +69,20 @@ def _address(request: Request, place: Mapping[str, object]) -> str:
     return f"{here}?{urlencode([*same, *place.items()])}"
 
 
+def _prefers(sent: Iterable[str] | None, preference: str) -> bool:
+    return any(each.split(";")[0].strip() == preference for each in ",".join(sent or ()).lower().split(","))
+
+
+def _wants_count(prefer: Annotated[list[str] | None, Header()] = None) -> bool:
+    return _prefers(prefer, "count=exact")
+
+
+WantsCount = Annotated[bool, Depends(_wants_count)]
+"""Whether the client sent `Prefer: count=exact`: a total is worth its time."""
+
+
 def _wants_representation(prefer: Annotated[list[str] | None, Header()] = None) -> bool:
-    preferences = ",".join(prefer or ()).lower().split(",")
-    return any(preference.split(";")[0].strip() == "return=representation" for preference in preferences)
+    return _prefers(prefer, "return=representation")
 
 
 WantsRepresentation = Annotated[bool, Depends(_wants_representation)]

@@ -38,6 +38,7 @@ class Event(Base, Tenant):
         ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
         Index("ix_events_lead", "unit_id", "lead_id", "occurred_at", "event_id"),
         Index("ix_events_newest", "unit_id", "occurred_at", "event_id"),
+        Index("ix_events_keys", text("event_keys(unit_id, event_type, channel, metadata)"), postgresql_using="gin"),
     )
 
     event_id: Mapped[UUID] = mapped_column(primary_key=True)

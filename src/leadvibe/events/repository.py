@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import aliased
 
 from leadvibe.core.http import Page
 from leadvibe.core.ranges import Window
 from leadvibe.core.repository import Repository
 from leadvibe.core.scope import Scope
+from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
 from leadvibe.events.schemas import Cursor, EventFilter
 
@@ -44,15 +47,24 @@ COLUMNS = (
 )
 
 
+NEWEST = (Event.occurred_at, Event.event_id)
+
+WALK = 20_000
+"""Of the newest events that are looked through for what most of them may have."""
+FEW = 10_000
+"""Events of an OU among which a filter's are counted unasked."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventPage:
     items: list[EventRow]
-    total: int
+    total: int | None
+    """None where nobody asked and counting takes long."""
     end: Cursor | None
     """Where the next page goes on, if there is one."""
 
     @classmethod
-    def of(cls, scope: Scope, rows: Sequence[Row[*tuple[Any, ...]]], page: Page, total: int) -> "EventPage":
+    def of(cls, scope: Scope, rows: Sequence[Row[*tuple[Any, ...]]], page: Page, total: int | None) -> "EventPage":
         """From rows of the COLUMNS, one more than the page holds if there is another page."""
         items = [EventRow(scope.org_id, scope.unit_id, *row) for row in rows[: page.limit]]
         end = Cursor(items[-1].occurred_at, items[-1].event_id) if len(rows) > page.limit else None
@@ -62,16 +74,60 @@ class EventPage:
 class EventRepository(Repository[Event]):
     model = Event
 
-    async def list(self, where: EventFilter, page: Page) -> EventPage:
-        confined = and_(Event.unit_id == self.scope.unit_id, *_conditions(where))
-        query = select(*COLUMNS).where(confined).order_by(Event.occurred_at.desc(), Event.event_id.desc())
-        if where.start is not None:
-            query = query.where(tuple_(Event.occurred_at, Event.event_id) < where.start)
-        else:
-            query = query.offset(page.offset)
-        rows = (await self.session.execute(query.limit(page.limit + 1))).all()
-        total = await self.session.scalar(select(func.count()).select_from(Event).where(confined))
-        return EventPage.of(self.scope, rows, page, total or 0)
+    async def list(self, where: EventFilter, page: Page, *, counted: bool) -> EventPage:
+        """Newest first; `counted`: the total is worth its time."""
+        skipped = page.offset if where.start is None else 0
+        looks = [self._walked, self._keyed] if where.keys and where.lead_id is None else [self._straight]
+        rows: Sequence[Row[*tuple[Any, ...]]] = ()
+        for look in looks:
+            query = look(where, skipped + page.limit + 1).offset(skipped)
+            rows = (await self.session.execute(query)).all()
+            if len(rows) > page.limit:
+                break
+        return EventPage.of(self.scope, rows, page, await self._total(where, counted=counted))
+
+    def _straight(self, where: EventFilter, most: int) -> Select[*tuple[Any, ...]]:
+        """As an index has them."""
+        query = select(*COLUMNS).where(*self._confined(where), *_before(where), *_matches(where, Event))
+        return query.order_by(*_newest(Event)).limit(most)
+
+    def _walked(self, where: EventFilter, most: int) -> Select[*tuple[Any, ...]]:
+        """Among the newest: what is common is found there, however many there are."""
+        newest = select(Event).where(*self._confined(where), *_before(where)).order_by(*_newest(Event)).limit(WALK)
+        walked = aliased(Event, newest.subquery())
+        columns = [getattr(walked, column.key) for column in COLUMNS]
+        return select(*columns).where(*_matches(where, walked)).order_by(*_newest(walked)).limit(most)
+
+    def _keyed(self, where: EventFilter, most: int) -> Select[*tuple[Any, ...]]:
+        """By the keys of what it must have: what is rare is found there."""
+        matching = select(*NEWEST).where(*self._confined(where), *_before(where), *self._filtered(where))
+        # Materialized, lest the planner walks all events in order until it has met enough.
+        found = matching.cte().prefix_with("MATERIALIZED")
+        first = select(found).order_by(found.c.occurred_at.desc(), found.c.event_id.desc()).limit(most).subquery()
+        mine = and_(Event.unit_id == self.scope.unit_id, Event.event_id == first.c.event_id)
+        return select(*COLUMNS).join(first, mine).order_by(*_newest(Event)).limit(most)
+
+    async def _total(self, where: EventFilter, *, counted: bool) -> int | None:
+        counts = CountRepository(self.session, self.scope)
+        if not where.narrows:
+            return await counts.events(where.event_type)
+        if not counted and where.lead_id is None and await counts.events() > FEW:
+            return None
+        query = select(func.count()).select_from(Event).where(*self._confined(where), *self._filtered(where))
+        return await self.session.scalar(query) or 0
+
+    def _confined(self, where: EventFilter) -> Sequence[ColumnElement[bool]]:
+        """What the indexes by time and lead serve."""
+        lead = [] if where.lead_id is None else [Event.lead_id == where.lead_id]
+        return [Event.unit_id == self.scope.unit_id, *lead, *within(where.range.window(datetime.now(UTC)))]
+
+    def _filtered(self, where: EventFilter) -> Iterator[ColumnElement[bool]]:
+        """What the index by keys serves, compared as text too: two words may have one key."""
+        keys = func.event_keys(Event.unit_id, Event.event_type, Event.channel, Event.attributes)
+        for operator, words in where.keys if where.lead_id is None else ():
+            wanted = array([func.key_of(self.scope.unit_id, word) for word in words])
+            yield keys.op(operator)(wanted)
+        yield from _matches(where, Event)
 
     async def channels(self) -> Sequence[str]:
         """Those that any event came by."""
@@ -79,16 +135,22 @@ class EventRepository(Repository[Event]):
         return sorted(channel for channel in await self.session.scalars(query) if channel is not None)
 
 
-def _conditions(where: EventFilter) -> Iterator[ColumnElement[bool]]:
-    if where.lead_id is not None:
-        yield Event.lead_id == where.lead_id
+def _newest(event: type[Event]) -> tuple[UnaryExpression[Any], ...]:
+    return event.occurred_at.desc(), event.event_id.desc()
+
+
+def _before(where: EventFilter) -> Iterator[ColumnElement[bool]]:
+    if where.start is not None:
+        yield tuple_(*NEWEST) < where.start
+
+
+def _matches(where: EventFilter, event: type[Event]) -> Iterator[ColumnElement[bool]]:
     if where.event_type is not None:
-        yield Event.event_type == where.event_type
-    if where.channel is not None and where.channel != "all":
-        yield Event.channel == where.channel.strip().lower()
-    yield from within(where.range.window(datetime.now(UTC)))
+        yield event.event_type == where.event_type
+    if where.on_channel is not None:
+        yield event.channel == where.on_channel
     if where.metadata:
-        terms = [Event.attributes[key].astext == value for key, value in where.metadata]
+        terms = [event.attributes[key].astext == value for key, value in where.metadata]
         yield and_(*terms) if where.logic == "and" else or_(*terms)
 
 

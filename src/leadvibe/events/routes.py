@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from leadvibe.access.http import ANSWERS, provide
-from leadvibe.core.http import Paging, describe_page
+from leadvibe.core.http import Paging, WantsCount, describe_page
 from leadvibe.core.schemas import LeadId, PlainText
 from leadvibe.events.repository import EventProperties, EventRepository, EventRow, EventTypeRepository
 from leadvibe.events.schemas import EventFilter, EventPropertiesRead, EventRead, LeadEventFilter
@@ -21,10 +21,20 @@ EventTypes = Annotated[EventTypeRepository, Depends(provide(EventTypeRepository)
 
 @router.get("/events", response_model=list[EventRead])
 async def list_events(
-    request: Request, response: Response, events: Events, where: Annotated[EventFilter, Query()], page: Paging
+    *,
+    request: Request,
+    response: Response,
+    events: Events,
+    where: Annotated[EventFilter, Query()],
+    page: Paging,
+    wants_count: WantsCount,
 ) -> list[EventRow]:
-    """The OU's events, newest first."""
-    found = await events.list(where, page)
+    """The OU's events, newest first.
+
+    Where there are many, `X-Total-Count` of a list that is narrowed takes long to count: it is there for whoever sends
+    `Prefer: count=exact`.
+    """
+    found = await events.list(where, page, counted=wants_count)
     describe_page(request, response, page, found.total, after=found.end)
     return found.items
 

@@ -94,6 +94,10 @@ class LeadEventFilter(BaseModel):
         return None if self.after is None else Cursor.read(self.after)
 
 
+SEPARATOR = "\x1f"
+"""Between the name and the value of what an event's index keys are made of."""
+
+
 class EventFilter(LeadEventFilter):
     lead_id: PlainText | None = None
     range: Range = Range.ALL
@@ -102,6 +106,27 @@ class EventFilter(LeadEventFilter):
         default_factory=list, max_length=20, description="`key:value`, may be repeated"
     )
     logic: Literal["and", "or"] = Field(default="and", description="Whether every metadata filter must match, or one")
+
+    @property
+    def on_channel(self) -> str | None:
+        """In the form that events have theirs; None is any."""
+        channel = "all" if self.channel is None else self.channel.strip().lower()
+        return None if channel == "all" else channel
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out more than the events of other types."""
+        return self.range != Range.ALL or any((self.lead_id, self.on_channel, self.metadata))
+
+    @property
+    def keys(self) -> list[tuple[str, list[str]]]:
+        """What an event must have, as the words that its index keys are made of: all of these, or one of those."""
+        named = {"type": self.event_type, "channel": self.on_channel}
+        every = [f"{name}{SEPARATOR}{value}" for name, value in named.items() if value is not None]
+        terms = [f"{key}{SEPARATOR}{value}" for key, value in self.metadata]
+        if self.logic == "and":
+            every, terms = every + terms, []
+        return [(operator, words) for operator, words in (("@>", every), ("&&", terms)) if words]
 
 
 class EventPropertiesRead(Read):

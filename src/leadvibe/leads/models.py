@@ -55,6 +55,8 @@ class Alias(Base, Tenant):
         ),
         UniqueConstraint("unit_id", "alias_id"),
         Index("ix_aliases_lead", "unit_id", "lead_id"),
+        Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
+        Index("ix_aliases_trigrams", text("trigram_keys(unit_id, lower(value))"), postgresql_using="gin"),
     )
 
     kind: Mapped[Id] = mapped_column(primary_key=True)
