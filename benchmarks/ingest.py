@@ -9,18 +9,14 @@ import asyncio
 import base64
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from statistics import median
 from typing import Any, Final
 
 from benchmarks import rivals
-from benchmarks.servers import empty_database
+from benchmarks.servers import empty_database, server
 from leadvibe.access.founding import found
 from leadvibe.core.db import close_database, open_database
 from leadvibe.core.migrations import migrate
@@ -37,31 +33,6 @@ NAMES: Final = {
     "naive": "FastAPI + SQLAlchemy",
 }
 AIMS: Final = {"echo": 0.55, "naive": 4.0}
-
-
-@contextmanager
-def server(*command: str, url: str) -> Generator[int]:
-    """A server's port, for as long as it runs; `{port}` stands for it in the command."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *(part.format(port=port) for part in command)],
-        env={**os.environ, "LEADVIBE_DATABASE_URL": url, "LEADVIBE_PORT": str(port), "LEADVIBE_LOG_LEVEL": "WARNING"},
-    )
-    try:
-        wait_until_answering(port, process)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-def wait_until_answering(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise SystemExit("a server did not start")
 
 
 async def credential(url: str) -> str:

@@ -1,9 +1,14 @@
-"""Where benchmarks run: an empty database of their own, as durable as in production."""
+"""Where benchmarks run: databases of their own, as durable as in production, and servers in processes of their own."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leadvibe.core import embedded
@@ -21,3 +26,43 @@ def empty_database() -> Generator[str]:
             yield postgres.url
         finally:
             postgres.stop()
+
+
+@contextmanager
+def lasting_database() -> Generator[str]:
+    """`LEADVIBE_DATABASE_URL`; without it an embedded server whose data stays: making them takes minutes."""
+    if url := os.environ.get("LEADVIBE_DATABASE_URL"):
+        yield url
+        return
+    folder = Path(tempfile.gettempdir()) / "leadvibe-bench-data"
+    folder.mkdir(exist_ok=True)
+    postgres = embedded.start(folder)
+    try:
+        yield postgres.url
+    finally:
+        postgres.stop()
+
+
+@contextmanager
+def server(*command: str, url: str) -> Generator[int]:
+    """A server's port, for as long as it runs; `{port}` stands for it in the command."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(part.format(port=port) for part in command)],
+        env={**os.environ, "LEADVIBE_DATABASE_URL": url, "LEADVIBE_PORT": str(port), "LEADVIBE_LOG_LEVEL": "WARNING"},
+    )
+    try:
+        wait_until_answering(port, process)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def wait_until_answering(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise SystemExit("a server did not start")

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     ingest_buffer_events: int = 20_000
     """Events that may wait for a flush in one API process before it answers 503."""
     worker_batch_events: int = 2_000
+    monthly_event_limit: int | None = None
+    """The plan's events a month, over all OUs of an organization. More are told as overage, never refused."""
 
     # The stream
     stream_keepalive: timedelta = timedelta(seconds=15)
