@@ -120,22 +120,30 @@ class LeadRepository(Repository[Lead]):
     async def list(self, where: LeadFilter, page: Page) -> LeadPage:
         """In the order of their rank; leads that were merged away are left out."""
         now = datetime.now(UTC)
-        narrowed = and_(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), *_conditions(where, now))
-        query = self._records().where(narrowed).order_by(*(column.desc() for column in RANK)).limit(page.limit + 1)
-        if where.start is None:
-            query = query.offset(page.offset)
-        else:
-            score, seen, lead_id = where.start
-            query = query.where(tuple_(*RANK) < tuple_(literal(score, BigInteger), seen or NEVER, lead_id))
+        query = self.ranked(where, page, now)
         found = await self._with_scores(query, await self._scores.rulesets(), where.range.window(now))
         leads = found[: page.limit]
         end = _cursor(leads[-1]) if len(found) > page.limit else None
-        return LeadPage(leads, await self._total(where, narrowed), page.number, page.limit, end)
+        return LeadPage(leads, await self._total(where, now), page.number, page.limit, end)
 
-    async def _total(self, where: LeadFilter, narrowed: ColumnElement[bool]) -> int:
+    def ranked(self, where: LeadFilter, page: Page, now: datetime) -> Select[*tuple[Any, ...]]:
+        """The records of a page, and one more if there is another page."""
+        query = self._records().where(*self._listed(where, now)).order_by(*(column.desc() for column in RANK))
+        if where.start is None:
+            return query.limit(page.limit + 1).offset(page.offset)
+        score, seen, lead_id = where.start
+        after = tuple_(*RANK) < tuple_(literal(score, BigInteger), seen or NEVER, lead_id)
+        return query.where(after).limit(page.limit + 1)
+
+    async def _total(self, where: LeadFilter, now: datetime) -> int:
         if not where.narrows:
             return await CountRepository(self.session, self.scope).leads()
-        return await self.session.scalar(select(func.count()).select_from(Lead).where(narrowed)) or 0
+        return await self.session.scalar(select(func.count()).select_from(Lead).where(*self._listed(where, now))) or 0
+
+    def _listed(self, where: LeadFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+        yield Lead.unit_id == self.scope.unit_id
+        yield Lead.merged_into.is_(None)
+        yield from _conditions(where, now)
 
     async def add(self, values: Mapping[str, Any]) -> LeadRow:
         await self._check_owner(values)

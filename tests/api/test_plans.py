@@ -1,0 +1,97 @@
+"""The hot queries keep to their indexes, so that they cost what they show and not what there is."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import transaction
+from leadvibe.core.http import Page
+from leadvibe.core.scope import Scope, system_scope
+from leadvibe.events.repository import EventRepository
+from leadvibe.events.schemas import Cursor, EventFilter
+from leadvibe.leads.repository import LeadRepository
+from leadvibe.leads.schemas import LeadCursor, LeadFilter
+from leadvibe.leads.search import LeadSearch
+from support.plans import indexes_of
+from support.postgres import TestDatabase
+from support.world import World
+
+LEADS = """
+INSERT INTO leads (unit_id, lead_id, last_event_at)
+SELECT $1, md5(n::text), now() - n * interval '1 minute' FROM generate_series(1, 3000) AS n
+"""
+ALIASES = """
+INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
+SELECT unit_id, 'email', lead_id || '@example.com', lead_id, lead_id FROM leads WHERE unit_id = $1
+"""
+EVENTS = """
+INSERT INTO events (unit_id, event_id, lead_id, event_type, occurred_at, received_at, scored_at, metadata, digest,
+                    config_version)
+SELECT unit_id, gen_random_uuid(), lead_id, 'view', last_event_at, now(), now(),
+    jsonb_build_object('campaign', 'c' || n % 5, 'visit', n), '', 1
+FROM leads, generate_series(1, 5) AS n WHERE unit_id = $1
+"""
+COUNTS = (
+    "INSERT INTO lead_counts VALUES ($1, 0, 3000)",
+    "INSERT INTO event_counts VALUES ($1, 'view', 0, 15000)",
+)
+
+
+@pytest.fixture
+async def session(database: TestDatabase, scope: Scope) -> AsyncGenerator[AsyncSession]:
+    for statement in (LEADS, ALIASES, EVENTS, *COUNTS):
+        await database.execute(statement, scope.unit_id)
+    await database.execute("ANALYZE")
+    async with transaction(scope) as opened:
+        yield opened
+
+
+@pytest.fixture
+def scope(world: World) -> Scope:
+    return system_scope(world.admin.org_id, world.admin.unit_id)
+
+
+PAGE = Page(1, 50)
+COMMON = EventFilter.model_validate({"metadata": ["campaign:c1"]})
+HERE = str(Cursor(datetime(2026, 1, 1, tzinfo=UTC), UUID(int=1)))
+
+
+@pytest.mark.parametrize("where", [LeadFilter(), LeadFilter(after=str(LeadCursor(0, datetime.now(UTC), "a")))])
+async def test_a_page_of_leads_is_read_in_the_order_of_their_rank(
+    session: AsyncSession, scope: Scope, where: LeadFilter
+) -> None:
+    query = LeadRepository(session, scope).ranked(where, PAGE, datetime.now(UTC))
+    assert "ix_leads_ranking" in await indexes_of(session, query)
+    assert not {"Sort", "Incremental Sort"} & await indexes_of(session, query)
+
+
+async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, scope: Scope) -> None:
+    search = LeadSearch(session, scope)
+    assert await indexes_of(session, search._ids("ab")) == {"ix_leads_id_prefix"}
+    assert await indexes_of(session, search._beginning("ab")) - {"Sort"} == {"ix_aliases_prefix"}
+    assert "ix_aliases_prefix" in await indexes_of(session, search._walked("ab"))
+    assert await indexes_of(session, search._anywhere("abcdef")) - {"Sort"} == {"ix_aliases_trigrams"}
+
+
+@pytest.mark.parametrize("where", [EventFilter(), EventFilter(after=HERE), EventFilter(range="last_7d")])
+async def test_the_newest_events_are_read_in_their_order(
+    session: AsyncSession, scope: Scope, where: EventFilter
+) -> None:
+    assert await indexes_of(session, EventRepository(session, scope)._straight(where, 51)) == {"ix_events_newest"}
+
+
+async def test_what_is_common_is_met_on_a_walk_and_what_is_rare_is_looked_up(
+    session: AsyncSession, scope: Scope
+) -> None:
+    events = EventRepository(session, scope)
+    assert await indexes_of(session, events._walked(COMMON, 51)) == {"ix_events_newest"}
+    rare = EventFilter.model_validate({"metadata": ["campaign:nothing like it"]})
+    assert "ix_events_keys" in await indexes_of(session, events._keyed(rare, 51))
+
+
+async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
+    query = EventRepository(session, scope)._straight(EventFilter(lead_id="a"), 51)
+    assert await indexes_of(session, query) == {"ix_events_lead"}

@@ -1,0 +1,39 @@
+"""How PostgreSQL would run a query of the program."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement
+
+
+class _Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, statement: Any) -> None:
+        self.statement = statement
+
+
+@compiles(_Explain)
+def _render(element: _Explain, compiler: Any, **options: Any) -> str:
+    return "EXPLAIN (FORMAT JSON) " + compiler.process(element.statement, **options)
+
+
+async def indexes_of(session: AsyncSession, statement: Any) -> set[str]:
+    """The indexes it reads by; it sorts nothing and scans no table, or that is among them by its node's name."""
+    told = await session.scalar(_Explain(statement))
+    plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    return {node.get("Index Name", node["Node Type"]) for node in _nodes(plan) if _tells(node)}
+
+
+def _tells(node: dict[str, Any]) -> bool:
+    return "Index Name" in node or node["Node Type"] in {"Seq Scan", "Sort", "Incremental Sort"}
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
