@@ -151,7 +151,6 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.Column("attempts", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(

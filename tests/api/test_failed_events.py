@@ -48,7 +48,6 @@ async def test_a_failed_event_is_shown_with_its_error(client: Caller, database: 
             "unit_id": client.unit_id,
             "received_at": "2025-08-15T12:00:00Z",
             "failed_at": "2025-08-15T12:00:01Z",
-            "attempts": 1,
             "error": "ValueError: no",
             "event": {
                 "event_type": "signup",

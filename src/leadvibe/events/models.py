@@ -85,7 +85,6 @@ class FailedEvent(Base, OfUnit):
     route: Mapped[int] = mapped_column(SmallInteger)
     received_at: Mapped[Instant]
     failed_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
-    attempts: Mapped[int] = mapped_column(server_default=text("1"))
     error: Mapped[str]
     body: Mapped[Blob]
 

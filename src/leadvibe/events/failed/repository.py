@@ -43,7 +43,6 @@ class Failed:
     unit_id: str
     received_at: datetime
     failed_at: datetime
-    attempts: int
     error: str
     event: Accepted | None
 
@@ -96,7 +95,6 @@ def _shown(row: FailedEvent) -> Failed:
         unit_id=row.unit_id,
         received_at=row.received_at,
         failed_at=row.failed_at,
-        attempts=row.attempts,
         error=row.error,
         event=_accepted(row.body),
     )

@@ -31,7 +31,6 @@ class FailedEventRead(Read):
     unit_id: str
     received_at: Time
     failed_at: Time
-    attempts: int
     error: str
     event: AcceptedRead | None
 
