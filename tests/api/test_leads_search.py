@@ -105,13 +105,13 @@ async def test_a_merged_lead_is_found_as_what_it_went_into(client: Caller) -> No
     assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
 
 
-@pytest.fixture(params=[0, search.WALK], ids=["walking nowhere", "walking"])
-def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found on a walk is found by its trigrams too."""
-    monkeypatch.setattr(search, "WALK", request.param)
+@pytest.fixture(params=[0, 1, search.SAMPLE], ids=lambda size: f"a sample of {size}")
+def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found in the sample is found by its trigrams too."""
+    monkeypatch.setattr(search, "SAMPLE", request.param)
 
 
-@pytest.mark.usefixtures("people", "walk")
+@pytest.mark.usefixtures("people", "sample")
 @pytest.mark.parametrize(
     ("q", "expected"),
     [
@@ -130,7 +130,7 @@ async def test_an_alias_that_contains_it_is_found_wherever_it_stands(
     assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == sorted(expected)
 
 
-@pytest.mark.usefixtures("walk")
+@pytest.mark.usefixtures("sample")
 async def test_an_alias_that_begins_so_comes_before_one_that_contains_it(
     client: Caller, make: Make, drain: Drain
 ) -> None:

@@ -1,10 +1,11 @@
 """Finds leads by the beginning of their id or by a part of one of their aliases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, FromClause, Select, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Subquery, Text, func, literal, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
@@ -15,16 +16,16 @@ from leadvibe.scoring.repository import among
 SHORTEST = 2
 LAST_CHARACTER = "\U0010ffff"
 MOST = 10
-ENOUGH = 500
+ENOUGH = 200
 """Aliases that are read at most: several may be one lead's."""
-WALK = 2_000
-TRIGRAM = 3
+SAMPLE = 2_000
+TELLING_TRIGRAMS = 3
 LOWERED = func.lower(Alias.value)
 TELLING = ("email", *(kind for kind in STRENGTH if kind != "email"))
 """Alias kinds, the one that tells a person most about who it is first."""
 
 
-Look = Callable[[str], Select[str]]
+Look = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class LeadSearch:
             return []
         forms = _forms(sought)
         by_id = await self._first(forms, [self._ids])
-        by_alias = await self._first(forms, [self._beginning, self._walked, self._anywhere], known=by_id)
+        by_alias = await self._first(forms, [self._beginning, self._sampled, self._anywhere], known=by_id)
         best = await self._best_aliases([*by_id, *by_alias], forms)
         return [
             *(LeadMatch(lead_id, "id", best.get(lead_id)) for lead_id in by_id),
@@ -59,32 +60,63 @@ class LeadSearch:
         found: dict[str, None] = {}
         for look in looks:
             for form in forms:
-                found |= dict.fromkeys(await self.session.scalars(look(form)))
+                found |= dict.fromkeys(await look(form))
             if len(found.keys() | set(known)) >= MOST:
                 break
         return [lead_id for lead_id in found if lead_id not in known][: MOST - len(known)]
 
-    def _ids(self, form: str) -> Select[str]:
-        mine = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None))
+    async def _ids(self, form: str) -> Sequence[str]:
+        return (await self.session.scalars(self.ids(form))).all()
+
+    async def _beginning(self, form: str) -> Sequence[str]:
+        return (await self.session.scalars(self.beginning(form))).all()
+
+    async def _sampled(self, form: str) -> Sequence[str]:
+        found = (await self.session.scalars(self.sampled(form))).all()
+        return found if len(set(found)) >= 2 * MOST else ()  # half of them may be known by their id
+
+    async def _anywhere(self, form: str) -> Sequence[str]:
+        trigrams = sorted({form[start : start + 3] for start in range(len(form) - 2)})
+        rarest = (await self.session.scalars(self.rarest(trigrams))).all() if trigrams else ()
+        return (await self.session.scalars(self.anywhere(form, rarest))).all()
+
+    def ids(self, form: str) -> Select[str]:
         lowered = func.lower(Lead.lead_id)
+        mine = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None))
         return select(Lead.lead_id).where(*mine, *_begins(lowered, form)).order_by(lowered, Lead.lead_id).limit(MOST)
 
-    def _beginning(self, form: str) -> Select[str]:
-        return _in_order(self._aliases().where(*_begins(LOWERED, form)).subquery())
+    def beginning(self, form: str) -> Select[str]:
+        query = select(Alias.lead_id).where(Alias.unit_id == self.scope.unit_id, *_begins(LOWERED, form))
+        return query.order_by(LOWERED, Alias.lead_id).limit(ENOUGH)
 
-    def _walked(self, form: str) -> Select[str]:
-        """Among the first aliases there are: what many contain is found there, without looking at all who do."""
-        return _in_order(self._aliases().order_by(LOWERED, Alias.lead_id).limit(WALK).subquery(), form)
+    def sampled(self, form: str) -> Select[str]:
+        """Who has it in a sample, that is the same every time: what many have is found there."""
+        sample = self._sample()
+        query = select(sample.c.lead_id).where(func.strpos(sample.c.lowered, form) > 0)
+        return query.order_by(sample.c.lowered, sample.c.lead_id)
 
-    def _anywhere(self, form: str) -> Select[str]:
-        """By the trigrams that an alias must have; too short to have any, it is looked for in every alias."""
-        keyed = func.trigram_keys(Alias.unit_id, LOWERED).op("@>")(func.trigram_keys(self.scope.unit_id, form))
-        matching = self._aliases() if len(form) < TRIGRAM else self._aliases().where(keyed)
-        # Materialized, lest the planner walks all aliases in order until it has met enough.
-        return _in_order(matching.cte().prefix_with("MATERIALIZED"), form)
+    def rarest(self, trigrams: Sequence[str]) -> Select[str]:
+        """Those that tell the most: to look up what everybody has costs the most."""
+        sample, asked = self._sample(), func.unnest(literal(trigrams, ARRAY(Text))).column_valued("trigram")
+        counted = select(asked).outerjoin(sample, func.strpos(sample.c.lowered, asked) > 0).group_by(asked)
+        return counted.order_by(func.count(sample.c.lead_id), asked).limit(TELLING_TRIGRAMS)
 
-    def _aliases(self) -> Select[str, str]:
-        return select(Alias.lead_id, LOWERED.label("lowered")).where(Alias.unit_id == self.scope.unit_id)
+    def anywhere(self, form: str, trigrams: Sequence[str]) -> Select[str]:
+        """By trigrams that it has; too short to have any, it is looked for in every alias."""
+        keys = array([func.key_of(self.scope.unit_id, trigram, type_=BigInteger) for trigram in trigrams])
+        keyed = [func.trigram_keys(Alias.unit_id, LOWERED).op("@>")(keys)] if trigrams else []
+        matching = (
+            select(Alias.lead_id, LOWERED.label("lowered"))
+            .where(Alias.unit_id == self.scope.unit_id, *keyed, func.strpos(LOWERED, form) > 0)
+            .limit(ENOUGH)
+            .subquery()
+        )
+        return select(matching.c.lead_id).order_by(matching.c.lowered, matching.c.lead_id)
+
+    def _sample(self) -> Subquery:
+        """Aliases' own ids are random."""
+        query = select(Alias.lead_id, LOWERED.label("lowered")).where(Alias.unit_id == self.scope.unit_id)
+        return query.order_by(Alias.alias_id).limit(SAMPLE).subquery()
 
     async def _best_aliases(self, lead_ids: Sequence[str], forms: Sequence[str]) -> dict[str, str]:
         query = select(Alias.lead_id, Alias.kind, Alias.value).where(
@@ -101,12 +133,6 @@ class LeadSearch:
 def _begins(column: ColumnElement[str], form: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """As a range, which an index serves whatever the planner knows of the parameter."""
     return column >= form, column < form + LAST_CHARACTER
-
-
-def _in_order(aliases: FromClause, form: str = "") -> Select[str]:
-    """The leads of the first aliases that contain it."""
-    query = select(aliases.c.lead_id).where(func.strpos(aliases.c.lowered, form) > 0)
-    return query.order_by(aliases.c.lowered, aliases.c.lead_id).limit(ENOUGH)
 
 
 def _forms(sought: str) -> Sequence[str]:
