@@ -62,7 +62,7 @@ class EventRepository(Repository[Event]):
     model = Event
 
     async def list(self, where: EventFilter, page: Page) -> EventPage:
-        confined = and_(Event.unit_id == self.scope.unit_id, *_conditions(where))
+        confined = and_(Event.unit_id == self.scope.unit_id, *conditions(where, datetime.now(UTC)))
         query = select(*COLUMNS).where(confined).order_by(Event.occurred_at.desc(), Event.event_id.desc())
         if where.start is not None:
             query = query.where(tuple_(Event.occurred_at, Event.event_id) < where.start)
@@ -78,14 +78,14 @@ class EventRepository(Repository[Event]):
         return sorted(channel for channel in await self.session.scalars(query) if channel is not None)
 
 
-def _conditions(where: EventFilter) -> Iterator[ColumnElement[bool]]:
+def conditions(where: EventFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
     if where.lead_id is not None:
         yield Event.lead_id == where.lead_id
     if where.event_type is not None:
         yield Event.event_type == where.event_type
     if where.channel is not None and where.channel != "all":
         yield Event.channel == where.channel.strip().lower()
-    since, until = where.range.window(datetime.now(UTC))
+    since, until = where.range.window(now)
     if since is not None:
         yield Event.occurred_at >= since
     if until is not None:

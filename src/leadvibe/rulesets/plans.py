@@ -21,6 +21,8 @@ class UnitPlans:
     plans: Plans
     primary: str | None
     """The ruleset whose total is "the" score; None where the OU has no ruleset."""
+    hidden: frozenset[str]
+    """The event types that aren't shown."""
 
     def overall(self, totals: Mapping[str, int]) -> int:
         """The score that lists and levels show."""
@@ -52,13 +54,18 @@ async def plans_of(session: AsyncSession, unit_id: str, version: int) -> UnitPla
     kept = units.get(unit_id)
     if kept is None:
         versions = await versions_after(session, unit_id, 0)
-        kept = units[unit_id] = UnitPlans(Plans.of(versions), _primary(versions))
+        kept = units[unit_id] = UnitPlans(Plans.of(versions), _primary(versions), _hidden(versions))
     elif kept.plans.newest < version:
         versions = await versions_after(session, unit_id, kept.plans.newest)
-        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), _primary(versions))
+        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), _primary(versions), _hidden(versions))
     return kept
 
 
 def _primary(versions: Sequence[Version]) -> str | None:
     rulesets = versions[-1][2].get("rulesets", ())
     return next((ruleset["ruleset_id"] for ruleset in rulesets if ruleset.get("is_primary")), None)
+
+
+def _hidden(versions: Sequence[Version]) -> frozenset[str]:
+    event_types = versions[-1][2].get("event_types", {})
+    return frozenset(event_type for event_type, config in event_types.items() if config.get("hidden"))
