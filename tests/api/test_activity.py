@@ -61,6 +61,14 @@ async def test_an_event_says_what_it_did_to_the_score(client: Caller, make: Make
     assert found == {"events": [event], "orders": [], "timeline": [event]}
 
 
+async def test_a_late_event_changes_what_the_others_did(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("page_view", 5, max_per_lead=1)
+    for hours in (1, 2):
+        await make.event(timestamp=ago(hours=hours))
+        await drain()
+    assert [event["score_delta"] for event in (await activity(client))["events"]] == [0, 5]
+
+
 @pytest.mark.usefixtures("busy")
 async def test_the_timeline_is_events_and_orders_newest_first(client: Caller) -> None:
     found = await activity(client)

@@ -230,6 +230,17 @@ async def test_a_dry_run_counts_and_changes_nothing(client: Caller, make: Make, 
         assert (response.status_code, response.json()) == (200, {"events_count": 3, "event_scores_count": 6})
 
 
+async def test_what_is_no_longer_believed_of_an_event_is_not_counted(client: Caller, make: Make, drain: Drain) -> None:
+    rule = await make.rule("page_view", 5, max_per_lead=1)
+    for minute in (2, 1):
+        await make.event(timestamp=f"2025-03-01T12:0{minute}:00Z")
+        await drain()
+    await client.delete(f"/rules/{rule['id']}")
+    dry_run = await client.get(f"{PATH}/page_view/events/dry-run")
+    assert dry_run.json() == {"events_count": 2, "event_scores_count": 1}
+    assert await delete_all(client) == {"events_deleted": 2, "event_scores_deleted": 1}
+
+
 async def test_scores_become_what_they_would_be_without_a_types_events(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
@@ -382,7 +393,7 @@ async def test_no_worker_uses_a_type_while_it_is_forgotten(
 
     async def forget() -> None:
         async with transaction(scope) as session:
-            await EventTypeSettings(session, scope).forget_unused("page_view")
+            await EventTypeSettings(session, scope).forget("page_view")
 
     async with transaction(scope) as session:
         await keep_configurations(session, [client.unit_id])

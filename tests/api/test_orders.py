@@ -133,6 +133,14 @@ async def test_an_order_for_a_merged_lead_goes_to_the_one_it_went_into(client: C
         assert (order["lead_id"], order["original_lead_id"]) == ("target", "ada")
 
 
+async def test_what_is_new_about_a_merged_lead_is_known_of_the_one_it_went_into(client: Caller, make: Make) -> None:
+    await make.lead("target")
+    await make.lead("ada")
+    await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["ada"]})
+    await store(client, aliases=[EMAIL])
+    assert (await aliases(client, "ada"), await aliases(client, "target")) == ([], ["ada@example.com"])
+
+
 async def test_orders_go_with_their_lead(client: Caller, database: TestDatabase) -> None:
     await store(client)
     await client.delete("/lead/ada")

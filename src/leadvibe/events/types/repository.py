@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, exists, func, select, union
+from sqlalchemy import delete, exists, func, literal, select, union
+from sqlalchemy.dialects.postgresql import insert
 
 from leadvibe.core.problems import NotFound
 from leadvibe.core.repository import Repository
@@ -84,15 +85,15 @@ class EventTypeSettings(Repository[EventType]):
         filters = select(InorganicFilter.event_type).where(InorganicFilter.unit_id == self.scope.unit_id)
         return {*SYSTEM_TYPES, *await self.session.scalars(union(rules, filters))}
 
-    async def forget_unused(self, event_type: str) -> None:
-        """Take it out of the lists if there is no event of it, nothing names it and its settings are the default ones.
+    async def forget(self, event_type: str) -> None:
+        """Take it out of the lists if nothing names it and its settings are the default ones.
 
         Workers and editors keep away meanwhile: both make sure of the type before they use it.
         """
         await take_configurations(self.session, [self.scope.unit_id])
         users = [
             exists().where(model.unit_id == self.scope.unit_id, model.event_type == event_type)
-            for model in (Event, Rule, InorganicFilter)
+            for model in (Rule, InorganicFilter)
         ]
         await self.session.execute(
             delete(EventType)
@@ -100,6 +101,14 @@ class EventTypeSettings(Repository[EventType]):
             .where(EventType.hidden.is_(False), EventType.max_processing_scope == "activate")
             .where(*(~used for used in users))
             .execution_options(synchronize_session=False)
+        )
+
+    async def remember(self, event_type: str) -> None:
+        """Put it back into the lists if there are events of it."""
+        seen = exists().where(Event.unit_id == self.scope.unit_id, Event.event_type == event_type)
+        row = select(literal(self.scope.unit_id), literal(event_type)).where(seen)
+        await self.session.execute(
+            insert(EventType).from_select(["unit_id", "event_type"], row).on_conflict_do_nothing()
         )
 
 

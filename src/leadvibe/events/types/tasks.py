@@ -45,9 +45,16 @@ async def delete_events_of_type(message: DeleteEventsOfType, progress: Progress)
     total = cursor.events + await _count(message, progress.scope)
     while (following := await _delete_some(message, progress, cursor, total)) is not None:
         cursor = following
-    async with transaction(progress.scope) as session:
-        await EventTypeSettings(session, progress.scope).forget_unused(message.event_type)
+    await _forget(message, progress.scope)
     return {"events_deleted": cursor.events, "event_scores_deleted": cursor.entries}
+
+
+async def _forget(message: DeleteEventsOfType, scope: Scope) -> None:
+    """Forget the type, and remember it if newer events have come: to look for them takes long, and workers wait."""
+    async with transaction(scope) as session:
+        await EventTypeSettings(session, scope).forget(message.event_type)
+    async with transaction(scope) as session:
+        await EventTypeSettings(session, scope).remember(message.event_type)
 
 
 async def _delete_unprocessed(message: DeleteEventsOfType, progress: Progress, cursor: Cursor) -> Cursor:
