@@ -105,10 +105,12 @@ def _copy(client: httpx.Client, narrowed: Mapping[str, str], written: IO[bytes])
         progress.update(bar, total=lines)
 
 
-def _count(client: httpx.Client, narrowed: Mapping[str, str]) -> int:
+def _count(client: httpx.Client, narrowed: Mapping[str, str]) -> int | None:
+    """How many rows there will be, more or less; None where the server doesn't say."""
     response = client.get("/events", params={**narrowed, "limit": 1})
     _check(response)
-    return int(response.headers["X-Total-Count"])
+    told = response.headers.get("X-Total-Count")
+    return None if told is None else int(told)
 
 
 def _check(response: httpx.Response) -> None:
