@@ -15,6 +15,7 @@ COMMANDS = {
     "worker": "leadvibe.commands:worker",
     "migrate": "leadvibe.commands:migrate",
     "import": "leadvibe.events.cli:import_events",
+    "export": "leadvibe.events.cli_export:export_events",
     "env": "leadvibe.commands:env",
     "version": "leadvibe.commands:version",
 }

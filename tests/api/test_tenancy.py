@@ -19,6 +19,7 @@ BODIES: dict[str, Any] = {
     "PUT /rulesets/{id}": {"name": "Taken over"},
     "PUT /decays/{id}": {"decrease": 99},
     "PUT /filters/{id}": {"count_threshold": 99},
+    "PUT /settings/ou/event-types/{event_type}": {"hidden": True},
     "PUT /secrets/{id}": {"trust_upstream_consent": True},
     "PUT /org-units/{id}": {"name": "Taken over"},
     "PUT /members/{id}": {"first_name": "Taken over"},
@@ -161,7 +162,19 @@ async def test_no_list_shows_another_units_things(foreign: Populated, stranger: 
 
 async def test_the_own_lists_do_show_them(client: Caller, foreign: Populated) -> None:
     """Otherwise the test above would prove nothing."""
-    paths = ("/events", "/event-types", "/leads", "/rules", "/rulesets", "/secrets", "/settings/tokens", "/members")
+    paths = (
+        "/events",
+        "/events/export",
+        "/orders",
+        "/settings/ou/event-types",
+        "/event-types",
+        "/leads",
+        "/rules",
+        "/rulesets",
+        "/secrets",
+        "/settings/tokens",
+        "/members",
+    )
     shown = {path: MARK in (await client.get(path)).text for path in (*paths, "/admin/failed-events")}
     assert shown == dict.fromkeys(shown, True)
 

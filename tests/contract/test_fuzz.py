@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from schemathesis.config import SchemathesisConfig
 from leadvibe import worker
 from leadvibe.app import create_app
 from leadvibe.config import settings
+from leadvibe.core import job_waiting
 from leadvibe.core.db import close_database, open_database
 from support.callers import caller
 from support.lifespan import running
@@ -61,7 +63,9 @@ def served(postgres: Postgres, world_template: tuple[str, World]) -> Generator[t
     os.environ["LEADVIBE_DATABASE_URL"] = url = postgres.database_url(name)
     settings.cache_clear()
     populated = asyncio.run(_populate(url, world_template[1]))
-    yield create_app(), populated
+    with pytest.MonkeyPatch.context() as impatient:
+        impatient.setattr(job_waiting, "PATIENCE", timedelta(0))  # there is no worker to wait for
+        yield create_app(), populated
     schemathesis.python.asgi.shutdown_lifespans()
     del os.environ["LEADVIBE_DATABASE_URL"]
     settings.cache_clear()

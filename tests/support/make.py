@@ -64,6 +64,13 @@ class Make:
             "/ingest/batch", [{"event_type": "page_view", "lead_id": "lead-1", **e} for e in events]
         )
 
+    async def order(self, order_id: str = "order-1", lead_id: str | None = "lead-1", **fields: Any) -> dict[str, Any]:
+        """For a lead by alias alone give `lead_id=None`."""
+        named = {} if lead_id is None else {"lead_id": lead_id}
+        return await self._post(
+            "/orders", {"order_id": order_id, "amount": "49.90", "currency": "EUR", **named, **fields}
+        )
+
     async def credential(self, name: str = "A program") -> dict[str, Any]:
         return await self._post("/secrets", {"name": name})
 

@@ -49,6 +49,7 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
     aliases = [{"alias_kind": "email", "raw_value": f"{MARK}@example.com"}]
     await make.event(f"{MARK}_viewed", lead["id"], aliases=aliases, metadata={"animal": MARK})
     await drain()
+    await make.order(f"{MARK}-order", lead["id"])
     events = (await client.get(f"/events/{lead['id']}")).json()
     member = await make.member(f"{MARK}@acme.example", password="a long enough password")
     await client.post(

@@ -1,6 +1,6 @@
 """What was accepted and isn't processed, looked through event by event: some of it has to go, or to lose a name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -42,10 +42,7 @@ CHANGE_FAILED: Final = "UPDATE failed_events SET body = $3 WHERE unit_id = $1 AN
 
 async def rewrite_waiting(scope: Scope, until: datetime, rewrite: Rewrite) -> None:
     """Rewrite an OU's events that wait since that instant or longer; scoring pauses for one page of one route."""
-    async with transaction(scope) as session:
-        connection = await raw(session)
-        routes = [row[0] for row in await connection.fetch(ROUTES_OF, scope.unit_id, until)]
-    for route in routes:
+    for route in await _routes(scope, until):
         after: UUID | None = FIRST
         while after is not None:
             async with transaction(scope) as session:
@@ -65,6 +62,26 @@ async def rewrite_failed(scope: Scope, until: datetime, rewrite: Rewrite) -> Non
             rows = await connection.fetch(READ_FAILED, scope.unit_id, after, until, PAGE)
             await _rewrite(connection, rows, rewrite, scope.unit_id, (DROP_FAILED, CHANGE_FAILED))
         after = _last(rows)
+
+
+async def unprocessed(scope: Scope, until: datetime, wanted: Callable[[Received], bool]) -> AsyncGenerator[list[UUID]]:
+    """Those of an OU's events that are wanted and wait, or failed, since that instant or longer, page by page."""
+    places = [(READ_WAITING, (route,), (scope.unit_id,)) for route in await _routes(scope, until)]
+    for statement, place, unit in [*places, (READ_FAILED, (scope.unit_id,), ())]:
+        after: UUID | None = FIRST
+        while after is not None:
+            async with transaction(scope) as session:
+                rows = await (await raw(session)).fetch(statement, *place, after, *unit, until, PAGE)
+            after = _last(rows)
+            events = ((row[0], readable(row[1])) for row in rows)
+            if found := [event_id for event_id, event in events if event is not None and wanted(event)]:
+                yield found
+
+
+async def _routes(scope: Scope, until: datetime) -> list[int]:
+    async with transaction(scope) as session:
+        connection = await raw(session)
+        return [row[0] for row in await connection.fetch(ROUTES_OF, scope.unit_id, until)]
 
 
 async def _rewrite(

@@ -118,8 +118,7 @@ class EventRepository(Repository[Event]):
 
     def _confined(self, where: EventFilter) -> Sequence[ColumnElement[bool]]:
         """What the indexes by time and lead serve."""
-        lead = [] if where.lead_id is None else [Event.lead_id == where.lead_id]
-        return [Event.unit_id == self.scope.unit_id, *lead, *within(where.range.window(datetime.now(UTC)))]
+        return [Event.unit_id == self.scope.unit_id, *_of_lead(where), *within(where.range.window(datetime.now(UTC)))]
 
     def _filtered(self, where: EventFilter) -> Iterator[ColumnElement[bool]]:
         """What the index by keys serves, compared as text too: two words may have one key."""
@@ -133,6 +132,18 @@ class EventRepository(Repository[Event]):
         """Those that any event came by."""
         query = select(Event.channel).where(Event.unit_id == self.scope.unit_id).distinct()
         return sorted(channel for channel in await self.session.scalars(query) if channel is not None)
+
+
+def conditions(where: EventFilter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """All that a filter asks of an event."""
+    yield from _of_lead(where)
+    yield from within(where.range.window(now))
+    yield from _matches(where, Event)
+
+
+def _of_lead(where: EventFilter) -> Iterator[ColumnElement[bool]]:
+    if where.lead_id is not None:
+        yield Event.lead_id == where.lead_id
 
 
 def _newest(event: type[Event]) -> tuple[UnaryExpression[Any], ...]:

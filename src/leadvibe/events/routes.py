@@ -4,18 +4,26 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from leadvibe.access.http import ANSWERS, provide
+from leadvibe.access.http import ANSWERS, CurrentScope, provide
 from leadvibe.core.http import Paging, WantsCount, describe_page
 from leadvibe.core.schemas import LeadId, PlainText
+from leadvibe.events.export import EventExport
 from leadvibe.events.repository import EventProperties, EventRepository, EventRow, EventTypeRepository
 from leadvibe.events.schemas import EventFilter, EventPropertiesRead, EventRead, LeadEventFilter
 from leadvibe.events.timeline import Timeline
 
 router = APIRouter(tags=["Events"], responses=ANSWERS)
 
+
+def _export(scope: CurrentScope) -> EventExport:
+    return EventExport(scope)
+
+
 Events = Annotated[EventRepository, Depends(provide(EventRepository))]
 LeadTimeline = Annotated[Timeline, Depends(provide(Timeline, isolation="REPEATABLE READ"))]
+Export = Annotated[EventExport, Depends(_export)]
 EventTypes = Annotated[EventTypeRepository, Depends(provide(EventTypeRepository))]
 
 
@@ -37,6 +45,21 @@ async def list_events(
     found = await events.list(where, page, counted=wants_count)
     describe_page(request, response, page, found.total, after=found.end)
     return found.items
+
+
+@router.get(
+    "/events/export",
+    response_class=StreamingResponse,
+    responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_events(export: Export, where: Annotated[EventFilter, Query()]) -> StreamingResponse:
+    """Download the OU's events as CSV, newest first, narrowed as the list of events is.
+
+    The columns are `id`, `lead_id`, `event_type` and `timestamp`, and a cell is what is stored, unchanged: import the
+    file into a spreadsheet as text, or an id that begins with `=`, `+`, `-` or `@` is taken for a formula.
+    """
+    download = {"Content-Disposition": 'attachment; filename="events.csv"'}
+    return StreamingResponse(await export.pieces(where), headers=download, media_type="text/csv")
 
 
 @router.get("/events/{lead_id}", response_model=list[EventRead])

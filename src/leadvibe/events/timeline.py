@@ -48,7 +48,7 @@ class Timeline:
         await demand_lead(self.session, self.scope, lead_id)
         skipped = page.offset if where.start is None else 0
         wanted = skipped + page.limit + 1
-        parts = [rows.subquery() for rows in (self._events(lead_id), self._notes(lead_id), self._decays(lead_id))]
+        parts = [rows(self.scope, lead_id).subquery() for rows in (events_of, notes_of, decays_of)]
         # Each part is cut by itself too, so that its own index serves it.
         newest = union_all(*(_newest(part, where).limit(wanted) for part in parts))
         query = _newest(newest.subquery(), where).offset(skipped).limit(page.limit + 1)
@@ -57,50 +57,53 @@ class Timeline:
         total = await self.session.scalar(select(func.count()).select_from(everything))
         return EventPage.of(self.scope, rows, page, total or 0)
 
-    def _events(self, lead_id: str) -> Rows:
-        return select(*COLUMNS).where(Event.unit_id == self.scope.unit_id, Event.lead_id == lead_id)
 
-    def _notes(self, lead_id: str) -> Rows:
-        """Resets, merges and aliases that two leads claim."""
-        return select(
+def events_of(scope: Scope, lead_id: str) -> Rows:
+    return select(*COLUMNS).where(Event.unit_id == scope.unit_id, Event.lead_id == lead_id)
+
+
+def notes_of(scope: Scope, lead_id: str) -> Rows:
+    """Resets, merges and aliases that two leads claim."""
+    return select(
+        *_row(
+            _identity(TimelineEntry.lead_id, TimelineEntry.kind, TimelineEntry.subject),
+            TimelineEntry.lead_id,
+            TimelineEntry.kind,
+            TimelineEntry.occurred_at,
+            TimelineEntry.occurred_at,
+            SYSTEM,
+            TimelineEntry.data.concat(func.jsonb_build_object("channel", SYSTEM)),
+        )
+    ).where(TimelineEntry.unit_id == scope.unit_id, TimelineEntry.lead_id == lead_id)
+
+
+def decays_of(scope: Scope, lead_id: str) -> Rows:
+    """The steps as the ledger has them now: one row for all rulesets."""
+    instant = cast(extract("epoch", ScoreEntry.occurred_at) * 1_000_000, BigInteger)
+    told = func.jsonb_build_object(
+        *("channel", SYSTEM),
+        *("decay_id", ScoreEntry.subject_id),
+        *("steps", 1),
+        *("decrease", -func.min(ScoreEntry.points)),
+        *("rulesets", func.jsonb_object_agg(ScoreEntry.ruleset_id, ScoreEntry.applied)),
+    )
+    step = (ScoreEntry.lead_id, ScoreEntry.occurred_at, ScoreEntry.subject_id)
+    return (
+        select(
             *_row(
-                _identity(TimelineEntry.lead_id, TimelineEntry.kind, TimelineEntry.subject),
-                TimelineEntry.lead_id,
-                TimelineEntry.kind,
-                TimelineEntry.occurred_at,
-                TimelineEntry.occurred_at,
+                _identity(ScoreEntry.lead_id, ScoreEntry.subject_id, instant),
+                ScoreEntry.lead_id,
+                DECAY,
+                ScoreEntry.occurred_at,
+                func.max(ScoreEntry.recorded_at),
                 SYSTEM,
-                TimelineEntry.data.concat(func.jsonb_build_object("channel", SYSTEM)),
+                told,
             )
-        ).where(TimelineEntry.unit_id == self.scope.unit_id, TimelineEntry.lead_id == lead_id)
-
-    def _decays(self, lead_id: str) -> Rows:
-        """The steps as the ledger has them now: one row for all rulesets."""
-        instant = cast(extract("epoch", ScoreEntry.occurred_at) * 1_000_000, BigInteger)
-        told = func.jsonb_build_object(
-            *("channel", SYSTEM),
-            *("decay_id", ScoreEntry.subject_id),
-            *("steps", 1),
-            *("decrease", -func.min(ScoreEntry.points)),
-            *("rulesets", func.jsonb_object_agg(ScoreEntry.ruleset_id, ScoreEntry.applied)),
         )
-        step = (ScoreEntry.lead_id, ScoreEntry.occurred_at, ScoreEntry.subject_id)
-        return (
-            select(
-                *_row(
-                    _identity(ScoreEntry.lead_id, ScoreEntry.subject_id, instant),
-                    ScoreEntry.lead_id,
-                    DECAY,
-                    ScoreEntry.occurred_at,
-                    func.max(ScoreEntry.recorded_at),
-                    SYSTEM,
-                    told,
-                )
-            )
-            .where(ScoreEntry.unit_id == self.scope.unit_id, ScoreEntry.lead_id == lead_id)
-            .where(ScoreEntry.superseded_at.is_(None), ScoreEntry.kind == "decay", ScoreEntry.applied != 0)
-            .group_by(*step)
-        )
+        .where(ScoreEntry.unit_id == scope.unit_id, ScoreEntry.lead_id == lead_id)
+        .where(ScoreEntry.superseded_at.is_(None), ScoreEntry.kind == "decay", ScoreEntry.applied != 0)
+        .group_by(*step)
+    )
 
 
 def _row(*told: Value) -> list[Value]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import OrgUnit
 from leadvibe.core.db import Database, database
-from leadvibe.engine import Plans
+from leadvibe.engine import Plans, Version
 from leadvibe.rulesets.locks import keep_configurations
 from leadvibe.rulesets.ranking import primary_of
 from leadvibe.rulesets.versions import versions_after
@@ -22,6 +22,15 @@ class UnitPlans:
     plans: Plans
     primary: str | None
     """The ruleset whose total is "the" score; None where the OU has no ruleset."""
+    hidden: frozenset[str]
+    """The event types that aren't shown."""
+
+    @classmethod
+    def of(cls, plans: Plans, newest: Version) -> "UnitPlans":
+        _, _, snapshot = newest
+        event_types = snapshot.get("event_types", {})
+        hidden = frozenset(event_type for event_type, config in event_types.items() if config.get("hidden"))
+        return cls(plans, primary_of(snapshot), hidden)
 
     def overall(self, totals: Mapping[str, int]) -> int:
         """The score that lists and levels show."""
@@ -53,8 +62,8 @@ async def plans_of(session: AsyncSession, unit_id: str, version: int) -> UnitPla
     kept = units.get(unit_id)
     if kept is None:
         versions = await versions_after(session, unit_id, 0)
-        kept = units[unit_id] = UnitPlans(Plans.of(versions), primary_of(versions[-1][2]))
+        kept = units[unit_id] = UnitPlans.of(Plans.of(versions), versions[-1])
     elif kept.plans.newest < version:
         versions = await versions_after(session, unit_id, kept.plans.newest)
-        kept = units[unit_id] = UnitPlans(kept.plans.extended(versions), primary_of(versions[-1][2]))
+        kept = units[unit_id] = UnitPlans.of(kept.plans.extended(versions), versions[-1])
     return kept

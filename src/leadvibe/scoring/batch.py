@@ -118,7 +118,8 @@ def _settle(task: _Task, history: History | None, now: datetime, writes: Writes)
     at = written_at(task.state.lead, now)
     record(task.state, evolution, history, at, writes, newest=task.arrived[-1].fact)
     log(task.state, task.arrived, evolution, at, writes)
-    told = [arrival_frame(task.state.lead.lead_id, arrival.fact) for arrival in task.arrived]
+    shown = (arrival.fact for arrival in task.arrived if arrival.fact.type not in task.state.plans.hidden)
+    told = [arrival_frame(task.state.lead.lead_id, fact) for fact in shown]
     return [*told, *score_frames(task.state, evolution)]
 
 

@@ -21,12 +21,21 @@ from leadvibe.events.remains import readable
 from leadvibe.leads.activity import look_up_last_events
 from leadvibe.scoring.acting import clock, hold, replay_all, tell_scores
 from leadvibe.scoring.claim import hold_routes
+from leadvibe.scoring.models import ScoreEntry
 from leadvibe.scoring.repository import among
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
     deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Events, and what the ledger said of them."""
+
+    events: int
+    entries: int
 
 
 class EventDeletions:
@@ -39,9 +48,12 @@ class EventDeletions:
         if not event_ids:
             return Deleted(0)
         # In this order they go their way, so none slips through.
-        waiting = await self._waiting(event_ids)
-        failed = await self._failed(event_ids)
-        return Deleted(waiting + failed + await self._processed(event_ids))
+        unprocessed = await self.delete_unprocessed(event_ids)
+        return Deleted(unprocessed + await self._processed(event_ids))
+
+    async def delete_unprocessed(self, event_ids: Collection[UUID]) -> int:
+        """Delete those of these events that wait or failed; how many they were."""
+        return await self._waiting(event_ids) + await self._failed(event_ids)
 
     async def _waiting(self, event_ids: Collection[UUID]) -> int:
         routes = range(ROUTES)
@@ -87,19 +99,35 @@ class EventDeletions:
         lead_ids = sorted(await self.session.scalars(select(Event.lead_id).where(mine).distinct()))
         if not lead_ids:
             return 0
-        # A merge may have left events with a lead that is scored no more.
-        states = await hold(self.session, self.scope.unit_id, [], also=lead_ids)
-        gone = delete(Event).where(mine, Event.lead_id == among(lead_ids)).returning(Event.event_type)
-        deleted = (await self.session.scalars(gone.execution_options(synchronize_session=False))).all()
+        removed = await self.remove(lead_ids, mine)
         if await self.session.scalar(select(func.count(Event.event_id)).where(mine)):
             raise Unavailable("These events went to another lead just now; try again.")
+        return removed.events
+
+    async def remove(self, lead_ids: Sequence[str], which: ColumnElement[bool]) -> Removed:
+        """Delete these leads' processed events of which that holds, and score the leads without them."""
+        # A merge may have left events with a lead that is scored no more.
+        states = await hold(self.session, self.scope.unit_id, [], also=lead_ids)
+        gone = (
+            delete(Event)
+            .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids), which)
+            .returning(Event.event_id, Event.event_type)
+        )
+        deleted = (await self.session.execute(gone.execution_options(synchronize_session=False))).all()
+        entries = await self.session.scalar(
+            select(func.count())
+            .where(ScoreEntry.unit_id == self.scope.unit_id, ScoreEntry.lead_id == among(lead_ids))
+            .where(
+                ScoreEntry.superseded_at.is_(None), ScoreEntry.event_id == _any_of([row.event_id for row in deleted])
+            )
+        )
         evolved = await replay_all(self.session, states, await clock(self.session))
         await look_up_last_events(self.session, self.scope.unit_id, lead_ids)
         tally = Tally()
-        tally.deleted(self.scope.unit_id, Counter(deleted).items())
+        tally.deleted(self.scope.unit_id, Counter(row.event_type for row in deleted).items())
         await keep(await raw(self.session), tally)
         await tell_scores(self.session, evolved)
-        return len(deleted)
+        return Removed(len(deleted), entries or 0)
 
 
 def _any_of(event_ids: Collection[UUID]) -> ColumnElement[Any]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.scope import Scope
 from leadvibe.events.models import Event, IdempotencyKey
 from leadvibe.leads.models import Alias, Lead, TimelineEntry
+from leadvibe.orders.models import Order
 from leadvibe.scoring.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset
 from leadvibe.scoring.repository import among
 
@@ -29,6 +30,10 @@ class Move:
 
     async def adjustments(self, since: datetime | None) -> None:
         await self._hand_over(ScoreAdjustment, *([] if since is None else [ScoreAdjustment.adjusted_at >= since]))
+
+    async def orders(self) -> None:
+        """All of them: they count for nothing, so a truncation leaves none behind."""
+        await self._hand_over(Order)
 
     async def names(self) -> None:
         """Aliases, and idempotency keys: an event that comes again is known again."""

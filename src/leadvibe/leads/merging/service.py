@@ -105,6 +105,7 @@ class Merges:
         move = Move(self.session, self.scope, wanted.target_lead_id, wanted.source_lead_ids)
         moved = await move.events(wanted.truncate.before)
         await move.adjustments(wanted.truncate.before)
+        await move.orders()
         await move.names()
         await move.notes()
         await move.end_sources(merged, at)

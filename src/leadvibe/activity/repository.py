@@ -1,0 +1,121 @@
+"""What happened around one lead: its timeline with each event's effect on the score, and its orders."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    SQLColumnExpression,
+    Subquery,
+    and_,
+    case,
+    cast,
+    extract,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
+
+from leadvibe.activity.schemas import ActivityFilter
+from leadvibe.core.ranges import Window
+from leadvibe.events.models import Event, EventType
+from leadvibe.events.repository import EventRow
+from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
+from leadvibe.leads.models import TimelineEntry
+from leadvibe.leads.presence import demand_lead
+from leadvibe.orders.repository import OrderRepository, OrderRow
+from leadvibe.scoring.models import ScoreEntry
+from leadvibe.scoring.repository import ScoreRepository
+
+LATENCY = func.greatest(cast(extract("epoch", Event.scored_at - Event.received_at) * 1000, BigInteger), 0)
+NO_LATENCY = cast(null(), BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityEvent(EventRow):
+    score_delta: int
+    latency_ms: int | None
+    type: Literal["event"] = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Each list holds no more than was asked for, the newest first."""
+
+    events: Sequence[ActivityEvent]
+    orders: Sequence[OrderRow]
+    timeline: Sequence[ActivityEvent | OrderRow]
+
+
+class Activities(ScoreRepository):
+    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+
+    async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
+        window = where.window(datetime.now(UTC))
+        await demand_lead(self.session, self.scope, lead_id)
+        events = await self._events(lead_id, where, window)
+        orders = await OrderRepository(self.session, self.scope).of(lead_id, window, where.limit)
+        both = sorted([*events, *orders], key=lambda row: row.occurred_at, reverse=True)
+        return Activity(events, orders, both[: where.limit])
+
+    async def _events(self, lead_id: str, where: ActivityFilter, window: Window) -> Sequence[ActivityEvent]:
+        primary = (await self.rulesets()).primary
+        ruleset_id = primary and primary.ruleset_id
+        parts = [part.subquery() for part in self._parts(lead_id, ruleset_id)]
+        # Each part is cut by itself too, so that its own index serves it.
+        newest = union_all(*(_newest(part, *_conditions(part, where, window)).limit(where.limit) for part in parts))
+        rows = await self.session.execute(_newest(newest.subquery()).limit(where.limit))
+        return [ActivityEvent(self.scope.org_id, self.scope.unit_id, *row) for row in rows]
+
+    def _parts(self, lead_id: str, ruleset_id: str | None) -> Iterator[Rows]:
+        """The parts of the lead's timeline, each row with its score_delta and latency_ms."""
+        of_event = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
+        hidden = select(EventType.event_type).where(EventType.unit_id == self.scope.unit_id, EventType.hidden)
+        yield _with(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), of_event, LATENCY)
+        of_reset = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
+        of_note = case((TimelineEntry.kind == "score_reset", of_reset), else_=literal(0, BigInteger))
+        yield _with(notes_of(self.scope, lead_id), of_note, NO_LATENCY)
+        of_step = func.sum(ScoreEntry.applied).filter(ScoreEntry.ruleset_id == ruleset_id)
+        yield _with(decays_of(self.scope, lead_id), func.coalesce(cast(of_step, BigInteger), 0), NO_LATENCY)
+
+    def _applied(
+        self, lead_id: str, ruleset_id: str | None, at: SQLColumnExpression[datetime], same: ColumnElement[bool]
+    ) -> ColumnElement[int]:
+        """What the ledger's entry for something moved the ruleset's total by: by its instant, the index finds it."""
+        entry = and_(
+            ScoreEntry.unit_id == self.scope.unit_id,
+            ScoreEntry.lead_id == lead_id,
+            ScoreEntry.ruleset_id == ruleset_id,
+            ScoreEntry.occurred_at == at,
+            ScoreEntry.superseded_at.is_(None),
+        )
+        found = select(cast(func.sum(ScoreEntry.applied), BigInteger)).where(entry, same).scalar_subquery()
+        return func.coalesce(found, 0)
+
+
+def _with(rows: Rows, score_delta: ColumnElement[Any], latency_ms: ColumnElement[Any]) -> Rows:
+    return rows.add_columns(score_delta.label("score_delta"), latency_ms.label("latency_ms"))
+
+
+def _newest(part: Subquery, *conditions: ColumnElement[bool]) -> Rows:
+    return select(part).where(*conditions).order_by(part.c.occurred_at.desc(), part.c.event_id.desc())
+
+
+def _conditions(part: Subquery, where: ActivityFilter, window: Window) -> Iterator[ColumnElement[bool]]:
+    if window.since is not None:
+        yield part.c.occurred_at >= window.since
+    if window.until is not None:
+        yield part.c.occurred_at < window.until
+    if where.channel != "all":
+        yield part.c.channel == where.channel
+    if where.min_score is not None:
+        yield part.c.score_delta >= where.min_score
+    if where.max_latency is not None:
+        yield part.c.latency_ms <= where.max_latency
+    if where.has_delta in {"1", "true"}:
+        yield part.c.score_delta != 0

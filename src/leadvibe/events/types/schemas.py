@@ -1,0 +1,40 @@
+"""An OU's event types as its settings show and take them."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictBool
+
+from leadvibe.core.schemas import UNSENT, Read
+from leadvibe.rulesets.schemas import Configure
+
+Hidden = Annotated[StrictBool, Field(description="Left out of lists, reports and streams; new events score nothing")]
+MaxScope = Annotated[
+    Literal["observe", "decide", "activate"],
+    Field(description="How far new events go: observe only stores them, decide also scores, activate also triggers"),
+]
+
+
+class EventTypeRead(Read):
+    name: str = Field(validation_alias="event_type")
+    hidden: bool
+    ou_event_count: int
+    protected: bool
+    deletable: bool
+    max_processing_scope: Literal["observe", "decide", "activate"]
+
+
+class EventTypeChange(Configure):
+    ignored: ClassVar[set[str]] = Configure.ignored | {"name", "ou_event_count", "protected", "deletable"}
+
+    hidden: Hidden = UNSENT
+    max_processing_scope: MaxScope = UNSENT
+
+
+class TypeCountsRead(Read):
+    events_count: int
+    event_scores_count: int
+
+
+class TypeDeletedRead(Read):
+    events_deleted: int
+    event_scores_deleted: int

@@ -1,0 +1,104 @@
+"""Orders as the API takes and shows them, and what lists are narrowed by."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
+
+from leadvibe.core.instants import from_micros, micros
+from leadvibe.core.ranges import Range
+from leadvibe.core.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain
+from leadvibe.events.inbox import AliasKind
+from leadvibe.events.validation import MOST_ALIASES
+from leadvibe.leads.metadata import Metadata
+
+Amount = Annotated[
+    str,
+    Field(
+        pattern=r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?$",
+        description="A decimal number as text, like `49.90`; below zero for money that went back",
+    ),
+]
+Currency = Annotated[
+    str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217, like `EUR`"), AfterValidator(str.upper)
+]
+
+
+class OrderAlias(Write):
+    alias_kind: AliasKind
+    raw_value: Annotated[PlainText, Field(min_length=1, max_length=500)]
+
+
+class OrderWrite(Write):
+    order_id: Line
+    lead_id: LeadId | None = Field(default=None, description="Whose order it is; a lead that doesn't exist is created")
+    aliases: list[OrderAlias] | None = Field(
+        default=None,
+        max_length=MOST_ALIASES,
+        description="By what the lead is known; needed where there is no lead_id, attached to it where there is one",
+    )
+    amount: Amount
+    currency: Currency
+    status: Line | None = Field(default=None, description="Your own word, like `paid`")
+    timestamp: Time | None = Field(
+        default=None, description="When it was made; by default now, or what it was when it is replaced"
+    )
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class OrderRead(Read):
+    type: Literal["order"]
+    order_id: str
+    org_id: str
+    unit_id: str
+    lead_id: str
+    amount: Annotated[Decimal, PlainSerializer(lambda amount: f"{amount:f}", return_type=str)]
+    currency: str
+    status: str | None
+    timestamp: Time = Field(validation_alias="occurred_at")
+    metadata: dict[str, Any]
+    original_lead_id: str | None
+    created_at: Time
+    updated_at: Time
+
+    @computed_field
+    @property
+    def id(self) -> str:
+        return self.order_id
+
+
+class OrderCursor(NamedTuple):
+    """Where in a list, newest first, a page goes on: after this order."""
+
+    occurred_at: datetime
+    order_id: str
+
+    def __str__(self) -> str:
+        return f"{micros(self.occurred_at)}_{self.order_id}"
+
+    @classmethod
+    def read(cls, text: str) -> "OrderCursor":
+        instant, _, order_id = check_plain(text).partition("_")
+        try:
+            return cls(from_micros(int(instant)), order_id)
+        except (ValueError, OverflowError):
+            raise ValueError("must be taken from a page's Link header") from None
+
+
+def _check_cursor(text: str) -> str:
+    OrderCursor.read(text)
+    return text
+
+
+class OrderFilter(BaseModel):
+    lead_id: PlainText | None = None
+    status: PlainText | None = None
+    range: Range = Field(default=Range.ALL, description="When the order was made")
+    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+        default=None, description="Go on after this order, as the Link header says; `page` then only counts"
+    )
+
+    @property
+    def start(self) -> OrderCursor | None:
+        return None if self.after is None else OrderCursor.read(self.after)

@@ -1,0 +1,161 @@
+"""`leadvibe export FILE|-`: the same from a shell, over HTTP."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from leadvibe import address
+from support.callers import Caller
+from support.make import Make
+from support.world import World
+
+Drain = Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(app: Any) -> AsyncGenerator[str]:
+    """The application on a port of its own."""
+    socket = address.listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve(sockets=[socket]))
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def url(app: Any) -> AsyncGenerator[str]:
+    async with listening(app) as where:
+        yield where
+
+
+@pytest.fixture
+def key(world: World) -> str:
+    return f"{world.credential.client_id}:{world.credential.client_secret}"
+
+
+async def run(*arguments: str | Path, **settings: str) -> tuple[int, str, str]:
+    """The exit code, what came on standard output, and what was said."""
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "leadvibe", "export", *arguments),
+        env={**surroundings, "LEADVIBE_DATA_DIR": "/nowhere", **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, said = await process.communicate()
+    return process.returncode or 0, out.decode(), " ".join(said.decode().split())
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+@pytest.fixture
+async def three(make: Make, drain: Drain) -> None:
+    await make.events(
+        {"lead_id": "ada"},
+        {"lead_id": "bob"},
+        {"lead_id": "ada", "event_type": "signup", "timestamp": "2025-01-01T00:00:00Z"},
+    )
+    await drain()
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_file_holds_what_the_server_sends(client: Caller, url: str, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("what was there before")
+    code, out, said = await run(file, "--url", url, "--key", key)
+    assert (code, out) == (0, ""), said
+    assert file.read_text() == (await client.get("/events/export")).text
+    assert names(tmp_path) == ["events.csv"]
+    assert "3/3" in said
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_dash_is_standard_output(client: Caller, url: str, key: str) -> None:
+    code, out, said = await run("-", LEADVIBE_URL=url, LEADVIBE_KEY=key)
+    assert (code, out) == (0, (await client.get("/events/export")).text), said
+    assert "exporting" in said
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--lead-id", "ada"), 2),
+        (("--event-type", "signup"), 1),
+        (("--range", "last_7d"), 2),
+        (("--range", "last_7d", "--lead-id", "ada"), 1),
+    ],
+)
+async def test_it_can_be_narrowed(url: str, key: str, options: tuple[str, ...], expected: int) -> None:
+    code, out, said = await run("-", *options, LEADVIBE_URL=url, LEADVIBE_KEY=key)
+    assert (code, len(out.splitlines()) - 1) == (0, expected), said
+    assert f"{expected}/{expected}" in said
+
+
+async def test_a_refusal_is_told_in_words_and_leaves_the_file_alone(url: str, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("what was there before")
+    code, _, said = await run(file, "--url", url, "--key", "lv_ci_nobody:secret")
+    assert (code, "not a credential" in said, "Traceback" in said) == (1, True, False), said
+    assert file.read_text() == "what was there before"
+    assert names(tmp_path) == ["events.csv"]
+
+
+async def test_a_server_that_breaks_off_leaves_the_file_alone(key: str, tmp_path: Path) -> None:
+    async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json"), (b"x-total-count", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["path"] == "/events/export":
+            await send({"type": "http.response.body", "body": b"id,lead_id\nev_1,ada\n", "more_body": True})
+            raise ConnectionError
+        await send({"type": "http.response.body", "body": b"[]"})
+
+    async with listening(breaks_off) as url:
+        code, _, said = await run(tmp_path / "events.csv", "--url", url, "--key", key)
+    assert (code, "broke off" in said, "Traceback" in said) == (1, True, False), said
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--url", "http://127.0.0.1:1", "--key", "a:b"), "broke off"),
+        (("--url", "nonsense", "--key", "a:b"), "nonsense"),
+        (("--url", "http://127.0.0.1:1"), "give --url and --key"),
+        ((), "give --url and --key"),
+    ],
+)
+async def test_what_cannot_be_reached_is_told_in_words(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    code, _, said = await run(tmp_path / "events.csv", *arguments)
+    assert (code, told in said, "Traceback" in said) == (1, True, False), said
+    assert names(tmp_path) == []
+
+
+async def test_a_folder_that_is_not_there_is_told_in_words(url: str, key: str, tmp_path: Path) -> None:
+    code, _, said = await run(tmp_path / "nowhere" / "events.csv", "--url", url, "--key", key)
+    assert (code, "No such file or directory" in said, "Traceback" in said) == (1, True, False), said
+
+
+@pytest.mark.usefixtures("three")
+async def test_a_reader_who_has_enough_ends_it_without_a_fuss(url: str, key: str) -> None:
+    shell = f"{sys.executable} -m leadvibe export - --url {url} | head -c 0"
+    process = await asyncio.create_subprocess_shell(
+        shell,
+        env={**os.environ, "LEADVIBE_KEY": key},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert (b"Traceback" in said, b"Exception ignored" in said) == (False, False), said
