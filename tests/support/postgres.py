@@ -39,7 +39,7 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         self._server.stop()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)  # another run may be sweeping it away already
 
 
 def _sweep_folders() -> None:
