@@ -5,8 +5,10 @@ from leadvibe.core import job_models, stream_models
 from leadvibe.core.models import Base
 from leadvibe.events import models as events
 from leadvibe.leads import models as leads
+from leadvibe.leads.importing import models as importing
+from leadvibe.leads.watching import models as watching
 from leadvibe.rulesets import models as rulesets
 from leadvibe.scoring import models as scoring
 
-MODULES = (access, job_models, stream_models, events, leads, rulesets, scoring)
+MODULES = (access, job_models, stream_models, events, importing, leads, rulesets, scoring, watching)
 METADATA = Base.metadata

@@ -2,8 +2,9 @@
 
 from leadvibe.core import jobs
 from leadvibe.leads.deletion import tasks as deletion
+from leadvibe.leads.importing import tasks as importing
 from leadvibe.scoring import rescoring
 from leadvibe.scoring import tasks as scoring
 from leadvibe.stream import tasks as stream
 
-MODULES = (deletion, jobs, rescoring, scoring, stream)
+MODULES = (deletion, importing, jobs, rescoring, scoring, stream)

@@ -17,6 +17,7 @@ from leadvibe.leads.metadata import patched
 from leadvibe.leads.models import Alias, Lead
 from leadvibe.leads.presence import demand_lead
 from leadvibe.leads.schemas import LeadFilter
+from leadvibe.scoring.acting import Merged
 from leadvibe.scoring.repository import Rulesets, ScoreRepository, Totals
 
 constraint_means("pk_leads", "There is a lead with this id already.")
@@ -39,6 +40,12 @@ class LeadRow:
     last_event_at: datetime | None
     last_event_type: str | None
     score_reset_at: datetime | None
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What is known of the account: its id, as long as accounts are kept elsewhere."""
+        known = {"account_id": self.account_id, "domain": None, "name": None, "metadata": {}}
+        return {} if self.account_id is None else known
 
 
 COLUMNS = (
@@ -140,6 +147,8 @@ class LeadRepository(Repository[Lead]):
         lead = await self.session.scalar(self._select().where(Lead.lead_id == lead_id).with_for_update(key_share=True))
         if lead is None:
             raise NotFound("There is no such lead here.")
+        if lead.merged_into is not None:
+            raise Merged(f"The lead {lead_id} was merged into {lead.merged_into}.")
         return lead
 
     def _records(self) -> Select[*tuple[Any, ...]]:

@@ -85,6 +85,8 @@ class LockedLead:
     lead_id: str
     standing: bytes | None
     ledger_at: datetime | None
+    is_new: bool = False
+    """Made by this transaction."""
 
 
 class Identity(NamedTuple):
@@ -243,7 +245,7 @@ async def _lock(
         raise StartOver
     if missing:
         rows = await connection.fetch(CREATE_LEADS, [unit for unit, _ in missing], [lead for _, lead in missing])
-        locked |= {(row[0], row[1]): LockedLead(row[0], row[1], None, None) for row in rows}
+        locked |= {(row[0], row[1]): LockedLead(row[0], row[1], None, None, is_new=True) for row in rows}
         locked |= await _lock_existing(connection, [lead for lead in missing if lead not in locked])
     return locked
 

@@ -103,6 +103,7 @@ class Merges:
         await move.adjustments(wanted.truncate.before)
         await move.names()
         await move.notes()
+        await move.watchers()
         await move.end_sources(merged, at)
         await move.forget_resets()
         left = select(func.count(Event.event_id)).where(
