@@ -161,7 +161,17 @@ async def test_no_list_shows_another_units_things(foreign: Populated, stranger: 
 
 async def test_the_own_lists_do_show_them(client: Caller, foreign: Populated) -> None:
     """Otherwise the test above would prove nothing."""
-    paths = ("/events", "/event-types", "/leads", "/rules", "/rulesets", "/secrets", "/settings/tokens", "/members")
+    paths = (
+        "/events",
+        "/event-types",
+        "/leads",
+        "/rules",
+        "/rulesets",
+        "/secrets",
+        "/settings/tokens",
+        "/members",
+        "/watched-leads",
+    )
     shown = {path: MARK in (await client.get(path)).text for path in (*paths, "/admin/failed-events")}
     assert shown == dict.fromkeys(shown, True)
 

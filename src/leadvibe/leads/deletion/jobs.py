@@ -19,7 +19,7 @@ async def forget_in_jobs(session: AsyncSession, scope: Scope, lead_ids: Collecti
     for job in await session.scalars(unfinished.order_by(Job.job_id).with_for_update(key_share=True)):
         job.parameters = _without(job.parameters, before.keys())
         if job.cursor is not None:
-            job.cursor = msgspec.json.encode(_replaced(msgspec.json.decode(job.cursor), before)).decode()
+            job.cursor = _moved(job.cursor, before)
     await session.flush()
 
 
@@ -36,6 +36,14 @@ def _without(value: Any, gone: Collection[str]) -> Any:
             return [_without(item, gone) for item in value if not (isinstance(item, str) and item in gone)]
         case _:
             return value
+
+
+def _moved(cursor: str, by: dict[str, str]) -> str:
+    """A cursor is JSON or a plain text."""
+    try:
+        return msgspec.json.encode(_replaced(msgspec.json.decode(cursor), by)).decode()
+    except msgspec.DecodeError:
+        return by.get(cursor, cursor)
 
 
 def _replaced(value: Any, by: dict[str, str]) -> Any:

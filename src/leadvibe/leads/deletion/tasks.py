@@ -68,6 +68,7 @@ async def erase_traces(traces: EraseTraces) -> None:
     await erase_from_files(traces.scope, traces.deleted_at, traces.named_by)
     async with transaction(traces.scope) as session:
         await forget_in_jobs(session, traces.scope, traces.lead_ids)
+    async with transaction(traces.scope) as session:
         await _forget_conflicts(session, traces)
         for lead_id in traces.lead_ids:
             await take_back(session, traces.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))

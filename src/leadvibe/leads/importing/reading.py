@@ -15,6 +15,7 @@ from leadvibe.leads.importing.detection import detect
 
 PIECE_RECORDS: Final = 250
 """Few: an event of one of their leads waits until the piece is imported."""
+LARGEST: Final = 10 * 1024 * 1024
 READ_AT_ONCE: Final = 64 * 1024
 SAMPLE_ROWS: Final = 5
 JUDGED_ROWS: Final = 100

@@ -1,7 +1,6 @@
 """`POST /leads/import/preview`: a CSV read under a limit, looked through and kept."""
 
 import asyncio
-from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -10,10 +9,8 @@ from starlette.types import Receive, Scope, Send
 from leadvibe.core.db import transaction
 from leadvibe.events.bodies import read_file
 from leadvibe.events.ingest import event_sender
-from leadvibe.leads.importing.reading import read_leads
+from leadvibe.leads.importing.reading import LARGEST, read_leads
 from leadvibe.leads.importing.repository import LeadImports
-
-LARGEST: Final = 10 * 1024 * 1024
 
 
 async def preview_leads(scope: Scope, receive: Receive, send: Send) -> None:
