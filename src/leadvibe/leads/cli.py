@@ -58,7 +58,7 @@ def list_leads(
     if as_json:
         _print_json(found)
         return
-    columns = ("lead_id", "score", "last_event_type", "last_event_at", "owner_name", "created_at")
+    columns = ("lead_id", "score", "last_event_type", "last_event_at", "owner_name")
     _print_table(found["leads"], columns)
     Console().print(f"{len(found['leads']):,} of {found['total']:,} leads", highlight=False)
 
@@ -142,7 +142,8 @@ def _print_json(answer: Any) -> None:
 def _print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     table = Table()
     for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold", justify="right" if name == "score" else "left")
+        justify = "right" if name == "score" else "left"
+        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=name == "lead_id")
     for row in rows:
         table.add_row(*(_shown(row[name]) for name in columns))
     Console().print(table)
