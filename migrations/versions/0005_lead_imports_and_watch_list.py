@@ -29,12 +29,7 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.Column(
-            "expires_at",
-            postgresql.TIMESTAMP(timezone=True),
-            server_default=sa.text("clock_timestamp() + interval '1 hour'"),
-            nullable=False,
-        ),
+        sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["unit_id"], ["org_units.unit_id"], name=op.f("fk_lead_import_files_unit_id"), ondelete="CASCADE"
         ),

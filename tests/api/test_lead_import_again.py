@@ -56,6 +56,15 @@ async def test_two_workers_at_one_import_do_each_piece_once(
     assert counts(await result(client, job_id)) == (2, 2, 0, 0)
 
 
+async def test_a_run_that_another_one_overtook_counts_nothing_again(client: Caller, database: TestDatabase) -> None:
+    job_id = await start(client)
+    stored = json.loads(await database.fetchval("SELECT parameters::text FROM jobs WHERE job_id = $1", job_id))
+    slow = Progress(system_scope(client.org_id, client.unit_id), job_id, None, stored)
+    told = await result(client, job_id)
+    assert await tasks.import_leads(msgspec.convert(stored, ImportLeads), slow) == told
+    assert await result(client, job_id) == told
+
+
 async def test_a_file_of_before_a_deletion_never_brings_the_lead_back(client: Caller, make: Make) -> None:
     await imported(client)
     job_id, file_id = await start(client), await previewed(client)

@@ -17,6 +17,7 @@ from leadvibe.core.scope import Scope, system_scope
 
 M = TypeVar("M")
 
+ENDED: Final = ("completed", "failed")
 FAILED: Final = "Something went wrong, several times; the server's log says what."
 """All that a client is told of an error that wasn't made for it."""
 
@@ -101,7 +102,7 @@ async def _begin(watched: Watched) -> Progress | None:
             .where(Job.unit_id == watched.unit_id, Job.job_id == watched.job_id)
             .with_for_update(key_share=True)
         )
-        if row is None or row.status in {"completed", "failed"}:
+        if row is None or row.status in ENDED:
             return None
         row.status = "running"
         return Progress(watched.scope, watched.job_id, row.cursor, row.parameters)
@@ -110,7 +111,8 @@ async def _begin(watched: Watched) -> Progress | None:
 async def _end(watched: Watched, **changes: Any) -> None:
     """What it was about goes: that may be somebody's id, and a job is kept for longer than a lead perhaps."""
     async with transaction(watched.scope) as session:
-        await session.execute(_change(watched.scope, watched.job_id, parameters={}, cursor=None, **changes))
+        change = _change(watched.scope, watched.job_id, parameters={}, cursor=None, **changes)
+        await session.execute(change.where(Job.status.not_in(ENDED)))
 
 
 async def _give_up(watched: Watched, error: Exception) -> None:

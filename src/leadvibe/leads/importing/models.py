@@ -16,7 +16,7 @@ class LeadImportFile(Base, OfUnit):
     row_count: Mapped[Big]
     uploaded_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
     """A lead that is deleted later isn't brought back by this file."""
-    expires_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp() + interval '1 hour'"))
+    expires_at: Mapped[Instant]
 
 
 class LeadImportPiece(Base, Tenant):

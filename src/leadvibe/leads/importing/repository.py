@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from leadvibe.core.ids import new_id
 from leadvibe.core.job_models import Job
@@ -19,6 +19,7 @@ from leadvibe.leads.importing.reading import LeadsFile
 from leadvibe.leads.importing.rows import Outcome
 from leadvibe.leads.importing.schemas import ImportStart
 from leadvibe.leads.importing.tasks import KIND
+from leadvibe.scoring.acting import clock
 
 KEPT: Final = timedelta(hours=1)
 
@@ -40,7 +41,8 @@ class LeadImports(Repository[LeadImportFile]):
     model = LeadImportFile
 
     async def keep(self, name: str, file: LeadsFile) -> Preview:
-        kept = await self.create({"file_id": new_id("preview"), "headers": file.headers, "row_count": file.row_count})
+        told = {"headers": file.headers, "row_count": file.row_count}
+        kept = await self.create({"file_id": new_id("preview"), **told, "expires_at": await clock(self.session) + KEPT})
         for number, body in enumerate(file.pieces):
             piece = LeadImportPiece(unit_id=self.scope.unit_id, file_id=kept.file_id, number=number, body=body)
             self.session.add(piece)
@@ -50,7 +52,7 @@ class LeadImports(Repository[LeadImportFile]):
 
     async def start(self, wanted: ImportStart) -> Job:
         """The job; the file is kept for another hour, so that it doesn't go before the job has begun."""
-        now = func.clock_timestamp()
+        now = await clock(self.session)
         query = self._select().where(LeadImportFile.file_id == wanted.file_id, LeadImportFile.expires_at > now)
         file = await self.session.scalar(query.with_for_update(key_share=True))
         if file is None:
@@ -58,7 +60,7 @@ class LeadImports(Repository[LeadImportFile]):
         primary = wanted.primary_identifier
         message = ImportLeads(file.file_id, primary.column, primary.kind, wanted.field_mappings, wanted.alias_mappings)
         check(message, file.headers)
-        file.expires_at = (await self.session.scalars(select(now + KEPT))).one()
+        await self.update(file, {"expires_at": now + KEPT})
         job = await start_job(self.session, self.scope, message)
         job.total, job.result = file.row_count, msgspec.to_builtins(Outcome())
         await self.session.flush()

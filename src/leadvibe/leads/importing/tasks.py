@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select, text
 
 from leadvibe.core.db import transaction
-from leadvibe.core.job_progress import Progress, watched_job
+from leadvibe.core.job_progress import ENDED, Progress, watched_job
 from leadvibe.core.jobs import schedule
 from leadvibe.core.problems import NotFound
 from leadvibe.leads.importing.mapping import Columns, ImportLeads
@@ -55,6 +55,8 @@ async def _import_piece(message: ImportLeads, progress: Progress, redirects: dic
     async with transaction(scope) as session:
         row = await progress.hold(session)
         number, outcome = int(row.cursor or 0), msgspec.convert(row.result, Outcome)
+        if row.status in ENDED:  # by another run: its cursor is gone, and to begin again would count twice
+            return Reached(outcome, complete=True)
         found = await session.execute(
             select(LeadImportFile.headers, LeadImportFile.uploaded_at, LeadImportPiece.body)
             .outerjoin(
