@@ -16,6 +16,7 @@ COMMANDS = {
     "migrate": "leadvibe.commands:migrate",
     "import": "leadvibe.events.cli:import_events",
     "export": "leadvibe.events.cli_export:export_events",
+    "leads": "leadvibe.leads.cli:leads",
     "env": "leadvibe.commands:env",
     "version": "leadvibe.commands:version",
 }
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         _commands(asked)()
     except CannotStart as refused:
-        _fail(str(refused))
+        _fail(str(refused), refused.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except ValidationError as invalid:
@@ -42,7 +43,11 @@ def _commands(asked: str) -> typer.Typer:
     for name, where in (COMMANDS | HIDDEN).items():
         if asked == name or (asked not in COMMANDS | HIDDEN and name not in HIDDEN):
             module, _, function = where.partition(":")
-            table.command(name)(getattr(import_module(module), function))
+            command = getattr(import_module(module), function)
+            if isinstance(command, typer.Typer):
+                table.add_typer(command, name=name)
+            else:
+                table.command(name)(command)
     return table
 
 
@@ -50,6 +55,6 @@ def _about() -> None:
     """LeadVibe Server scores leads, exactly, and explains every point."""
 
 
-def _fail(words: str) -> None:
+def _fail(words: str, exit_code: int = 1) -> None:
     typer.echo(f"leadvibe: {words}", err=True)
-    sys.exit(1)
+    sys.exit(exit_code)

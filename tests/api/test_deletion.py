@@ -1,10 +1,14 @@
 """A lead is deleted, and nothing of it is left."""
 
+import json
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
+import msgspec
+
 from leadvibe.core.jobs import drain_jobs
 from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
+from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -90,6 +94,61 @@ async def test_nothing_of_a_deleted_lead_is_left_in_any_table(
 
     assert await places_of(database, QUAGGA) == []
     assert [await status(client, f"{QUAGGA}-{name}") for name in ("main", "other")] == ["completed"] * 2
+
+
+async def test_neither_is_anything_of_it_in_files_jobs_and_lists(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    """Each word is one that only the lead has: its id, an alias of each kind, its fields, what others noted on it."""
+    await make.rule("visit", 10)
+    await make.lead("aardwolf", metadata={"name": "bongo"})
+    aliases = {"email": "Caracal@Example.com", "phone": "+49 30 777 123", "cookie": "dugong"}
+    sent = [{"alias_kind": kind, "raw_value": value} for kind, value in aliases.items()]
+    await make.event("visit", "aardwolf", aliases=sent, metadata={"path": "/echidna"}, idempotency_key="fossa")
+    await drain()
+    await client.post("/lead/aardwolf/watch", json={"prediction": "gelada", "prediction_notes": "hoolock"})
+    file = b"who,mail,tel\nindri,caracal@example.com ,\njerboa,,+49 (30) 777-123\nkept,kept@example.com,\n"
+    for number in range(2):
+        preview = (await client.post("/leads/import/preview", files={"file": ("lechwe.csv", file)})).json()
+        mapping = {"primary_identifier": {"column": "mail", "kind": "email"}, "field_mappings": {"who": "name"}}
+        if number:
+            await client.post("/leads/import/start", json={"file_id": preview["file_id"], **mapping})
+    await client.post("/admin/rescore", json={"lead_ids": ["aardwolf"]})
+    await database.execute(
+        "UPDATE jobs SET cursor = $2 WHERE unit_id = $1 AND kind = 'rescore'", client.unit_id, '["aardwolf", 1, 0]'
+    )
+    words = ("aardwolf", "bongo", "aracal", "777", "dugong", "echidna", "fossa", "gelada", "hoolock", "indri", "lechwe")
+    hidden = [word for word in words if not await places_of(database, word)]
+    assert hidden == ["lechwe"]
+    assert {"lead_import_pieces.body", "jobs.parameters", "jobs.cursor"} <= {
+        place for word in words for place in await places_of(database, word)
+    }
+
+    await delete(client, "aardwolf")
+    await drain_jobs()
+
+    assert {word: await places_of(database, word) for word in words} == {word: [] for word in words}
+    assert "lead_import_pieces.body" in await places_of(database, "kept@example.com")
+    assert await status(client, "aardwolf") == "completed"
+
+
+async def test_a_job_goes_on_without_the_lead_that_was_deleted_before_its_turn(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.events({"lead_id": "a"}, {"lead_id": "b"}, {"lead_id": "c"})
+    await drain()
+    await make.rule("page_view", 5)
+    job_id = (await client.post("/admin/rescore", json={"lead_ids": ["a", "b", "c"]})).json()["job_id"]
+    await database.execute("UPDATE jobs SET cursor = $2 WHERE unit_id = $1", client.unit_id, '["b", 2, 0]')
+    await delete(client, "b")
+    traces = msgspec.json.decode(
+        await database.fetchval("SELECT payload FROM pgqueuer WHERE entrypoint = 'EraseTraces'"), type=EraseTraces
+    )
+    await erase_traces(traces)
+    job = await database.fetchrow("SELECT parameters::text, cursor FROM jobs WHERE job_id = $1", job_id)
+    assert (json.loads(job["parameters"]), json.loads(job["cursor"])) == ({"lead_ids": ["a", "c"]}, ["a", 2, 0])
+    await drain_jobs()
+    assert (await make.score("a"), await make.score("c")) == (0, 5)
 
 
 async def test_another_leads_event_only_loses_the_name_that_it_shared(

@@ -86,6 +86,26 @@ async def test_the_profile_is_the_metadata(client: Caller, lead: dict[str, Any],
     assert (await client.get(path)).json() == lead["metadata"]
 
 
+@pytest.mark.parametrize("path", ["/lead/lead-1/account", "/leads/lead-1/account"])
+async def test_a_leads_account_is_an_empty_object_while_it_has_none(
+    client: Caller, lead: dict[str, Any], path: str
+) -> None:
+    account = {"account_id": "acct_1", "domain": None, "name": None, "metadata": {}}
+    assert (await client.get(path)).json() == account == (await client.get("/lead/lead-1")).json()["account"]
+    await client.put("/lead/lead-1", json={"account_id": None})
+    response = await client.get(path)
+    assert (response.status_code, response.json()) == (200, {})
+
+
+async def test_a_lead_that_was_merged_away_is_read_and_no_longer_changed(client: Caller, make: Make) -> None:
+    await make.lead("s")
+    await make.lead("t")
+    await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
+    assert (await client.get("/lead/s")).json()["merged_into"] == "t"
+    assert (await client.put("/lead/s", json={"metadata": {"a": 1}})).status_code == 409
+    assert (await client.patch("/lead/s/metadata", json={"a": 1})).status_code == 409
+
+
 async def test_aliases_are_listed_as_compared_and_as_sent(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(aliases=[{"alias_kind": "email", "raw_value": "Jane@Example.com"}])
     await drain()
@@ -117,6 +137,7 @@ async def test_another_units_lead_is_neither_read_nor_changed(
         assert (await caller.patch("/lead/lead-1/metadata", json={"a": 1})).status_code == 404
         assert (await caller.get("/lead/lead-1/aliases")).status_code == 404
         assert (await caller.get("/lead/lead-1/profile")).status_code == 404
+        assert (await caller.get("/lead/lead-1/account")).status_code == 404
     assert (await client.get("/lead/lead-1")).json() == before
 
 

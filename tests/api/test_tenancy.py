@@ -45,7 +45,7 @@ BY_ORGANIZATION = ("/members/{id}", "/org-units/{id}")
 ADMINS_ONLY = ("/members/{id}", "/admin/")
 """Refused by role before anything is looked up: a member who is no admin is told 403, there or not."""
 
-OF_NO_UNIT = ("/auth/me", "/me", "/settings/tokens", "/members", "/org-units")
+OF_NO_UNIT = ("/auth/me", "/me", "/settings/tokens", "/members", "/org-units", "/usage")
 """The person's own, or the organization's: no OU is asked for."""
 
 WITH_IDS = [operation for operation in promised() if parameters(operation.path)]
@@ -174,6 +174,7 @@ async def test_the_own_lists_do_show_them(client: Caller, foreign: Populated) ->
         "/secrets",
         "/settings/tokens",
         "/members",
+        "/watched-leads",
     )
     shown = {path: MARK in (await client.get(path)).text for path in (*paths, "/admin/failed-events")}
     assert shown == dict.fromkeys(shown, True)

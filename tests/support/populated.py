@@ -34,7 +34,7 @@ class Populated:
 
     def id_at(self, path: str, name: str) -> str:
         before = path.split(f"/{{{name}}}", maxsplit=1)[0].rpartition("/")[2]
-        found = self.ids.get(before) if name == "id" else self.ids.get(name)
+        found = self.ids.get(before) if name == "id" or before == "import" else self.ids.get(name)
         assert found is not None, f"say in tests/support/populated.py which id stands for {{{name}}} in {path}"
         return found
 
@@ -51,6 +51,7 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
     await drain()
     await make.order(f"{MARK}-order", lead["id"])
     events = (await client.get(f"/events/{lead['id']}")).json()
+    await client.post(f"/leads/{lead['id']}/watch", json={"prediction": MARK})
     member = await make.member(f"{MARK}@acme.example", password="a long enough password")
     await client.post(
         f"/org-units/{client.unit_id}/members", json={"org_member_id": member["org_member_id"], "role": "Viewer"}
@@ -71,6 +72,7 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
             "org-units": client.unit_id,
             "failed-events": await fail_event(client.unit_id, database),
             "job_id": await leave_job(client.unit_id, database),
+            "import": await begin_import(client),
         }
     )
 
@@ -92,7 +94,16 @@ async def leave_job(unit_id: str, database: TestDatabase) -> str:
         "INSERT INTO jobs (unit_id, job_id, kind, status) VALUES ($1, $2, $3, 'completed')",
         *(unit_id, f"job_{uuid4().hex}", f"{MARK} job"),
     )
-    return await database.fetchval("SELECT job_id FROM jobs WHERE unit_id = $1", unit_id)
+    return await database.fetchval("SELECT job_id FROM jobs WHERE unit_id = $1 AND status = 'completed'", unit_id)
+
+
+async def begin_import(client: Caller) -> str:
+    """An import of leads that waits to be done."""
+    file = {"file": (f"{MARK}.csv", f"{MARK} mail\n{MARK}-new@example.com\n".encode())}
+    preview = (await client.post("/leads/import/preview", files=file)).json()
+    primary = {"column": f"{MARK} mail", "kind": "email"}
+    body = {"file_id": preview["file_id"], "primary_identifier": primary}
+    return (await client.post("/leads/import/start", json=body)).json()["job_id"]
 
 
 async def digest(database: TestDatabase) -> dict[str, Any]:

@@ -47,6 +47,9 @@ EXEMPTIONS = (
     _exempt(
         "leads", r"^\s*SELECT .*WHERE next_decay_at <= clock_timestamp\(\)", "the decay tick asks who is due in any OU"
     ),
+    _exempt(
+        "lead_import_files jobs", r"^\s*DELETE FROM lead_import_files .*expires_at <", "expired files of every OU go"
+    ),
     _exempt("stream_frames", r"^\s*DELETE .*created_at <", "old frames of every OU go"),
 )
 

@@ -50,18 +50,20 @@ CurrentMember = Annotated[OrgScope, Depends(current_member)]
 """A person, never a program."""
 
 
-async def current_scope(
-    request: Request,
-    caller: CurrentOrg,
-    x_ou_id: Annotated[
-        str | None, Header(alias="X-OU-ID", description="The OU to work in, instead of the active one")
-    ] = None,
-) -> Scope:
+ChosenUnit = Annotated[str | None, Header(alias="X-OU-ID", description="The OU to work in, instead of the active one")]
+
+
+async def current_scope(request: Request, caller: CurrentOrg, x_ou_id: ChosenUnit = None) -> Scope:
     return await active_scope(caller, x_ou_id, request.cookies)
 
 
 CurrentScope = Annotated[Scope, Depends(current_scope)]
 """The caller in its active OU."""
+
+
+async def member_scope(request: Request, caller: CurrentMember, x_ou_id: ChosenUnit = None) -> Scope:
+    """A person in the active OU: for what belongs to the person."""
+    return await active_scope(caller, x_ou_id, request.cookies)
 
 
 async def path_scope(id_: Annotated[PlainText, Path(alias="id")], caller: CurrentOrg) -> Scope:

@@ -17,17 +17,17 @@ from leadvibe.core.scope import Scope, system_scope
 
 M = TypeVar("M")
 
+ENDED: Final = ("completed", "failed")
 FAILED: Final = "Something went wrong, several times; the server's log says what."
 """All that a client is told of an error that wasn't made for it."""
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A message with the row that tells of it."""
+    """Whose row it is: that one holds the message too, which may name somebody and stands nowhere else."""
 
     org_id: str
     unit_id: str
     job_id: str
-    message: msgspec.Raw
 
     @property
     def scope(self) -> Scope:
@@ -37,11 +37,18 @@ class Watched(msgspec.Struct, frozen=True):
 class Progress:
     """A running job's row."""
 
-    def __init__(self, scope: Scope, job_id: str, cursor: str | None) -> None:
+    def __init__(self, scope: Scope, job_id: str, cursor: str | None, parameters: Any) -> None:
         self.scope = scope
         self.job_id = job_id
         self.cursor = cursor
         """Where an interrupted run of the job left off."""
+        self.parameters = parameters
+        """The message as JSON."""
+
+    async def hold(self, session: AsyncSession) -> Job:
+        """The row, locked: where a job came to run twice at once, each slice is still done by one of the two."""
+        query = select(Job).where(Job.unit_id == self.scope.unit_id, Job.job_id == self.job_id)
+        return (await session.scalars(query.with_for_update(key_share=True))).one()
 
     async def report(
         self, session: AsyncSession, *, done: int, total: int | None = None, cursor: str | None = None
@@ -60,7 +67,7 @@ def watched_job(
         async def run_watched(watched: Watched) -> None:
             progress = await _begin(watched)
             if progress is not None:
-                result = await run(msgspec.json.decode(watched.message, type=message), progress)
+                result = await run(msgspec.convert(progress.parameters, message), progress)
                 await _end(watched, status="completed", result=result, error=None)
 
         _kinds[message] = kind
@@ -75,17 +82,15 @@ _kinds: dict[type[Any], str] = {}
 
 async def start_job(session: AsyncSession, scope: Scope, message: object) -> Job:
     """Have it done after this transaction's commit, for the client to watch."""
-    encoded = msgspec.json.encode(message)
     row = Job(
         unit_id=scope.unit_id,
         job_id=new_id("job"),
         kind=_kinds[type(message)],
-        parameters=msgspec.json.decode(encoded),
+        parameters=msgspec.to_builtins(message),
     )
     session.add(row)
     await session.flush()
-    watched = Watched(scope.org_id, scope.unit_id, row.job_id, msgspec.Raw(encoded))
-    await enqueue_as(session, type(message).__name__, watched)
+    await enqueue_as(session, type(message).__name__, Watched(scope.org_id, scope.unit_id, row.job_id))
     return row
 
 
@@ -97,16 +102,17 @@ async def _begin(watched: Watched) -> Progress | None:
             .where(Job.unit_id == watched.unit_id, Job.job_id == watched.job_id)
             .with_for_update(key_share=True)
         )
-        if row is None or row.status in {"completed", "failed"}:
+        if row is None or row.status in ENDED:
             return None
         row.status = "running"
-        return Progress(watched.scope, watched.job_id, row.cursor)
+        return Progress(watched.scope, watched.job_id, row.cursor, row.parameters)
 
 
 async def _end(watched: Watched, **changes: Any) -> None:
     """What it was about goes: that may be somebody's id, and a job is kept for longer than a lead perhaps."""
     async with transaction(watched.scope) as session:
-        await session.execute(_change(watched.scope, watched.job_id, parameters={}, cursor=None, **changes))
+        change = _change(watched.scope, watched.job_id, parameters={}, cursor=None, **changes)
+        await session.execute(change.where(Job.status.not_in(ENDED)))
 
 
 async def _give_up(watched: Watched, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """The bodies of the operations below FastAPI: read under a limit, or passed on piece by piece."""
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
@@ -14,6 +15,9 @@ EVENT_LIST_TYPES: Final = JSON_TYPES | {
     *(b"application/x-ndjson", b"application/ndjson"),
     *(b"application/jsonl", b"application/x-jsonlines", b"application/jsonlines"),
 }
+
+SURROUNDINGS: Final = 64 * 1024
+"""Bytes of a form beside the file that is asked for."""
 
 RawHeaders = Mapping[bytes, bytes]
 
@@ -60,16 +64,17 @@ async def _next_piece(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    name: str
+    media_type: str
+    """As the client calls it; empty where it doesn't."""
+    content: bytes
+
+
 async def read_upload(headers: RawHeaders, receive: Receive, field: str) -> AsyncGenerator[bytes]:
     """The file in one field of a multipart form, piece by piece as it arrives; other fields are passed over."""
-    kind, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
-    if not kind:
-        raise Invalid.field(field, "is required: a file in a multipart form")
-    if kind != b"multipart/form-data":
-        raise UnsupportedMediaType(f"Content-Type: this operation takes multipart/form-data with a field {field!r}.")
-    if not options.get(b"boundary"):
-        raise Invalid.field(field, "the multipart form doesn't say what its boundary is")
-    form = _Form(options[b"boundary"], field)
+    form = _expect_form(headers, field)
     more = True
     while more:
         piece, more = await _next_piece(receive)
@@ -78,13 +83,48 @@ async def read_upload(headers: RawHeaders, receive: Receive, field: str) -> Asyn
     form.check_complete()
 
 
+async def read_file(headers: RawHeaders, receive: Receive, field: str, limit: int) -> UploadedFile:
+    """That file as a whole; TooLarge as soon as it is known to be longer than `limit`, without reading the rest."""
+    form = _expect_form(headers, field)
+    declared = headers.get(b"content-length", b"")
+    length = int(declared) if declared.isdigit() else 0
+    _check_file(max(0, length - SURROUNDINGS), field, limit)
+    content, length, more = bytearray(), 0, True
+    while more:
+        piece, more = await _next_piece(receive)
+        length += len(piece)
+        for part in form.feed(piece):
+            content += part
+        _check_file(max(len(content), length - SURROUNDINGS), field, limit)
+    form.check_complete()
+    return UploadedFile(form.file_name, form.media_type, bytes(content))
+
+
+def _check_file(length: int, field: str, limit: int) -> None:
+    if length > limit:
+        raise TooLarge(f"{field}: must be at most {limit:,} bytes", fields={field: "is too large"})
+
+
+def _expect_form(headers: RawHeaders, field: str) -> "_Form":
+    kind, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
+    if not kind:
+        raise Invalid.field(field, "is required: a file in a multipart form")
+    if kind != b"multipart/form-data":
+        raise UnsupportedMediaType(f"Content-Type: this operation takes multipart/form-data with a field {field!r}.")
+    if not options.get(b"boundary"):
+        raise Invalid.field(field, "the multipart form doesn't say what its boundary is")
+    return _Form(options[b"boundary"], field)
+
+
 class _Form:
     """What a streaming parser calls back with, as the pieces of one field."""
 
     def __init__(self, boundary: bytes, field: str) -> None:
+        self.file_name = ""
+        self.media_type = ""
         self._field = field
         self._header = [bytearray(), bytearray()]
-        self._disposition: bytes = b""
+        self._headers: dict[bytes, bytes] = {}
         self._inside = False
         self._found = 0
         self._complete = False
@@ -118,14 +158,16 @@ class _Form:
 
     def _end_header(self) -> None:
         name, value = map(bytes, self._header)
-        if name.lower() == b"content-disposition":
-            self._disposition = value
+        self._headers[name.lower()] = value
         self._header = [bytearray(), bytearray()]
 
     def _begin_content(self) -> None:
-        _, options = parse_options_header(self._disposition)
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
         self._inside = options.get(b"name") == self._field.encode()
-        self._disposition = b""
+        if self._inside:
+            self.file_name = options.get(b"filename", b"").decode(errors="replace")
+            self.media_type = parse_options_header(self._headers.get(b"content-type"))[0].decode("latin-1").lower()
+        self._headers = {}
         self._found += self._inside
         if self._found > 1:
             raise BrokenOff.field(self._field, "was given twice")

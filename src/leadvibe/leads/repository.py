@@ -24,6 +24,7 @@ from leadvibe.leads.metadata import patched
 from leadvibe.leads.models import Alias, Lead
 from leadvibe.leads.presence import demand_lead
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
+from leadvibe.scoring.acting import Merged
 from leadvibe.scoring.repository import Rulesets, ScoreRepository, Totals, among
 
 constraint_means("pk_leads", "There is a lead with this id already.")
@@ -48,6 +49,12 @@ class LeadRow:
     score_reset_at: datetime | None
     rank: int
     """The score that lists are sorted by: for a moment behind, when another ruleset becomes the primary."""
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """What is known of the account: its id, as long as accounts are kept elsewhere."""
+        known = {"account_id": self.account_id, "domain": None, "name": None, "metadata": {}}
+        return {} if self.account_id is None else known
 
 
 COLUMNS = (
@@ -171,6 +178,8 @@ class LeadRepository(Repository[Lead]):
         lead = await self.session.scalar(self._select().where(Lead.lead_id == lead_id).with_for_update(key_share=True))
         if lead is None:
             raise NotFound("There is no such lead here.")
+        if lead.merged_into is not None:
+            raise Merged(f"The lead {lead_id} was merged into {lead.merged_into}.")
         return lead
 
     def _records(self) -> Select[*tuple[Any, ...]]:

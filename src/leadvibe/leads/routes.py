@@ -68,13 +68,15 @@ async def get_lead(lead_id: LeadId, leads: LeadsAtOnce) -> ScoredLead:
     return await leads.scored(lead_id)
 
 
-@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR], responses=problems(TooLarge))
+@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR], responses=problems(Conflict, TooLarge))
 async def update_lead(lead_id: LeadId, body: LeadChange, leads: Leads) -> LeadRow:
     """Change the fields that are sent; metadata that is sent replaces the whole."""
     return await leads.change(lead_id, body.sent())
 
 
-@lead_router.patch("/metadata", response_model=MetadataRead, dependencies=[OPERATOR], responses=problems(TooLarge))
+@lead_router.patch(
+    "/metadata", response_model=MetadataRead, dependencies=[OPERATOR], responses=problems(Conflict, TooLarge)
+)
 async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()], leads: Leads) -> LeadRow:
     """Merge into the metadata: keys that are sent replace, `null` removes, the others stay."""
     return await leads.patch_metadata(lead_id, body)
@@ -90,6 +92,12 @@ async def list_lead_aliases(lead_id: LeadId, leads: Leads) -> Sequence[Alias]:
 async def get_lead_profile(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
     """The lead's metadata, from which its profile is scored."""
     return (await leads.record(lead_id)).metadata
+
+
+@lead_router.get("/account")
+async def get_lead_account(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
+    """The account that the lead belongs to: `account_id`, `domain`, `name` and `metadata`; `{}` while it has none."""
+    return (await leads.record(lead_id)).account
 
 
 router = APIRouter(tags=["Leads"], responses=ANSWERS)

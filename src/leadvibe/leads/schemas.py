@@ -58,7 +58,7 @@ class LeadDetailRead(ScoredLeadRead):
     """A lead's record under `lead` and flat beside it, with its account."""
 
     lead: LeadRead
-    account: dict[str, Any] = Field(default_factory=dict)
+    account: dict[str, Any]
 
 
 class LeadList(Read):

@@ -1,7 +1,5 @@
 """Whose an order is: its lead is found, or made, as that of an event with the same names would be."""
 
-from collections import Counter
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.db import raw
@@ -34,5 +32,5 @@ async def hold_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> 
             redirects |= change.redirects
         else:
             (((_, lead_id), (owned,)),) = identified.events.items()
-            await keep(await raw(session), Tally(leads=Counter(unit_id for unit_id, _ in identified.created)))
+            await keep(await raw(session), Tally(leads=identified.new_leads))
             return Identity(lead_id, owned.original_lead_id)

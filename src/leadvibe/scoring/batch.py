@@ -86,9 +86,7 @@ def _task(lead: LockedLead, plans: UnitPlans, events: Sequence[OwnedEvent], orig
 
 
 def _tally(identified: Identified, tasks: Iterable[_Task]) -> Tally:
-    tally = Tally()
-    for unit_id, _ in identified.created:
-        tally.leads[unit_id] += 1
+    tally = Tally(leads=identified.new_leads)
     for task in tasks:
         for (waiting, _, _), fact in task.arrived:
             tally.processed(waiting.unit_id, fact.type, waiting.received_at)

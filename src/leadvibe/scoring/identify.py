@@ -4,7 +4,8 @@ One lock order everywhere: idempotency keys, then aliases, then leads, each sort
 its lead's lock, so one that exists is read without a lock of its own.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -85,6 +86,8 @@ class LockedLead:
     lead_id: str
     standing: bytes | None
     ledger_at: datetime | None
+    is_new: bool = False
+    """Made by this transaction."""
 
 
 class Identity(NamedTuple):
@@ -109,8 +112,11 @@ class Identified:
 
     leads: dict[LeadKey, LockedLead] = field(default_factory=dict[LeadKey, LockedLead])
     events: dict[LeadKey, list[OwnedEvent]] = field(default_factory=dict[LeadKey, list[OwnedEvent]])
-    created: Collection[LeadKey] = ()
-    """The leads that weren't there before."""
+
+    @property
+    def new_leads(self) -> Counter[str]:
+        """How many were made, by OU."""
+        return Counter(lead.unit_id for lead in self.leads.values() if lead.is_new)
 
 
 async def identify(
@@ -125,7 +131,7 @@ async def identify(
         lead_id, original = identities.resolve(waiting.unit_id, event)
         result.events.setdefault((waiting.unit_id, lead_id), []).append(OwnedEvent(waiting, event, original))
     await identities.attach(connection)
-    result.leads, result.created = await _lock(connection, sorted(result.events), identities.known)
+    result.leads = await _lock(connection, sorted(result.events), identities.known)
     if list(await _without_deleted(connection, countable)) != list(countable):
         raise StartOver  # a deletion committed after our first look, and somebody made the lead anew: perhaps we
     await identities.note_conflicts(connection)
@@ -237,21 +243,17 @@ def _conflict(alias: str, holder: str, claimant: str) -> str:
 
 async def _lock(
     connection: asyncpg.Connection, wanted: Sequence[LeadKey], known: set[LeadKey]
-) -> tuple[dict[LeadKey, LockedLead], Collection[LeadKey]]:
-    """Lock these leads, making those that don't exist; StartOver where one was merged away or deleted meanwhile.
-
-    Also which ones it made.
-    """
+) -> dict[LeadKey, LockedLead]:
+    """Lock these leads, making those that don't exist; StartOver where one was merged away or deleted meanwhile."""
     locked = await _lock_existing(connection, wanted)
     missing = [lead for lead in wanted if lead not in locked]
     if any(lead in known for lead in missing):
         raise StartOver
-    if not missing:
-        return locked, ()
-    rows = await connection.fetch(CREATE_LEADS, [unit for unit, _ in missing], [lead for _, lead in missing])
-    created = {(row[0], row[1]): LockedLead(row[0], row[1], None, None) for row in rows}
-    late = await _lock_existing(connection, [lead for lead in missing if lead not in created])
-    return locked | created | late, created.keys()
+    if missing:
+        rows = await connection.fetch(CREATE_LEADS, [unit for unit, _ in missing], [lead for _, lead in missing])
+        locked |= {(row[0], row[1]): LockedLead(row[0], row[1], None, None, is_new=True) for row in rows}
+        locked |= await _lock_existing(connection, [lead for lead in missing if lead not in locked])
+    return locked
 
 
 async def _lock_existing(connection: asyncpg.Connection, wanted: Sequence[LeadKey]) -> dict[LeadKey, LockedLead]:

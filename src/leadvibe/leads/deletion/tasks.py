@@ -1,4 +1,4 @@
-"""Erases what is left of a deleted lead outside its own rows: in the queue, among failed events, on the stream."""
+"""Erases what is left of a deleted lead outside its own rows: in queues, files and jobs, on the stream."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,8 +12,11 @@ from leadvibe.core.db import transaction
 from leadvibe.core.jobs import Registration, register
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.core.stream import take_back
-from leadvibe.events.inbox import Received
+from leadvibe.events.aliases import normalise
+from leadvibe.events.inbox import STRENGTH, AliasKind, Received
 from leadvibe.events.remains import rewrite_failed, rewrite_waiting
+from leadvibe.leads.deletion.jobs import forget_in_jobs
+from leadvibe.leads.importing.erasing import erase_from_files
 from leadvibe.leads.models import TimelineEntry, Tombstone
 from leadvibe.leads.tombstones import alias_digest, lead_digest, outlived
 from leadvibe.scoring.repository import among
@@ -38,8 +41,23 @@ class EraseTraces:
         leads = (lead_digest(lead_id) for lead_id in self.lead_ids)
         return frozenset((*leads, *(alias_digest(kind, value) for kind, value in self.aliases)))
 
+    @cached_property
+    def names(self) -> frozenset[tuple[str, str]]:
+        return frozenset((kind, value) for kind, value in self.aliases)
+
+    def named_by(self, cell: str) -> bool:
+        """Whether it is an id of the lead, or one of its aliases."""
+        return cell.strip() in self.lead_ids or any((kind, _compared(kind, cell)) in self.names for kind in STRENGTH)
+
     def left_of(self, event: Received) -> Received | None:
         return outlived(event, self.digests.__contains__)
+
+
+def _compared(kind: AliasKind, cell: str) -> str | None:
+    try:
+        return normalise(kind, cell)
+    except ValueError:
+        return None
 
 
 async def erase_traces(traces: EraseTraces) -> None:
@@ -47,6 +65,9 @@ async def erase_traces(traces: EraseTraces) -> None:
     await _note(traces, "running")
     await rewrite_waiting(traces.scope, traces.deleted_at, traces.left_of)
     await rewrite_failed(traces.scope, traces.deleted_at, traces.left_of)
+    await erase_from_files(traces.scope, traces.deleted_at, traces.named_by)
+    async with transaction(traces.scope) as session:
+        await forget_in_jobs(session, traces.scope, traces.lead_ids)
     async with transaction(traces.scope) as session:
         await _forget_conflicts(session, traces)
         for lead_id in traces.lead_ids:

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from leadvibe.core.scope import Scope
 from leadvibe.events.models import Event, IdempotencyKey
 from leadvibe.leads.models import Alias, Lead, TimelineEntry
+from leadvibe.leads.watching.models import WatchedLead
 from leadvibe.orders.models import Order
 from leadvibe.scoring.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset
 from leadvibe.scoring.repository import among
@@ -54,6 +56,15 @@ class Move:
         columns = ["unit_id", "lead_id", "kind", "subject", "occurred_at", "data"]
         await self.session.execute(insert(TimelineEntry).from_select(columns, found).on_conflict_do_nothing())
         await self._run(delete(TimelineEntry).where(self._of_sources(TimelineEntry)))
+
+    async def watchers(self) -> None:
+        """Who watches the target already keeps that entry, who watches several sources the oldest of theirs."""
+        sources, others = WatchedLead, aliased(WatchedLead)
+        same = and_(others.unit_id == self.scope.unit_id, others.org_member_id == sources.org_member_id)
+        older = tuple_(others.watched_at, others.watch_id) < tuple_(sources.watched_at, sources.watch_id)
+        better = or_(others.lead_id == self.target_id, and_(others.lead_id == among(self.source_ids), older))
+        await self._run(delete(sources).where(self._of_sources(sources), exists().where(same, better)))
+        await self._change(sources, lead_id=self.target_id)
 
     async def end_sources(self, merged: Sequence[str], at: datetime) -> None:
         """They have no score from now on, and lead to the target; so do those that went into them before."""

@@ -108,6 +108,7 @@ class Merges:
         await move.orders()
         await move.names()
         await move.notes()
+        await move.watchers()
         await move.end_sources(merged, at)
         await move.forget_resets()
         left = select(func.count(Event.event_id)).where(

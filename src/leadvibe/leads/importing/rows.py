@@ -1,0 +1,134 @@
+"""Imports the leads of some records: each is found by its aliases as an event's lead is, and its fields are merged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.db import raw
+from leadvibe.core.ids import new_uuid
+from leadvibe.core.problems import Problem
+from leadvibe.core.scope import Scope
+from leadvibe.counts.keeping import Tally, keep
+from leadvibe.events.csv_records import Record
+from leadvibe.events.inbox import Received, ReceivedAlias, encode
+from leadvibe.events.metadata import write
+from leadvibe.leads.importing.mapping import Columns
+from leadvibe.leads.metadata import patched
+from leadvibe.scoring.claim import Waiting
+from leadvibe.scoring.identify import LeadKey, identify
+
+ERRORS_SHOWN: Final = 100
+DELETED: Final = "names a lead that was deleted after the file was uploaded"
+
+READ: Final = "SELECT lead_id, metadata FROM leads WHERE unit_id = $1 AND lead_id = ANY($2::text[])"
+
+CHANGE: Final = """
+UPDATE leads SET metadata = changed.metadata, updated_at = now()
+FROM unnest($2::text[], $3::jsonb[]) AS changed (lead_id, metadata)
+WHERE leads.unit_id = $1 AND leads.lead_id = changed.lead_id
+"""
+
+
+class Outcome(msgspec.Struct):
+    """What became of a file's rows so far."""
+
+    processed: int = 0
+    created: int = 0
+    updated: int = 0
+    failed: int = 0
+    errors: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+    """The first of them."""
+
+    def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
+        """Count rows that failed, by line."""
+        self.failed += len(refused)
+        shown = [{"line": line, "error": error} for line, error in sorted(refused, key=itemgetter(0))]
+        self.errors += shown[: ERRORS_SHOWN - len(self.errors)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A row that can be imported."""
+
+    line: int
+    fields: dict[str, Any]
+
+
+class RowImport:
+    """One transaction's records."""
+
+    def __init__(self, session: AsyncSession, scope: Scope, columns: Columns, uploaded_at: datetime) -> None:
+        self._session = session
+        self._scope = scope
+        self._columns = columns
+        self._uploaded_at = uploaded_at
+        self._refused: list[tuple[int, str]] = []
+        self._sent: dict[UUID, _Sent] = {}
+
+    async def run(self, records: Sequence[Record], redirects: Mapping[LeadKey, str], outcome: Outcome) -> None:
+        """Import them and count what became of each; StartOver where an identity changed meanwhile."""
+        connection = await raw(self._session)
+        identified = await identify(connection, self._read(records), redirects)
+        owners = {
+            owned.waiting.event_id: lead_id for (_, lead_id), events in identified.events.items() for owned in events
+        }
+        new = {lead_id for (_, lead_id), lead in identified.leads.items() if lead.is_new}
+        found = await self._merge(connection, owners)
+        await keep(connection, Tally(leads=identified.new_leads))
+        created = len(new & found)
+        outcome.processed += len(records)
+        outcome.created += created
+        outcome.updated += len(records) - len(self._refused) - created
+        outcome.refuse(self._refused)
+
+    def _read(self, records: Sequence[Record]) -> list[Waiting]:
+        """The rows as events that name their leads by aliases, received when the file was."""
+        arrived: list[Waiting] = []
+        for record in records:
+            try:
+                row = self._columns.read(_cells(record))
+            except (Problem, ValueError) as error:
+                self._refused.append((record.line, error.detail if isinstance(error, Problem) else str(error)))
+                continue
+            event_id = new_uuid()
+            self._sent[event_id] = _Sent(record.line, row.fields)
+            arrived.append(Waiting(0, event_id, self._scope.unit_id, self._uploaded_at, _naming(row.aliases)))
+        return arrived
+
+    async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str]) -> set[str]:
+        """Merge each row's fields into its lead, in the file's order; the leads that a row was imported into."""
+        rows = await connection.fetch(READ, self._scope.unit_id, sorted(set(owners.values())))
+        before: dict[str, dict[str, Any]] = dict(rows)
+        after, found = dict(before), set[str]()
+        for event_id, row in self._sent.items():
+            lead_id = owners.get(event_id)
+            if lead_id is None:
+                self._refused.append((row.line, DELETED))
+                continue
+            try:
+                after[lead_id] = patched(after[lead_id], row.fields)
+            except Problem as problem:  # beside what the lead has already
+                self._refused.append((row.line, problem.detail))
+            else:
+                found.add(lead_id)
+        changed = sorted(lead_id for lead_id in found if after[lead_id] != before[lead_id])
+        written = [write(after[lead_id]).decode() for lead_id in changed]
+        await connection.execute(CHANGE, self._scope.unit_id, changed, written)
+        return found
+
+
+def _cells(record: Record) -> list[str]:
+    if record.problem is not None:
+        raise ValueError(record.problem)
+    return record.cells
+
+
+def _naming(aliases: list[ReceivedAlias]) -> bytes:
+    return encode(Received("lead_import", None, aliases, None, b"{}", None, None))

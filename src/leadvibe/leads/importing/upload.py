@@ -1,0 +1,24 @@
+"""`POST /leads/import/preview`: a CSV read under a limit, looked through and kept."""
+
+import asyncio
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from leadvibe.core.db import transaction
+from leadvibe.events.bodies import read_file
+from leadvibe.events.ingest import event_sender
+from leadvibe.leads.importing.reading import LARGEST, read_leads
+from leadvibe.leads.importing.repository import LeadImports
+
+
+async def preview_leads(scope: Scope, receive: Receive, send: Send) -> None:
+    """Look through a CSV of leads."""
+    caller = await event_sender(scope)
+    upload = await read_file(dict(scope["headers"]), receive, "file", LARGEST)
+    file = await asyncio.to_thread(read_leads, upload)  # millions of short rows take seconds
+    async with transaction(caller) as session:
+        preview = await LeadImports(session, caller).keep(upload.name, file)
+    answer = Response(msgspec.json.encode(preview), media_type="application/json")
+    await answer(scope, receive, send)

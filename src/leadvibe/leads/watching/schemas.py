@@ -1,0 +1,38 @@
+"""The watch list, as the API takes and shows it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from leadvibe.core.schemas import Line, PlainText, Read, Time, Write
+
+
+class WatchCreate(Write):
+    """What you expect of the lead, in your own words."""
+
+    prediction: Line | None = None
+    prediction_notes: Annotated[PlainText, Field(max_length=2_000)] | None = None
+
+
+class WatchCreated(Read):
+    watch_id: str
+    lead_id: str
+    message: str
+
+
+class WatchedLeadRead(Read):
+    """`score_change` is what the score moved by since it was shown when watching began."""
+
+    watch_id: str
+    lead_id: str
+    score: int
+    score_change: int
+    prediction: str | None
+    prediction_notes: str | None
+    watched_at: Time
+    outcome: str
+    outcome_at: Time | None
+
+
+class WatchedLeads(Read):
+    watched_leads: list[WatchedLeadRead]

@@ -1,0 +1,131 @@
+"""A CSV of leads is looked through before it is imported."""
+
+from typing import Any
+
+import pytest
+
+from support.callers import Caller
+from support.importing import LEADS, counts, imported, preview
+from support.postgres import TestDatabase
+
+
+async def test_a_preview_tells_what_is_in_a_file(client: Caller) -> None:
+    response = await preview(client, b"\xef\xbb\xbf" + LEADS + b"x@y.zz,,,\n" * 6)
+    assert response.status_code == 200
+    told = response.json()
+    assert told.pop("file_id").startswith("preview_")
+    assert told.pop("expires_at").endswith("Z")
+    assert told == {
+        "file_name": "leads.csv",
+        "headers": ["Email", "Phone", "CRM Id", "Company"],
+        "sample_rows": [
+            ["ada@example.com", "+44 20 1234", "c-1", "Analytical"],
+            ["Grace@Example.com", "", "c-2", "Navy"],
+            *[["x@y.zz", "", "", ""]] * 3,
+        ],
+        "row_count": 8,
+        "auto_detected_identifiers": {
+            "email_columns": ["Email"],
+            "phone_columns": ["Phone"],
+            "external_id_columns": ["CRM Id"],
+            "cookie_columns": [],
+            "social_columns": [],
+        },
+    }
+
+
+async def test_identifiers_are_known_by_what_is_in_a_column_too(client: Caller) -> None:
+    content = b"""contact,Mail opened,how,where,profileUrl,visitorId,date,companyId
+a@b.cc,yes,+49 30 123456,x,https://www.linkedin.com/in/ada,v1,2024-01-02,7
+c@d.ee,no,(030) 123-456,y,https://linkedin.com/in/bob,v2,2024-01-03,8
+"""
+    assert (await preview(client, content)).json()["auto_detected_identifiers"] == {
+        "email_columns": ["contact"],
+        "phone_columns": ["how"],
+        "external_id_columns": [],
+        "cookie_columns": ["visitorId"],
+        "social_columns": ["profileUrl"],
+    }
+
+
+async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
+    told = (await preview(client, b"email_address,telephone")).json()
+    assert (told["row_count"], told["sample_rows"]) == (0, [])
+    found = told["auto_detected_identifiers"]
+    assert (found["email_columns"], found["phone_columns"]) == (["email_address"], ["telephone"])
+    assert counts(await imported(client, b"email\n", primary_identifier={"column": "email", "kind": "email"})) == (
+        *(0, 0, 0, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty: a header row is expected"),
+        (b"\n\n", "is empty: a header row is expected"),
+        (b"a,b,a\n1,2,3\n", "the header names the column 'a' twice"),
+        (b"a,,b\n", "the header names nothing for column 2"),
+        (b'a,"b\nc\n', "the header has a quote that is not closed"),
+        (b"a,b\n1,2\n3,\xe4\n", "line 3 is not UTF-8"),
+        (b'a,b\n"1\n\xff",2\n', "line 3 is not UTF-8"),
+        ("a,b\n".encode("utf-16"), "is not UTF-8 but UTF-16: line 1 begins with its mark"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_refused(client: Caller, content: bytes, message: str) -> None:
+    response = await preview(client, content)
+    assert (response.status_code, response.json()["errors"]) == (400, [{"field": "file", "message": message}])
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04 an .xlsx", "text/csv"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1 an .xls", "text/csv"),
+        (b"\x89PNG\r\n", "text/csv"),
+        (b"\x1f\x8b\x08", "text/csv"),
+        (b"a,b\n\x00\x01", "text/csv"),
+        (b'{"email": "a@b.cc"}', "application/json"),
+    ],
+)
+async def test_what_is_no_csv_is_known_by_its_bytes_or_its_type(client: Caller, content: bytes, kind: str) -> None:
+    assert (await preview(client, content, kind)).status_code == 415
+
+
+@pytest.mark.parametrize("kind", ["text/csv; charset=utf-8", "application/vnd.ms-excel", "text/plain"])
+async def test_a_csv_may_be_called_what_browsers_call_it(client: Caller, kind: str) -> None:
+    assert (await preview(client, LEADS, kind)).status_code == 200
+
+
+async def test_a_request_without_a_file_is_refused(client: Caller) -> None:
+    for request in ({"files": {"other": ("x.csv", b"a")}}, {}):
+        response = await client.post("/leads/import/preview", **request)
+        assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "file")
+    assert (await client.post("/leads/import/preview", json={})).status_code == 415
+
+
+async def test_ten_megabytes_are_taken_and_one_byte_more_is_not(client: Caller, database: TestDatabase) -> None:
+    limit = 10 * 1024 * 1024
+    row = b"a@b.cc," + b"x" * 1000 + b"\n"
+    content = b"email,text\n" + row * (limit // len(row))
+    content += b"y" * (limit - len(content))
+    assert (await preview(client, content)).json()["row_count"] == limit // len(row) + 1
+    response = await preview(client, content + b"y")
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (413, "file")
+
+
+@pytest.mark.parametrize("field", ["file", "other"])
+async def test_what_is_too_large_is_not_read_to_its_end(client: Caller, field: str) -> None:
+    boundary = b"--b\r\nContent-Disposition: form-data; name=%b; filename=x.csv\r\n\r\n" % field.encode()
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        yield boundary
+        while sent < 64:
+            sent += 1
+            yield b"a" * 1024 * 1024
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = await client.post("/leads/import/preview", content=endless(), headers=headers)
+    assert response.status_code == 413
+    assert sent < 14

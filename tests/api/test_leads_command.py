@@ -1,0 +1,193 @@
+"""`leadvibe leads …`: a running server's leads from a shell."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from leadvibe.core.jobs import run_jobs
+from support.callers import Caller
+from support.make import Make
+from support.serving import free_port
+from support.world import World
+
+Drain = Callable[[], Awaitable[None]]
+
+FILE = b"Mail,Firm: name\nada@example.com,Analytical\n,nobody\n"
+MAPPED = ("--primary", "Mail:email", "--field", "Firm: name:company")
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.out.split())
+
+
+@dataclass(frozen=True)
+class Shell:
+    """`leadvibe leads` in another process, against the program under test."""
+
+    settings: dict[str, str]
+
+    async def __call__(self, *arguments: str | Path, answer: str = "") -> Ran:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "leadvibe", "leads", *arguments),
+            env={**os.environ, **self.settings, "COLUMNS": "200"},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate(answer.encode())
+        assert b"Traceback" not in err, err.decode()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def leads(app: Any, world: World, tmp_path: Path) -> AsyncGenerator[Shell]:
+    """The command, while the program answers HTTP and a worker does its jobs."""
+    port, stop = free_port(), asyncio.Event()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", ws="none", log_config=None))
+    key = f"{world.credential.client_id}:{world.credential.client_secret}"
+    async with asyncio.timeout(120), asyncio.TaskGroup() as running:
+        running.create_task(server.serve())
+        running.create_task(run_jobs(stop))
+        try:
+            yield Shell(
+                {
+                    "LEADVIBE_URL": f"http://127.0.0.1:{port}",
+                    "LEADVIBE_KEY": key,
+                    "LEADVIBE_DATA_DIR": str(tmp_path / "nothing"),
+                }
+            )
+        finally:
+            stop.set()
+            server.should_exit = True
+
+
+async def test_leads_are_listed_shown_and_found(leads: Shell, make: Make, drain: Drain) -> None:
+    await make.rule("signup", 20)
+    await make.lead("jane-[red]", metadata={"plan": "pro"})
+    await make.event("signup", "jane-[red]", aliases=[{"alias_kind": "email", "raw_value": "jane@example.com"}])
+    await make.lead("bob")
+    await drain()
+
+    listed = await leads("list")
+    assert (listed.code, "1 of 1 leads" in (await leads("list", "--min-score", "1")).out) == (0, True), listed.err
+    assert listed.out.index("jane-[red]") < listed.out.index("bob")
+    assert "2 of 2 leads" in listed.out
+    assert [lead["lead_id"] for lead in (await leads("list", "--json", "--limit", "1")).json["leads"]] == ["jane-[red]"]
+
+    shown = await leads("show", "jane-[red]")
+    assert shown.code == 0
+    for word in ("jane@example.com", "metadata.plan", "pro", "score in Engagement", "20"):
+        assert word in shown.out
+    told = (await leads("show", "jane-[red]", "--json")).json
+    assert (told["score"], [alias["value"] for alias in told["aliases"]]) == (20, ["jane@example.com"])
+
+    assert "jane-[red]" in (await leads("search", "example")).out
+    assert [lead["lead_id"] for lead in (await leads("search", "bo", "--json")).json] == ["bob"]
+
+
+async def test_a_file_is_imported_and_its_bad_rows_end_it_with_3(leads: Shell, client: Caller, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(FILE)
+    ran = await leads("import", file, *MAPPED)
+    assert (ran.code, ran.words) == (3, "line 3: Mail: is empty, and names the lead 1 created, 0 updated, 1 failed")
+    file.write_bytes(FILE.replace(b",nobody\n", b""))
+    ran = await leads("import", file, *MAPPED, "--json")
+    assert (ran.code, ran.json["result"]["updated"], ran.json["status"]) == (0, 1, "completed")
+    (found,) = (await client.get("/leads")).json()["leads"]
+    assert found["metadata"] == {"company": "Analytical"}
+
+
+async def test_what_names_a_lead_is_asked_for_with_a_proposal(leads: Shell, client: Caller, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(b"Mail,Code\nada@example.com,c-1\n")
+    ran = await leads("import", file, answer="\n")
+    assert (ran.code, ran.words) == (0, "1 created, 0 updated, 0 failed"), ran.err
+    assert "[Mail:email]" in ran.err
+    assert (await leads("import", file, answer="Code:external_id\n")).code == 0
+    assert (await leads("import", file)).code == 1  # nobody answers
+    assert (await client.get("/leads")).json()["total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--primary", "Mail"), 2, "is not of the form COLUMN:KIND"),
+        (("--primary", "Mail:email", "--field", "A:x", "--field", "A:y"), 2, "mapped twice"),
+        (("--primary", "Post:email"), 1, "primary_identifier.column: the file has no such column"),
+        (("--primary", "Mail:mail"), 1, "primary_identifier.kind"),
+    ],
+)
+async def test_a_wrong_mapping_is_refused_in_words(
+    leads: Shell, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(FILE)
+    ran = await leads("import", file, *arguments)
+    assert (ran.code, words in " ".join(ran.err.replace("│", " ").split())) == (code, True), ran.err
+
+
+async def test_a_file_that_is_no_csv_or_too_large_or_not_there_is_refused(leads: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(b"PK\x03\x04")
+    ran = await leads("import", file, *MAPPED)
+    assert (ran.code, "is a spreadsheet or archive" in ran.err) == (1, True)
+    file.write_bytes(b"x" * (10 * 1024 * 1024 + 1))
+    ran = await leads("import", file, *MAPPED)
+    assert (ran.code, "is too large" in ran.err) == (1, True)
+    assert (await leads("import", tmp_path / "nowhere.csv")).code == 2
+
+
+async def test_a_lead_is_deleted_when_that_is_confirmed(leads: Shell, client: Caller, make: Make) -> None:
+    await make.lead("a b?")
+    ran = await leads("delete", "a b?", answer="n\n")
+    assert (ran.code, (await client.get("/leads")).json()["total"]) == (1, 1)
+    ran = await leads("delete", "a b?", answer="y\n")
+    assert (ran.code, ran.words) == (0, "Lead deletion initiated: a b?"), ran.err
+    await make.lead()
+    ran = await leads("delete", "lead-1", "--yes", "--wait", "--json")
+    assert (ran.code, ran.json["status"]) == (0, "completed")
+
+
+async def test_a_lead_that_is_not_there_ends_it_with_4(leads: Shell) -> None:
+    for command in (("show", "nobody"), ("delete", "nobody", "--yes"), ("delete", "nobody")):
+        ran = await leads(*command)
+        assert (ran.code, ran.err.startswith("leadvibe: There is no "), ran.out) == (4, True, "")
+
+
+async def test_a_token_works_in_the_unit_that_is_named(
+    leads: Shell, make: Make, client: Caller, neighbour: Caller
+) -> None:
+    await make.lead()
+    token = (await make.token())["token"]
+    own, other = [
+        await leads("--key", token, "--unit", unit, "list", "--json") for unit in (client.unit_id, neighbour.unit_id)
+    ]
+    assert (own.json["total"], other.json["total"]) == (1, 0)
+
+
+async def test_whom_to_ask_and_as_whom_has_to_be_known(leads: Shell) -> None:
+    ran = await Shell({**leads.settings, "LEADVIBE_KEY": ""})("list")
+    assert (ran.code, "say which server with --url and --key" in ran.err) == (1, True)
+    ran = await leads("--url", f"http://127.0.0.1:{free_port()}", "list")
+    assert (ran.code, "doesn't answer" in ran.err) == (1, True)
+    ran = await leads("--key", "lv_ci_nobody:x", "list")
+    assert (ran.code, ran.err.startswith("leadvibe: ")) == (1, True)
