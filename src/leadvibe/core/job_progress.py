@@ -43,6 +43,11 @@ class Progress:
         self.cursor = cursor
         """Where an interrupted run of the job left off."""
 
+    async def hold(self, session: AsyncSession) -> str | None:
+        """The cursor that was reported last; nobody else reports until the transaction ends."""
+        row = select(Job.cursor).where(Job.unit_id == self.scope.unit_id, Job.job_id == self.job_id)
+        return await session.scalar(row.with_for_update(key_share=True))
+
     async def report(
         self, session: AsyncSession, *, done: int, total: int | None = None, cursor: str | None = None
     ) -> None:

@@ -7,7 +7,7 @@ from leadvibe.engine.decay import in_force
 from leadvibe.engine.facts import Event
 from leadvibe.engine.memory import Memory
 from leadvibe.engine.plan import ScoringPlan
-from leadvibe.engine.rules import active_rulesets
+from leadvibe.engine.rules import active_rulesets, asked_types
 from leadvibe.engine.snapshots import DecayConfig, Snapshot
 from leadvibe.engine.timeline import Stage, Timeline
 
@@ -44,6 +44,8 @@ class Plans:
     memory: Memory
     timeline: Timeline
     compiled: _Compiled
+    asked: frozenset[str]
+    """The event types whose metadata matters to any of the plans; that of other events needn't be known."""
     draft: Draft | None = None
 
     @classmethod
@@ -51,17 +53,21 @@ class Plans:
         """The plans of a unit whose first version is its beginning."""
         (number, created_at, snapshot), *more = versions
         timeline = Timeline.of([_stage(number, created_at, snapshot, None)])
-        first = cls(number, Memory().extended(number, snapshot), timeline, _Compiled({number: snapshot}))
+        first = cls(
+            number, Memory().extended(number, snapshot), timeline, _Compiled({number: snapshot}), asked_types(snapshot)
+        )
         return first.extended(more) if more else first
 
     def extended(self, more: Iterable[Version]) -> "Plans":
         """With versions that came after."""
-        newest, memory, stages, snapshots = self.newest, self.memory, [*self.timeline.stages], dict[int, Snapshot]()
+        newest, memory, asked = self.newest, self.memory, self.asked
+        stages, snapshots = [*self.timeline.stages], dict[int, Snapshot]()
         for number, created_at, snapshot in more:
             newest, snapshots[number] = number, snapshot
             memory = memory.extended(number, snapshot)
+            asked |= asked_types(snapshot)
             stages.append(_stage(number, created_at, snapshot, stages[-1]))
-        return Plans(newest, memory, Timeline.of(stages), self.compiled.extended(snapshots))
+        return Plans(newest, memory, Timeline.of(stages), self.compiled.extended(snapshots), asked)
 
     def drafted(self, snapshot: Snapshot, since: int) -> "Plans":
         """With a draft that judges every event since an instant; its decay rules, if it names any, exist from then."""
@@ -69,6 +75,7 @@ class Plans:
             self,
             memory=self.memory.extended(self.newest, snapshot),
             timeline=_redecayed(self.timeline, snapshot["decays"], since) if "decays" in snapshot else self.timeline,
+            asked=self.asked | asked_types(snapshot),
             draft=Draft(ScoringPlan.of(None, snapshot), since),
         )
 

@@ -131,6 +131,11 @@ class TypeRules:
 NO_RULES = TypeRules()
 
 
+def asked_types(snapshot: Snapshot) -> frozenset[str]:
+    """The event types of which some rule asks what is in the metadata."""
+    return frozenset(rule["event_type"] for rule in snapshot.get("rules", ()) if rule.get("attribute_filters"))
+
+
 def rules_by_type(snapshot: Snapshot) -> dict[str, TypeRules]:
     """The rules that are active in an active ruleset."""
     rulesets = active_rulesets(snapshot)

@@ -15,9 +15,9 @@ from leadvibe.core.stream import Frame, append
 from leadvibe.rulesets.plans import UnitPlans, held_plans
 from leadvibe.scoring.arrivals import Arrival, arrival_frame, arrivals, log, score_frames
 from leadvibe.scoring.claim import Waiting, remove
-from leadvibe.scoring.evolving import LeadState, evolve, record, written_at
+from leadvibe.scoring.evolving import LeadState, evolve, recall, record, written_at
 from leadvibe.scoring.identify import Identified, LeadKey, LockedLead, OwnedEvent, identify
-from leadvibe.scoring.load import History, Origins, load, load_origins
+from leadvibe.scoring.load import History, Origins, load_origins
 from leadvibe.scoring.save import Writes, register_types, save
 
 LATE_AT_ONCE: Final = 100
@@ -93,16 +93,16 @@ def _parts(tasks: Sequence[_Task]) -> Iterator[_Part]:
 
 
 async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> None:
-    histories = await load(connection, [task.state.key for task in part.tasks] if part.replayed else [])
+    histories = await recall(connection, [task.state for task in part.tasks] if part.replayed else [])
     writes = Writes()
     for task in part.tasks:
-        told = _settle(task, histories.get(task.state.key), now, writes)
+        told = await _settle(task, histories.get(task.state.key), now, writes)
         frames.setdefault(task.state.lead.unit_id, []).extend(told)
     await save(connection, writes)
 
 
-def _settle(task: _Task, history: History | None, now: datetime, writes: Writes) -> list[Frame]:
-    evolution = evolve(task.state, [arrival.fact for arrival in task.arrived], history, now)
+async def _settle(task: _Task, history: History | None, now: datetime, writes: Writes) -> list[Frame]:
+    evolution = await evolve(task.state, [arrival.fact for arrival in task.arrived], history, now)
     at = written_at(task.state.lead, now)
     record(task.state, evolution, history, at, writes, newest=task.arrived[-1].fact)
     log(task.state, task.arrived, evolution, at, writes)

@@ -1,18 +1,25 @@
 """Lets facts happen to one lead: from its standing when they are in order, from its beginning when one is late."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
+import asyncpg
 import msgspec
 
 from leadvibe.core.instants import due_at, from_micros, micros
-from leadvibe.engine import Entry, Event, Fact, Line, Outcome, Standing, order, reconcile, settle
+from leadvibe.engine import Entry, Event, Fact, Line, Outcome, Standing, order, reconcile, settle, settling
 from leadvibe.rulesets.plans import UnitPlans
 from leadvibe.scoring.identify import LeadKey, LockedLead
-from leadvibe.scoring.load import History, StoredEntry
+from leadvibe.scoring.load import History, StoredEntry, load
 from leadvibe.scoring.save import Writes, entry_row
+
+T = TypeVar("T")
+
+FACTS_AT_ONCE: Final = 500
+"""Replayed in one go; in between, other work of the process has its turn."""
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -58,17 +65,34 @@ class Evolution:
         return {ruleset: change for ruleset, change in self.changes.items() if change[0] != change[1]}
 
 
-def evolve(state: LeadState, facts: Sequence[Fact], history: History | None, now: datetime) -> Evolution:
+async def recall(connection: asyncpg.Connection, states: Sequence[LeadState]) -> dict[LeadKey, History]:
+    """All that is stored of these leads, as far as their plans ask for it."""
+    asked = {event_type for state in states for event_type in state.plans.plans.asked}
+    return await load(connection, [state.key for state in states], asked)
+
+
+async def evolve(state: LeadState, facts: Sequence[Fact], history: History | None, now: datetime) -> Evolution:
     """Fold facts, in canonical order, and what falls due until now; with a history, all of it once more."""
     plans, until = state.plans.plans, micros(now)
     if history is None:
         outcome = settle(plans, state.standing, facts, until)
         return Evolution(outcome, outcome.entries, [], _grown(outcome.entries))
-    outcome = settle(plans, Standing(), sorted([*history.facts, *facts], key=order), until)
+    everything = sorted([*history.facts, *facts], key=order)
+    outcome = await _in_turns(settling(plans, Standing(), everything, until, at_once=FACTS_AT_ONCE))
     superseded, written = reconcile(history.entries, outcome.entries)
     before, after = _sums(history.entries), _sums(outcome.entries)
     changes = {ruleset: (before.get(ruleset, 0), after.get(ruleset, 0)) for ruleset in {**before, **after}}
     return Evolution(outcome, written, superseded, changes)
+
+
+async def _in_turns(work: Generator[None, None, T]) -> T:
+    """Do work between whose pauses others may do theirs."""
+    while True:
+        await asyncio.sleep(0)
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def _grown(entries: Iterable[Entry]) -> Changes:

@@ -14,9 +14,8 @@ from leadvibe.core.scope import Scope, system_scope
 from leadvibe.rulesets.plans import held_plans
 from leadvibe.rulesets.silence import AdvanceLeads
 from leadvibe.scoring.acting import clock, tell_scores
-from leadvibe.scoring.evolving import Evolution, LeadState, evolve, record, written_at
+from leadvibe.scoring.evolving import Evolution, LeadState, evolve, recall, record, written_at
 from leadvibe.scoring.identify import LockedLead
-from leadvibe.scoring.load import load
 from leadvibe.scoring.save import Writes, save
 
 SLICE: Final = 200
@@ -80,12 +79,12 @@ async def _advance(session: AsyncSession, rows: Sequence[asyncpg.Record]) -> Non
     plans = await held_plans(session, {row[0] for row in rows})
     states = [LeadState.of(LockedLead(*row[:4]), plans[row[0]]) for row in rows]
     connection, now = await raw(session), await clock(session)
-    histories = await load(connection, [state.key for state in states if not state.takes([])])
+    histories = await recall(connection, [state for state in states if not state.takes([])])
     writes = Writes()
     evolved: dict[str, list[tuple[LeadState, Evolution]]] = {}
     for state, row in zip(states, rows, strict=True):
         history = histories.get(state.key)
-        evolution = evolve(state, [], history, now)
+        evolution = await evolve(state, [], history, now)
         if history is not None or evolution.written or due_at(evolution.outcome.next_decay_at) != row[4]:
             record(state, evolution, history, written_at(state.lead, now), writes)
             evolved.setdefault(row[0], []).append((state, evolution))
