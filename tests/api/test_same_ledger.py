@@ -2,6 +2,7 @@
 
 import pytest
 
+from leadvibe.scoring import batch
 from support import loans
 from support.arrivals import Keyed, configure, every_tenth_twice, keyed, ledger_of, mixed
 from support.callers import Caller
@@ -35,3 +36,14 @@ async def test_order_repetition_and_the_number_of_workers_change_nothing(
     boosted = "SELECT count(*) FROM score_entries WHERE multiplier > 1000 AND unit_id = $1"
     assert await database.fetchval(boosted, client.unit_id) > 0
     assert await database.fetchval("SELECT count(*) FROM events WHERE unit_id = $1", stranger.unit_id) == len(rows)
+
+
+async def test_it_is_so_where_long_histories_are_kept_apart(
+    client: Caller, neighbour: Caller, database: TestDatabase, rows: list[Keyed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "LONG", 10)
+    for caller in (client, neighbour):
+        await configure(Make(caller))
+    some = rows[: len(rows) // 2]
+    in_order = await ledger_of(client, database, some, imports=1, workers=1)
+    assert await ledger_of(neighbour, database, mixed(some, seed=3), imports=2, workers=2) == in_order

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, cast
 
@@ -23,6 +23,9 @@ from leadvibe.scoring.save import Writes, register_types, save
 LATE_AT_ONCE: Final = 100
 """How many leads' histories are in memory together."""
 
+LONG: Final = 1_000
+"""Facts of a history whose replay is felt by who waits for it."""
+
 Claim = Callable[[asyncpg.Connection], Awaitable[list[Waiting]]]
 
 
@@ -31,11 +34,14 @@ class Batch:
     """What was claimed, kept by the caller: when the transaction fails, it knows which events to look at."""
 
     claimed: Sequence[Waiting] = ()
+    long: set[int] = field(default_factory=set[int])
+    """The routes of leads whose replays took long."""
 
 
 async def work(claim: Claim, batch: Batch, redirects: Mapping[LeadKey, str]) -> None:
     """Process what `claim` takes: all of its effects, and its removal from the inbox, are one commit."""
     batch.claimed = ()
+    batch.long.clear()
     async with transaction(None) as session:
         connection = await raw(session)
         batch.claimed = await claim(connection)
@@ -47,7 +53,7 @@ async def work(claim: Claim, batch: Batch, redirects: Mapping[LeadKey, str]) -> 
         await register_types(connection, {(t.state.lead.unit_id, a.fact.type) for t in tasks for a in t.arrived})
         frames: dict[str, list[Frame]] = {}
         for part in _parts(tasks):
-            await _fold(connection, part, now, frames)
+            batch.long |= await _fold(connection, part, now, frames)
         await remove(connection, batch.claimed)
         # The last statements: who appends frames holds up everybody else in that OU until the commit.
         for unit_id in sorted(frames):
@@ -92,13 +98,16 @@ def _parts(tasks: Sequence[_Task]) -> Iterator[_Part]:
         yield _Part(late[start : start + LATE_AT_ONCE], replayed=True)
 
 
-async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> None:
+async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> set[int]:
+    """Add the frames of what happens; the routes whose leads' histories were long."""
     histories = await recall(connection, [task.state for task in part.tasks] if part.replayed else [])
     writes = Writes()
     for task in part.tasks:
         told = await _settle(task, histories.get(task.state.key), now, writes)
         frames.setdefault(task.state.lead.unit_id, []).extend(told)
     await save(connection, writes)
+    long = (task for task in part.tasks if len(histories.get(task.state.key, History()).facts) >= LONG)
+    return {arrival.owned.waiting.route for task in long for arrival in task.arrived}
 
 
 async def _settle(task: _Task, history: History | None, now: datetime, writes: Writes) -> list[Frame]:

@@ -18,7 +18,7 @@ from leadvibe.scoring.save import Writes, entry_row
 
 T = TypeVar("T")
 
-FACTS_AT_ONCE: Final = 500
+FACTS_AT_ONCE: Final = 200
 """Replayed in one go; in between, other work of the process has its turn."""
 
 MICROSECOND = timedelta(microseconds=1)

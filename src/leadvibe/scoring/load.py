@@ -1,6 +1,6 @@
 """Reads back what a replay needs: all of a lead's facts, and the ledger as it stands."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -50,6 +50,8 @@ FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
 WHERE e.superseded_at IS NULL
 """
 
+ROWS_AT_ONCE: Final = 500
+
 _metadata = msgspec.json.Decoder(dict[str, Any])
 _awards = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[tuple[str, int], ...]).decode)
 """The same few come again and again."""
@@ -96,15 +98,25 @@ async def load(
         return histories
     wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
     origins = await load_origins(connection, leads)
-    for row in await connection.fetch(READ_EVENTS, *wanted, list(asked)):
+    async for row in _rows(connection, READ_EVENTS, *wanted, list(asked)):
         history = histories[row[0], row[1]]
         history.facts.append(taken_in(_event(row), origins.get(_origin(row))))
         history.marks[row[3]] = (row[11], row[12])
     for lead, acts in (await load_acts(connection, leads, origins)).items():
         histories[lead].facts += acts
-    for row in await connection.fetch(READ_ENTRIES, *wanted):
+    async for row in _rows(connection, READ_ENTRIES, *wanted):
         histories[row[0], row[1]].entries.append(_entry(row))
     return histories
+
+
+async def _rows(connection: asyncpg.Connection, query: str, *arguments: object) -> AsyncGenerator[asyncpg.Record]:
+    """Page by page, so that a long history leaves other work of the process its turn."""
+    cursor = await connection.cursor(query, *arguments)
+    while rows := await cursor.fetch(ROWS_AT_ONCE):
+        for row in rows:
+            yield row
+        if len(rows) < ROWS_AT_ONCE:
+            return
 
 
 async def load_acts(
