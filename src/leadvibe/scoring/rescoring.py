@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.db import raw, transaction
 from leadvibe.core.job_models import Job
 from leadvibe.core.job_progress import Progress, start_job, watched_job
+from leadvibe.core.pieces import persistently
 from leadvibe.core.scope import Scope
 from leadvibe.leads.models import Lead
 from leadvibe.rulesets.plans import held_plans
@@ -87,9 +89,11 @@ async def rescore_leads(message: RescoreLeads, progress: Progress) -> dict[str, 
 
 
 async def _run(message: RescoreLeads, progress: Progress, lane: int, cursor: Cursor, total: int) -> Cursor:
-    while (following := await _rescore_some(message, progress, lane, cursor, total)) is not None:
+    while True:
+        following = await persistently(partial(_rescore_some, message, progress, lane, cursor, total))
+        if following is None:
+            return cursor
         cursor = following
-    return cursor
 
 
 async def _rescore_some(

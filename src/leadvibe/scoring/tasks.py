@@ -1,6 +1,7 @@
 """Lets fall due what silence and the configuration do to scores: decay steps, and the lifting of negatives."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.db import raw, transaction
 from leadvibe.core.instants import due_at
 from leadvibe.core.jobs import job, schedule
+from leadvibe.core.pieces import persistently
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.rulesets.plans import held_plans
 from leadvibe.rulesets.silence import AdvanceLeads
@@ -63,7 +65,7 @@ async def advance_some() -> int:
 async def advance_leads(message: AdvanceLeads) -> None:
     """Let a new configuration reach the silent: what falls due for them, and when, is another matter now."""
     scope, last = system_scope(message.org_id, message.unit_id), ""
-    while (reached := await _advance_after(scope, last)) is not None:
+    while (reached := await persistently(partial(_advance_after, scope, last))) is not None:
         last = reached
 
 
