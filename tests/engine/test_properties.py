@@ -1,7 +1,6 @@
 """What holds for every history and every configuration."""
 
 from collections import defaultdict
-from collections.abc import Generator
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from hypothesis import given
 from engine.histories import FAR, Dice, History, batches, histories, throws
 from engine.oracle import Oracle
 from engine.unit import Lead, told
-from leadvibe.engine import Event, Outcome, Standing, fold, order, settle, settling
+from leadvibe.engine import Event, Standing, fold, order
 
 
 @given(histories())
@@ -22,25 +21,6 @@ def test_the_engine_follows_the_definitions(history: History) -> None:
     assert lead.totals == {ruleset_id: total for ruleset_id, total in oracle.totals.items() if total}
     assert lead.sessions == oracle.sessions
     assert {mark.event_id: mark.suppression_reason for mark in lead.marks.values()} == oracle.reasons
-
-
-@given(histories(), throws(least=1, most=1))
-def test_pauses_change_nothing(history: History, size: list[Dice]) -> None:
-    facts, at_once = sorted(history.facts, key=order), size[0].pick((1, 2, 7, 100))
-    work = settling(history.plans, Standing(), facts, FAR, at_once=at_once)
-    pauses, outcome = _done(work)
-    assert pauses == len(facts) // at_once
-    assert outcome == settle(history.plans, Standing(), facts, FAR)
-
-
-def _done(work: Generator[None, None, Outcome]) -> tuple[int, Outcome]:
-    pauses = 0
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return pauses, end.value
-        pauses += 1
 
 
 @given(histories())

@@ -3,7 +3,7 @@
 from leadvibe.engine.conditions import OPERATORS, Comparison, Condition, Every, Some, canonical_operator
 from leadvibe.engine.entries import Entry, Kind, Mark, Outcome, Subject
 from leadvibe.engine.facts import Adjustment, Event, Fact, Order, Reset, order, restamped
-from leadvibe.engine.fold import advance, fold, settle, settling
+from leadvibe.engine.fold import advance, fold, settle
 from leadvibe.engine.instants import instant, moment
 from leadvibe.engine.merge import countable, united, watermark
 from leadvibe.engine.plan import ScoringPlan
@@ -51,7 +51,6 @@ __all__ = [
     "reconcile",
     "restamped",
     "settle",
-    "settling",
     "united",
     "watermark",
 ]

@@ -1,6 +1,6 @@
 """The fold: facts in order over a standing give a ledger and a new standing."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 
 from leadvibe.engine.entries import Outcome
 from leadvibe.engine.facts import LIFT, Fact
@@ -25,18 +25,6 @@ def settle(plans: Plans, standing: Standing, facts: Iterable[Fact], until: int) 
     walk = Walk(plans, standing)
     for fact in facts:
         walk.take(fact)
-    return walk.outcome(walk.reach(until, LIFT + 1))
-
-
-def settling(
-    plans: Plans, standing: Standing, facts: Iterable[Fact], until: int, *, at_once: int
-) -> Generator[None, None, Outcome]:
-    """The same for who has something else to do meanwhile: it pauses after every so many facts."""
-    walk = Walk(plans, standing)
-    for number, fact in enumerate(facts, start=1):
-        walk.take(fact)
-        if number % at_once == 0:
-            yield
     return walk.outcome(walk.reach(until, LIFT + 1))
 
 

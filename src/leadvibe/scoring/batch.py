@@ -24,7 +24,7 @@ LATE_AT_ONCE: Final = 100
 """How many leads' histories are in memory together."""
 
 LONG: Final = 1_000
-"""Facts of a history whose replay is felt by who waits for it."""
+"""Facts of a history whose replay whoever shares its transaction would feel."""
 
 Claim = Callable[[asyncpg.Connection], Awaitable[list[Waiting]]]
 

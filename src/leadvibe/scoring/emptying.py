@@ -1,5 +1,6 @@
 """Empties the inbox batch by batch, whatever fails on the way."""
 
+import asyncio
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
@@ -66,7 +67,10 @@ async def take_batch(limit: int | None = None) -> int:
     """
     limit = limit or settings().worker_batch_events
     with _apart.turn() as routes:
+        began = monotonic()
         if routes and (taken := await _take(partial(claim_apart, limit=limit, routes=routes))):
+            # As long again for everybody else; what is late meanwhile is one replay.
+            await asyncio.sleep(monotonic() - began)
             return taken
     return await _take(partial(claim, limit=limit, but=_apart.routes))
 
