@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-full fuzz check lint types imports schema contract fresh-lock migration openapi lock bench broken
+.PHONY: help run demo install test test-full coverage fuzz check lint types imports schema contract fresh-lock migration openapi lock bench broken
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test: $(VENV)/.dev  ## The whole suite; ARGS="-k name" for a part
 
 test-full: $(VENV)/.dev  ## What takes too long for every day: all the real input, with every process killed on the way
 	@$(BIN)/python -m pytest -n 0 -m full $(ARGS); status=$$?; tools/give-back; exit $$status
+
+coverage: $(VENV)/.dev  ## Does every branch of the engine have a test in tests/engine?
+	@HYPOTHESIS_PROFILE=same $(BIN)/python -m pytest -n 0 -q tests/engine --cov=leadvibe.engine --cov-fail-under=100 \
+	  --cov-report=term-missing:skip-covered $(ARGS); status=$$?; tools/give-back; exit $$status
 
 fuzz: $(VENV)/.dev  ## The engine's properties with many more examples
 	@HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest tests/engine $(ARGS); status=$$?; tools/give-back; exit $$status

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("ingest", "worker", "rescore", "simulate")
+ALL = ("ingest", "worker", "rescore", "simulate", "hard_lead")
 
 for name in sys.argv[1:] or ALL:
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

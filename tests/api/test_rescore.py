@@ -1,8 +1,14 @@
 """A rescore: every event judged anew by today's configuration."""
 
 from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
 
+import pytest
+
+from leadvibe.core import pieces
 from leadvibe.core.jobs import drain_jobs
+from leadvibe.scoring import rescoring
 from support.callers import Caller
 from support.make import Make
 
@@ -72,6 +78,48 @@ async def test_only_the_leads_that_are_named_are_rescored(client: Caller, make: 
 
     assert job["result"] == {"leads": 1, "moved": 1}
     assert (await score(client), await score(client, "lead-2")) == (0, 5)
+
+
+async def test_failures_that_pass_do_not_add_up(
+    client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = await make.rule("page_view", 5)
+    await make.events(*({"lead_id": f"lead-{number:02}"} for number in range(30)))
+    await drain()
+    await client.put(f"/rules/{rule['id']}", json={"weight": 7})
+    rescore_some, calls = rescoring._rescore_some, count()
+
+    async def every_second_time(*given: Any) -> Any:
+        if next(calls) % 2 == 0:
+            raise ConnectionError("the server restarts")
+        return await rescore_some(*given)
+
+    monkeypatch.setattr(rescoring, "_rescore_some", every_second_time)
+    monkeypatch.setattr(rescoring, "LEADS_AT_ONCE", 1)
+    monkeypatch.setattr(pieces, "SHORTEST_PAUSE", 0.0)
+
+    job = await rescore(client)
+
+    assert (job["status"], job["result"]) == ("completed", {"leads": 30, "moved": 30})
+    assert next(calls) > 2 * 30
+
+
+async def test_leads_that_are_made_meanwhile_never_take_the_progress_beyond_the_total(
+    client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make.event()
+    await drain()
+    count_leads = rescoring._count
+
+    async def count_and_make_more(*given: Any) -> int:
+        total = await count_leads(*given)
+        await make.event(lead_id="lead-2")
+        await drain()
+        return total
+
+    monkeypatch.setattr(rescoring, "_count", count_and_make_more)
+
+    assert (await rescore(client))["progress"] == {"done": 2, "total": 2}
 
 
 async def test_only_an_admin_may_rescore(viewer: Caller, operator: Caller, basic: Caller) -> None:

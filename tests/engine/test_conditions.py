@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from leadvibe.engine import OPERATORS, Comparison, Every, Some, canonical_operator
+from leadvibe.engine.conditions import numeric
 
 LEAD = {
     "title": " VP of Sales ",
@@ -116,6 +117,14 @@ def test_it_does_not_hold(field: str, operator: str, value: object) -> None:
 def test_a_number_may_be_of_any_length() -> None:
     assert Comparison.of({"field": "n", "operator": "gt", "value": 10**15}).holds({"n": 10**5000})
     assert Comparison.of({"field": "n", "operator": "ends_with", "value": "01"}).holds({"n": 10**5000 + 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "reads_as_one"),
+    [(5, True), (-0.5, True), ("$ 1,200.50", True), ("12 apples", False), (True, False), (None, False), ([5], False)],
+)
+def test_a_number_is_one_that_reads_as_one(value: object, reads_as_one: bool) -> None:
+    assert numeric(value) is reads_as_one
 
 
 def test_every_part_must_hold() -> None:

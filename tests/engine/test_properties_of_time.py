@@ -7,7 +7,7 @@ from hypothesis import given
 from engine.given import NOON
 from engine.histories import FAR, Dice, History, batches, histories, instant_of, instants, throws
 from engine.unit import Lead, told
-from leadvibe.engine import Standing, advance, fold, order
+from leadvibe.engine import Standing, advance, fold, order, settle
 
 
 @given(histories(), throws(most=6), throws(most=7))
@@ -33,6 +33,17 @@ def test_advancing_twice_is_advancing_once(history: History, early: int, late: i
     assert [*first.entries, *second.entries] == at_once.entries
     assert second.standing == at_once.standing
     assert second.next_decay_at == at_once.next_decay_at
+
+
+@given(histories(), instants)
+def test_settling_is_folding_and_then_advancing(history: History, until: int) -> None:
+    facts = sorted(history.facts, key=order)
+    folded = fold(history.plans, Standing(), facts)
+    advanced = advance(history.plans, folded.standing, NOON + until)
+    settled = settle(history.plans, Standing(), facts, NOON + until)
+    assert settled.entries == [*folded.entries, *advanced.entries]
+    assert (settled.marks, settled.sessions) == (folded.marks, folded.sessions)
+    assert (settled.standing, settled.next_decay_at) == (advanced.standing, advanced.next_decay_at)
 
 
 @given(histories())

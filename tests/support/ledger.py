@@ -43,7 +43,7 @@ async def fingerprint(database: Looks, unit_id: str) -> str:
         """
         SELECT md5(string_agg(concat_ws('|', lead_id, name, occurred_at, kind, event_type, digest, awards_by_type, base,
                                         multiplier, points, applied), E'\\n'
-                              ORDER BY lead_id, name, occurred_at, event_type, digest, applied))
+                              ORDER BY lead_id, name, occurred_at, event_type, digest, applied, points, multiplier))
         FROM (
             SELECT e.lead_id, r.name, e.occurred_at, e.kind, v.event_type, encode(v.digest, 'hex') AS digest,
                    (SELECT string_agg(a ->> 1, ',') FROM jsonb_array_elements(e.awards) AS a) AS awards_by_type,

@@ -46,7 +46,7 @@ class Progress:
         """The message as JSON."""
 
     async def hold(self, session: AsyncSession) -> Job:
-        """The row, locked: where a job came to run twice at once, each slice is still done by one of the two."""
+        """The row, locked: nobody else reports until the transaction ends, not even another run of the same job."""
         query = select(Job).where(Job.unit_id == self.scope.unit_id, Job.job_id == self.job_id)
         return (await session.scalars(query.with_for_update(key_share=True))).one()
 

@@ -16,52 +16,56 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _DECORATION = str.maketrans("", "", ",$€£¥ ")
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """A plain value as text and, where it reads as one, as a number."""
-
-    text: str
-    exact: Decimal | None = None
-    """The value itself, if it is a number and not a text that reads like one."""
-
-    @classmethod
-    def of(cls, value: object) -> "Operand | None":
-        match value:
-            case str():
-                return cls(value.strip().lower())
-            case bool():
-                return cls("true" if value else "false")
-            case int():
-                exact = Decimal(value)
-            case float() if math.isfinite(value):
-                exact = Decimal(repr(value))
-            case _:
-                return None
-        return cls(_plain(exact), exact)
-
-    @property
-    def number(self) -> Decimal | None:
-        if self.exact is not None:
-            return self.exact
-        digits = self.text.translate(_DECORATION)
-        return Decimal(digits) if _NUMBER.fullmatch(digits) else None
+Operand = str | Decimal
+"""A plain value: a text, stripped and in lower case, or a number as exactly as it was written."""
 
 
-def _plain(number: Decimal) -> str:
+def _operand(value: object) -> Operand | None:
+    match value:
+        case str():
+            return value.strip().lower()
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return Decimal(value)
+        case float() if math.isfinite(value):
+            return Decimal(repr(value))
+        case _:
+            return None
+
+
+def _text(operand: Operand) -> str:
+    if isinstance(operand, str):
+        return operand
     # A JSON store gives back 100 for what came in as 1e2, so both must read the same.
-    text = f"{number:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) if number else "0"
+    text = f"{operand:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if operand else "0"
+
+
+def _number(operand: Operand) -> Decimal | None:
+    """The number, or what a text reads as."""
+    if isinstance(operand, Decimal):
+        return operand
+    digits = operand.translate(_DECORATION)
+    return Decimal(digits) if _NUMBER.fullmatch(digits) else None
+
+
+def numeric(value: object) -> bool:
+    """Whether a value is a number, or a text that reads as one."""
+    operand = _operand(value)
+    return operand is not None and _number(operand) is not None
 
 
 def _same(actual: Operand, expected: Operand) -> bool:
-    if actual.exact is None and expected.exact is None:
-        return actual.text == expected.text
-    return actual.number is not None and actual.number == expected.number
+    if isinstance(actual, str) and isinstance(expected, str):
+        return actual == expected
+    number = _number(actual)
+    return number is not None and number == _number(expected)
 
 
 def _numbers(compare: Callable[[Decimal, Decimal], bool]) -> "Test":
     def test(actual: Operand, expected: Operand) -> bool:
-        left, right = actual.number, expected.number
+        left, right = _number(actual), _number(expected)
         return left is not None and right is not None and compare(left, right)
 
     return test
@@ -72,9 +76,9 @@ Test = Callable[[Operand, Operand], bool]
 _TESTS: Mapping[str, Test] = {
     "equals": _same,
     "in": _same,
-    "contains": lambda actual, expected: expected.text in actual.text,
-    "starts_with": lambda actual, expected: actual.text.startswith(expected.text),
-    "ends_with": lambda actual, expected: actual.text.endswith(expected.text),
+    "contains": lambda actual, expected: _text(expected) in _text(actual),
+    "starts_with": lambda actual, expected: _text(actual).startswith(_text(expected)),
+    "ends_with": lambda actual, expected: _text(actual).endswith(_text(expected)),
     "gt": _numbers(operator.gt),
     "gte": _numbers(operator.ge),
     "lt": _numbers(operator.lt),
@@ -179,7 +183,7 @@ def look_up(properties: Properties, field: str) -> object:
 
 def _operands(value: object) -> tuple[Operand, ...]:
     values = cast(Sequence[object], value) if isinstance(value, list | tuple) else (value,)
-    return tuple(operand for operand in map(Operand.of, values) if operand is not None)
+    return tuple(operand for operand in map(_operand, values) if operand is not None)
 
 
 def _empty(value: object) -> bool:

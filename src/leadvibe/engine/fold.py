@@ -1,7 +1,6 @@
 """The fold: facts in order over a standing give a ledger and a new standing."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from leadvibe.engine.entries import Outcome
 from leadvibe.engine.facts import LIFT, Fact
@@ -18,20 +17,17 @@ def fold(plans: Plans, standing: Standing, facts: Iterable[Fact]) -> Outcome:
     walk = Walk(plans, standing)
     for fact in facts:
         walk.take(fact)
-    return walk.outcome()
+    return walk.outcome(walk.following())
 
 
 def settle(plans: Plans, standing: Standing, facts: Iterable[Fact], until: int) -> Outcome:
     """Let facts happen, and then what falls due until an instant: a score that is read then is the score as it is."""
-    outcome = fold(plans, standing, facts)
-    if outcome.next_decay_at is None or outcome.next_decay_at > until:
-        return outcome
-    later = advance(plans, outcome.standing, until)
-    return replace(later, entries=[*outcome.entries, *later.entries], marks=outcome.marks, sessions=outcome.sessions)
+    walk = Walk(plans, standing)
+    for fact in facts:
+        walk.take(fact)
+    return walk.outcome(walk.reach(until, LIFT + 1))
 
 
 def advance(plans: Plans, standing: Standing, until: int) -> Outcome:
     """Let everything happen that falls due up to and at an instant if no fact comes before it."""
-    walk = Walk(plans, standing)
-    walk.reach(until, LIFT + 1)
-    return walk.outcome()
+    return settle(plans, standing, (), until)

@@ -1,13 +1,15 @@
 """The configuration's versions: which plan judges an event, and what was in force when."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
 from leadvibe.engine.decay import in_force
 from leadvibe.engine.facts import Event
 from leadvibe.engine.memory import Memory
 from leadvibe.engine.plan import ScoringPlan
-from leadvibe.engine.rules import active_rulesets
+from leadvibe.engine.rules import active_rulesets, asked_types
 from leadvibe.engine.snapshots import DecayConfig, Snapshot
 from leadvibe.engine.timeline import Stage, Timeline
 
@@ -15,21 +17,20 @@ Version = tuple[int, int, Snapshot]
 """Number, instant of creation, snapshot."""
 
 
-class _Compiled(dict[int, ScoringPlan]):
-    """Plans by version, each compiled when it is first asked for."""
+MOST_COMPILED: Final = 100
+"""Plans kept compiled: any version may be asked for, but mostly the newest is."""
 
-    def __init__(self, snapshots: Mapping[int, Snapshot]) -> None:
-        super().__init__()
-        self.snapshots = snapshots
+Snapshots = Mapping[int, Snapshot]
+Compiled = Callable[[int], ScoringPlan]
 
-    def __missing__(self, version: int) -> ScoringPlan:
-        plan = self[version] = ScoringPlan.of(version, self.snapshots[version])
-        return plan
 
-    def extended(self, snapshots: Mapping[int, Snapshot]) -> "_Compiled":
-        longer = _Compiled({**self.snapshots, **snapshots})
-        longer.update(self)
-        return longer
+def _compiled(snapshots: Snapshots) -> Compiled:
+    """Plans by version, each compiled when it is asked for and kept for a while."""
+
+    def compiled(version: int) -> ScoringPlan:
+        return ScoringPlan.of(version, snapshots[version])
+
+    return lru_cache(MOST_COMPILED)(compiled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Plans:
     newest: int
     memory: Memory
     timeline: Timeline
-    compiled: _Compiled
+    snapshots: Snapshots
+    compiled: Compiled
+    asked: frozenset[str]
+    """The event types whose metadata matters to any of the plans; that of other events needn't be known."""
     draft: Draft | None = None
 
     @classmethod
@@ -51,17 +55,20 @@ class Plans:
         """The plans of a unit whose first version is its beginning."""
         (number, created_at, snapshot), *more = versions
         timeline = Timeline.of([_stage(number, created_at, snapshot, None)])
-        first = cls(number, Memory().extended(number, snapshot), timeline, _Compiled({number: snapshot}))
+        memory, snapshots = Memory().extended(number, snapshot), {number: snapshot}
+        first = cls(number, memory, timeline, snapshots, _compiled(snapshots), asked_types(snapshot))
         return first.extended(more) if more else first
 
     def extended(self, more: Iterable[Version]) -> "Plans":
         """With versions that came after."""
-        newest, memory, stages, snapshots = self.newest, self.memory, [*self.timeline.stages], dict[int, Snapshot]()
+        newest, memory, asked = self.newest, self.memory, self.asked
+        stages, snapshots = [*self.timeline.stages], dict(self.snapshots)
         for number, created_at, snapshot in more:
             newest, snapshots[number] = number, snapshot
             memory = memory.extended(number, snapshot)
+            asked |= asked_types(snapshot)
             stages.append(_stage(number, created_at, snapshot, stages[-1]))
-        return Plans(newest, memory, Timeline.of(stages), self.compiled.extended(snapshots))
+        return Plans(newest, memory, Timeline.of(stages), snapshots, _compiled(snapshots), asked)
 
     def drafted(self, snapshot: Snapshot, since: int) -> "Plans":
         """With a draft that judges every event since an instant; its decay rules, if it names any, exist from then."""
@@ -69,6 +76,7 @@ class Plans:
             self,
             memory=self.memory.extended(self.newest, snapshot),
             timeline=_redecayed(self.timeline, snapshot["decays"], since) if "decays" in snapshot else self.timeline,
+            asked=self.asked | asked_types(snapshot),
             draft=Draft(ScoringPlan.of(None, snapshot), since),
         )
 
@@ -76,7 +84,7 @@ class Plans:
         """The plan by which an event is judged."""
         if self.draft is not None and event.at >= self.draft.since:
             return self.draft.plan
-        return self.compiled[event.version]
+        return self.compiled(event.version)
 
 
 def _redecayed(timeline: Timeline, configs: Iterable[DecayConfig], since: int) -> Timeline:

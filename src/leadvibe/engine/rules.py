@@ -82,36 +82,58 @@ class Award(NamedTuple):
 
     @classmethod
     def of(cls, ruleset_id: str, rules: Iterable[Rule]) -> "Award":
-        paid = tuple((rule.rule_id, rule.weight) for rule in rules)
-        return cls(ruleset_id, paid, sum(weight for _, weight in paid))
+        paid = tuple([(rule.rule_id, rule.weight) for rule in rules])
+        return cls(ruleset_id, paid, sum([weight for _, weight in paid]))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One ruleset's rules for one event type."""
+
+    ruleset_id: str
+    rules: tuple[Rule, ...]
+    constant: Award | None
+    """What they give for every event, if none has a window, a condition or a limit."""
+
+    @classmethod
+    def of(cls, ruleset_id: str, rules: tuple[Rule, ...]) -> "Group":
+        constant = all(rule.unconditional for rule in rules)
+        return cls(ruleset_id, rules, Award.of(ruleset_id, rules) if constant else None)
+
+    def award(self, event: Event, uses: Mapping[str, int]) -> Award:
+        if self.constant is not None:
+            return self.constant
+        return Award.of(self.ruleset_id, [rule for rule in self.rules if rule.pays(event, uses)])
 
 
 @dataclass(frozen=True, slots=True)
 class TypeRules:
     """The rules for one event type, by ruleset."""
 
-    groups: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
+    groups: tuple[Group, ...] = ()
     constant: tuple[Award, ...] | None = ()
-    """What they give for every event, if none has a window, a condition or a limit."""
+    """What they give for every event, if that is always the same."""
 
     @classmethod
-    def of(cls, groups: Mapping[str, tuple[Rule, ...]]) -> "TypeRules":
-        constant = all(rule.unconditional for rules in groups.values() for rule in rules)
-        awards = tuple(Award.of(ruleset_id, rules) for ruleset_id, rules in groups.items())
-        return cls(tuple(groups.items()), awards if constant else None)
+    def of(cls, groups: Iterable[Group]) -> "TypeRules":
+        groups = tuple(groups)
+        awards = tuple(group.constant for group in groups if group.constant is not None)
+        return cls(groups, awards if len(awards) == len(groups) else None)
 
     def awards(self, event: Event, uses: Mapping[str, int]) -> Sequence[Award]:
         """One for every ruleset in which a rule pays."""
         if self.constant is not None:
             return self.constant
-        awards = (
-            Award.of(ruleset_id, (rule for rule in rules if rule.pays(event, uses)))
-            for ruleset_id, rules in self.groups
-        )
+        awards = [group.award(event, uses) for group in self.groups]
         return [award for award in awards if award.paid]
 
 
 NO_RULES = TypeRules()
+
+
+def asked_types(snapshot: Snapshot) -> frozenset[str]:
+    """The event types of which some rule asks what is in the metadata."""
+    return frozenset(rule["event_type"] for rule in snapshot.get("rules", ()) if rule.get("attribute_filters"))
 
 
 def rules_by_type(snapshot: Snapshot) -> dict[str, TypeRules]:
@@ -125,10 +147,8 @@ def rules_by_type(snapshot: Snapshot) -> dict[str, TypeRules]:
     live.sort(key=lambda config: (config["event_type"], config["ruleset_id"], config["rule_id"]))
     return {
         event_type: TypeRules.of(
-            {
-                ruleset_id: tuple(Rule.of(config, rulesets[ruleset_id]) for config in members)
-                for ruleset_id, members in groupby(configs, key=lambda config: config["ruleset_id"])
-            }
+            Group.of(ruleset_id, tuple(Rule.of(config, rulesets[ruleset_id]) for config in members))
+            for ruleset_id, members in groupby(configs, key=lambda config: config["ruleset_id"])
         )
         for event_type, configs in groupby(live, key=lambda config: config["event_type"])
     }

@@ -30,20 +30,33 @@ class Session:
         return cls(UUID(bytes=id_bytes), *rest)
 
 
+@dataclass(slots=True)
 class Visit:
     """A session that may still grow."""
 
-    __slots__ = ("count", "end", "last_type", "opening")
+    id: UUID
+    start: int
+    end: int
+    first_type: str
+    last_type: str
+    count: int
+    channel: str
 
-    def __init__(self, opening: Session) -> None:
-        self.opening = opening
-        self.end = opening.end
-        self.last_type = opening.last_type
-        self.count = opening.count
+    @classmethod
+    def resumed(cls, session: Session) -> "Visit":
+        return cls(
+            session.id,
+            session.start,
+            session.end,
+            session.first_type,
+            session.last_type,
+            session.count,
+            session.channel,
+        )
 
     @classmethod
     def opened(cls, event: Event) -> "Visit":
-        return cls(Session(event.id, event.at, event.at, event.type, event.type, 1, event.channel))
+        return cls(event.id, event.at, event.at, event.type, event.type, 1, event.channel)
 
     def join(self, event: Event) -> None:
         self.end = event.at
@@ -51,5 +64,4 @@ class Visit:
         self.count += 1
 
     def session(self) -> Session:
-        first = self.opening
-        return Session(first.id, first.start, self.end, first.first_type, self.last_type, self.count, first.channel)
+        return Session(self.id, self.start, self.end, self.first_type, self.last_type, self.count, self.channel)

@@ -32,7 +32,7 @@ class Walk:
         self.surge_count = standing.surge_count
         self.surge_at = standing.surge_at
         self.activity = BEGINNING if standing.activity is None else standing.activity
-        self.visit = Visit(standing.session) if standing.session else None
+        self.visit = Visit.resumed(standing.session) if standing.session else None
         self.visits: list[Visit] = []
         self.recents: dict[str, Recent] = {}
         self.entries: list[Entry] = []
@@ -54,15 +54,19 @@ class Walk:
                 self._reset(fact)
         self.last = fact
 
-    def reach(self, at: int, rank: int) -> None:
-        """Let everything happen that silence or the configuration brings before this instant and rank."""
-        timeline = self.plans.timeline
-        while step := timeline.following(self._position, self.activity, self.totals):
-            if (step.at, step.rank) >= (at, rank):
-                break
-            self._step(step)
-        self.era = timeline.at(at)
+    def following(self) -> Step | None:
+        """What silence or the configuration brings next, if nothing else happens before."""
+        return self.plans.timeline.following(self._position, self.activity, self.totals)
+
+    def reach(self, at: int, rank: int) -> Step | None:
+        """Let everything happen that silence or the configuration brings before this instant and rank; what is next."""
+        following = self.following()
+        while following is not None and (following.at, following.rank) < (at, rank):
+            self._step(following)
+            following = self.following()
+        self.era = self.plans.timeline.at(at)
         self._rest(at)
+        return following
 
     def _catch_up(self, at: int) -> None:
         # Activity since the last look may have moved what was due.
@@ -84,8 +88,7 @@ class Walk:
         at, rank, *rest = last
         return at, rank, str(rest[0]) if rank == DECAY else ""
 
-    def outcome(self) -> Outcome:
-        following = self.plans.timeline.following(self._position, self.activity, self.totals)
+    def outcome(self, following: Step | None) -> Outcome:
         sessions = [visit.session() for visit in self.visits]
         standing = self._standing(sessions[-1] if sessions else self.standing.session)
         return Outcome(standing, self.entries, self.marks, sessions, following.at if following else None)
@@ -124,7 +127,7 @@ class Walk:
             if not self.visits:
                 self.visits.append(visit)
             visit.join(event)
-        return visit.opening.id
+        return visit.id
 
     def _score(self, event: Event, plan: ScoringPlan, awards: Sequence[Award]) -> None:
         surging = event.channel != SYSTEM and any(award.base > 0 for award in awards)

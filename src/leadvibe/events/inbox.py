@@ -13,7 +13,7 @@ STRENGTH: Final[tuple[AliasKind, ...]] = ("external_id", "email", "phone", "soci
 INBOX_CHANNEL: Final = "leadvibe_inbox"
 """Where workers that have nothing to do listen: notified with the first flush after a quiet moment."""
 
-ROUTES: Final = 64
+ROUTES: Final = 256
 """Enough to share the inbox among many workers, few enough to look at every one in a claim."""
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from leadvibe.core.schemas import Line, Write, check_plain
 from leadvibe.engine import OPERATORS, canonical_operator
-from leadvibe.engine.conditions import Operand
+from leadvibe.engine.conditions import numeric
 
 LONGEST_VALUE = 1000
 MOST_VALUES = 100
@@ -64,16 +64,9 @@ class AttributeFilter(Write):
             return None
         if value is None:
             raise ValueError(f"is needed for {operator}")
-        if operator in _NUMERIC and any(
-            _number(each) is None for each in (value if isinstance(value, list) else [value])
-        ):
+        if operator in _NUMERIC and any(not numeric(each) for each in (value if isinstance(value, list) else [value])):
             raise ValueError(f"must be a number for {operator}")
         return value
-
-
-def _number(value: object) -> object:
-    operand = Operand.of(value)
-    return operand and operand.number
 
 
 AttributeFilters = Annotated[

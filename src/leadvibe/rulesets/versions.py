@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -94,12 +95,25 @@ async def found_configuration(session: AsyncSession, scope: Scope) -> None:
 
 async def versions_after(session: AsyncSession, unit_id: str, version: int) -> list[Version]:
     """The versions made since, oldest first."""
-    rows = await session.execute(
+    rows = await session.stream(
         select(ConfigVersion.version, ConfigVersion.created_at, ConfigVersion.snapshot)
         .where(ConfigVersion.unit_id == unit_id, ConfigVersion.version > version)
         .order_by(ConfigVersion.version)
     )
-    return [(row.version, micros(row.created_at), row.snapshot) for row in rows]
+    parts: dict[str, Any] = {}
+    return [(row.version, micros(row.created_at), _sharing(row.snapshot, parts)) async for row in rows]
+
+
+def _sharing(snapshot: dict[str, Any], parts: dict[str, Any]) -> Any:
+    """The same snapshot, made of parts that are there already: an edit changes one rule of many, and all are kept."""
+
+    def shared(part: Any) -> Any:
+        return parts.setdefault(repr(part), part)
+
+    return {
+        name: [shared(part) for part in value] if isinstance(value, list) else shared(value)
+        for name, value in snapshot.items()
+    }
 
 
 async def _current(session: AsyncSession, scope: Scope) -> int:

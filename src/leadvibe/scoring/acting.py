@@ -12,9 +12,8 @@ from leadvibe.core.stream import append
 from leadvibe.engine import Fact
 from leadvibe.rulesets.plans import held_plans
 from leadvibe.scoring.arrivals import score_frames
-from leadvibe.scoring.evolving import Evolution, LeadState, evolve, record, written_at
+from leadvibe.scoring.evolving import Evolution, LeadState, evolve, recall, record, written_at
 from leadvibe.scoring.identify import LockedLead
-from leadvibe.scoring.load import load
 from leadvibe.scoring.save import Writes, save
 
 LOCK: Final = """
@@ -60,8 +59,8 @@ async def happen(session: AsyncSession, state: LeadState, facts: Sequence[Fact],
     Frames are the caller's: `tell_scores`.
     """
     connection, writes = await raw(session), Writes()
-    history = None if state.takes(facts) else (await load(connection, [state.key]))[state.key]
-    evolution = evolve(state, facts, history, now)
+    history = None if state.takes(facts) else (await recall(connection, [state]))[state.key]
+    evolution = await evolve(state, facts, history, now)
     record(state, evolution, history, written_at(state.lead, now), writes)
     await save(connection, writes)
     return evolution
@@ -72,12 +71,12 @@ async def replay_all(
 ) -> list[tuple[LeadState, Evolution]]:
     """Fold the whole histories of held leads once more, and write what comes out differently."""
     connection = await raw(session)
-    histories = await load(connection, [state.key for state in states])
+    histories = await recall(connection, states)
     writes = Writes()
     evolved: list[tuple[LeadState, Evolution]] = []
     for state in states:
         history = histories[state.key]
-        evolution = evolve(state, [], history, now)
+        evolution = await evolve(state, [], history, now)
         record(state, evolution, history, written_at(state.lead, now), writes)
         evolved.append((state, evolution))
     await save(connection, writes)

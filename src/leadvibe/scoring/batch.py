@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, cast
 
@@ -16,13 +16,16 @@ from leadvibe.counts.keeping import Tally, keep
 from leadvibe.rulesets.plans import UnitPlans, held_plans
 from leadvibe.scoring.arrivals import Arrival, arrival_frame, arrivals, log, score_frames
 from leadvibe.scoring.claim import Waiting, remove
-from leadvibe.scoring.evolving import LeadState, evolve, record, written_at
+from leadvibe.scoring.evolving import LeadState, evolve, recall, record, written_at
 from leadvibe.scoring.identify import Identified, LeadKey, LockedLead, OwnedEvent, identify
-from leadvibe.scoring.load import History, Origins, load, load_origins
+from leadvibe.scoring.load import History, Origins, load_origins
 from leadvibe.scoring.save import Writes, register_types, save
 
 LATE_AT_ONCE: Final = 100
 """How many leads' histories are in memory together."""
+
+LONG: Final = 1_000
+"""Facts of a history whose replay whoever shares its transaction would feel."""
 
 Claim = Callable[[asyncpg.Connection], Awaitable[list[Waiting]]]
 
@@ -32,11 +35,14 @@ class Batch:
     """What was claimed, kept by the caller: when the transaction fails, it knows which events to look at."""
 
     claimed: Sequence[Waiting] = ()
+    long: set[int] = field(default_factory=set[int])
+    """The routes of leads whose replays took long."""
 
 
 async def work(claim: Claim, batch: Batch, redirects: Mapping[LeadKey, str]) -> None:
     """Process what `claim` takes: all of its effects, and its removal from the inbox, are one commit."""
     batch.claimed = ()
+    batch.long.clear()
     async with transaction(None) as session:
         connection = await raw(session)
         batch.claimed = await claim(connection)
@@ -48,7 +54,7 @@ async def work(claim: Claim, batch: Batch, redirects: Mapping[LeadKey, str]) -> 
         await register_types(connection, {(t.state.lead.unit_id, a.fact.type) for t in tasks for a in t.arrived})
         frames: dict[str, list[Frame]] = {}
         for part in _parts(tasks):
-            await _fold(connection, part, now, frames)
+            batch.long |= await _fold(connection, part, now, frames)
         await remove(connection, batch.claimed)
         await keep(connection, _tally(identified, tasks))
         # The last statements: who appends frames holds up everybody else in that OU until the commit.
@@ -102,17 +108,20 @@ def _parts(tasks: Sequence[_Task]) -> Iterator[_Part]:
         yield _Part(late[start : start + LATE_AT_ONCE], replayed=True)
 
 
-async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> None:
-    histories = await load(connection, [task.state.key for task in part.tasks] if part.replayed else [])
+async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> set[int]:
+    """Add the frames of what happens; the routes whose leads' histories were long."""
+    histories = await recall(connection, [task.state for task in part.tasks] if part.replayed else [])
     writes = Writes()
     for task in part.tasks:
-        told = _settle(task, histories.get(task.state.key), now, writes)
+        told = await _settle(task, histories.get(task.state.key), now, writes)
         frames.setdefault(task.state.lead.unit_id, []).extend(told)
     await save(connection, writes)
+    long = (task for task in part.tasks if len(histories.get(task.state.key, History()).facts) >= LONG)
+    return {arrival.owned.waiting.route for task in long for arrival in task.arrived}
 
 
-def _settle(task: _Task, history: History | None, now: datetime, writes: Writes) -> list[Frame]:
-    evolution = evolve(task.state, [arrival.fact for arrival in task.arrived], history, now)
+async def _settle(task: _Task, history: History | None, now: datetime, writes: Writes) -> list[Frame]:
+    evolution = await evolve(task.state, [arrival.fact for arrival in task.arrived], history, now)
     at = written_at(task.state.lead, now)
     record(task.state, evolution, history, at, writes, newest=task.arrived[-1].fact)
     log(task.state, task.arrived, evolution, at, writes)

@@ -22,9 +22,10 @@ WITH waiting AS MATERIALIZED (
     SELECT route::int AS route
     FROM generate_series(0, $1::int - 1) AS route,
     LATERAL (SELECT event_id FROM inbox WHERE inbox.route = route.route::smallint ORDER BY event_id LIMIT 1) AS head
+    WHERE (route = ANY($3::int[])) = $4::bool
     ORDER BY head.event_id
 )
-SELECT route FROM waiting WHERE pg_try_advisory_xact_lock($2::int, route) LIMIT $3
+SELECT route FROM waiting WHERE pg_try_advisory_xact_lock($2::int, route) LIMIT $5
 """
 
 READ_ROUTES = """
@@ -59,9 +60,25 @@ class Waiting(NamedTuple):
         return decode(self.body)
 
 
-async def claim(connection: asyncpg.Connection, limit: int) -> list[Waiting]:
+async def claim(connection: asyncpg.Connection, limit: int, *, but: Sequence[int] = ()) -> list[Waiting]:
     """Some of the longest waiting events, oldest first; their routes are held until the transaction ends."""
-    routes = [row[0] for row in await connection.fetch(TAKE_ROUTES, ROUTES, ROUTE_LOCKS, ROUTES_AT_ONCE)]
+    return await _claim(connection, limit, but, False, ROUTES_AT_ONCE)
+
+
+async def claim_apart(connection: asyncpg.Connection, limit: int, *, routes: Sequence[int]) -> list[Waiting]:
+    """The same of one route alone: that of these on which an event waits longest."""
+    return await _claim(connection, limit, routes, True, 1)
+
+
+async def _claim(
+    connection: asyncpg.Connection,
+    limit: int,
+    named: Sequence[int],
+    these: bool,  # or all others
+    routes_at_once: int,
+) -> list[Waiting]:
+    taken = await connection.fetch(TAKE_ROUTES, ROUTES, ROUTE_LOCKS, named, these, routes_at_once)
+    routes = [row[0] for row in taken]
     if not routes:
         return []
     # A statement of its own: its snapshot is younger than the locks, so what the last holder deleted is gone.

@@ -1,18 +1,23 @@
 """Lets facts happen to one lead: from its standing when they are in order, from its beginning when one is late."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+import asyncpg
 import msgspec
 
 from leadvibe.core.instants import due_at, from_micros, micros
 from leadvibe.engine import Entry, Event, Fact, Line, Outcome, Standing, order, reconcile, settle
 from leadvibe.rulesets.plans import UnitPlans
 from leadvibe.scoring.identify import LeadKey, LockedLead
-from leadvibe.scoring.load import History, StoredEntry
+from leadvibe.scoring.load import History, StoredEntry, load
 from leadvibe.scoring.save import Writes, entry_row
+
+LONG: Final = 500
+"""Facts of a history that is replayed in a thread, so that other work of the process goes on meanwhile."""
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -58,13 +63,28 @@ class Evolution:
         return {ruleset: change for ruleset, change in self.changes.items() if change[0] != change[1]}
 
 
-def evolve(state: LeadState, facts: Sequence[Fact], history: History | None, now: datetime) -> Evolution:
+async def recall(connection: asyncpg.Connection, states: Sequence[LeadState]) -> dict[LeadKey, History]:
+    """All that is stored of these leads, as far as their plans ask for it."""
+    asked = {event_type for state in states for event_type in state.plans.plans.asked}
+    return await load(connection, [state.key for state in states], asked)
+
+
+async def evolve(state: LeadState, facts: Sequence[Fact], history: History | None, now: datetime) -> Evolution:
     """Fold facts, in canonical order, and what falls due until now; with a history, all of it once more."""
-    plans, until = state.plans.plans, micros(now)
+    until = micros(now)
     if history is None:
-        outcome = settle(plans, state.standing, facts, until)
+        outcome = settle(state.plans.plans, state.standing, facts, until)
         return Evolution(outcome, outcome.entries, [], _grown(outcome.entries))
-    outcome = settle(plans, Standing(), sorted([*history.facts, *facts], key=order), until)
+    if len(history.facts) >= LONG:
+        return await asyncio.to_thread(_replay, state, facts, history, until)
+    # Somebody else's turn, between one lead and the next.
+    await asyncio.sleep(0)
+    return _replay(state, facts, history, until)
+
+
+def _replay(state: LeadState, facts: Sequence[Fact], history: History, until: int) -> Evolution:
+    everything = sorted([*history.facts, *facts], key=order)
+    outcome = settle(state.plans.plans, Standing(), everything, until)
     superseded, written = reconcile(history.entries, outcome.entries)
     before, after = _sums(history.entries), _sums(outcome.entries)
     changes = {ruleset: (before.get(ruleset, 0), after.get(ruleset, 0)) for ruleset in {**before, **after}}

@@ -1,7 +1,8 @@
 """Reads back what a replay needs: all of a lead's facts, and the ledger as it stands."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from leadvibe.scoring.identify import LeadKey
 # Every statement takes the leads as two arrays and answers with the lead's key first.
 READ_EVENTS: Final = """
 SELECT f.unit_id, f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
-       f.config_version, f.metadata::text, f.channel, f.suppression_reason, f.session_id
+       f.config_version,
+       CASE WHEN f.event_type = ANY($3::text[]) THEN f.metadata::text END, f.channel, f.suppression_reason, f.session_id
 FROM events f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
   ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
 """
@@ -48,8 +50,14 @@ FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
 WHERE e.superseded_at IS NULL
 """
 
+ROWS_AT_ONCE: Final = 500
+
 _metadata = msgspec.json.Decoder(dict[str, Any])
-_awards = msgspec.json.Decoder(tuple[tuple[str, int], ...])
+_awards = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[tuple[str, int], ...]).decode)
+"""The same few come again and again."""
+
+UNASKED: Final[dict[str, Any]] = {}
+"""The metadata of events of which nobody asks."""
 
 Marking = tuple[str | None, UUID | None]
 """What is stored of an event's mark: suppression reason and session."""
@@ -81,22 +89,34 @@ class History:
     marks: dict[UUID, Marking] = field(default_factory=dict[UUID, Marking])
 
 
-async def load(connection: asyncpg.Connection, leads: Sequence[LeadKey]) -> dict[LeadKey, History]:
-    """The histories of leads that this transaction has locked."""
+async def load(
+    connection: asyncpg.Connection, leads: Sequence[LeadKey], asked: Collection[str]
+) -> dict[LeadKey, History]:
+    """The histories of leads that this transaction has locked; only events of the types asked for have metadata."""
     histories = {lead: History() for lead in leads}
     if not leads:
         return histories
     wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
     origins = await load_origins(connection, leads)
-    for row in await connection.fetch(READ_EVENTS, *wanted):
+    async for row in _rows(connection, READ_EVENTS, *wanted, list(asked)):
         history = histories[row[0], row[1]]
         history.facts.append(taken_in(_event(row), origins.get(_origin(row))))
         history.marks[row[3]] = (row[11], row[12])
     for lead, acts in (await load_acts(connection, leads, origins)).items():
         histories[lead].facts += acts
-    for row in await connection.fetch(READ_ENTRIES, *wanted):
+    async for row in _rows(connection, READ_ENTRIES, *wanted):
         histories[row[0], row[1]].entries.append(_entry(row))
     return histories
+
+
+async def _rows(connection: asyncpg.Connection, query: str, *arguments: object) -> AsyncGenerator[asyncpg.Record]:
+    """Page by page, so that a long history leaves other work of the process its turn."""
+    cursor = await connection.cursor(query, *arguments)
+    while rows := await cursor.fetch(ROWS_AT_ONCE):
+        for row in rows:
+            yield row
+        if len(rows) < ROWS_AT_ONCE:
+            return
 
 
 async def load_acts(
@@ -137,7 +157,7 @@ def _event(row: asyncpg.Record) -> Event:
         digest=row[6],
         key=row[7] or "",
         version=row[8],
-        metadata=_metadata.decode(row[9]),
+        metadata=UNASKED if row[9] is None else _metadata.decode(row[9]),
         channel=row[10] or "",
     )
 
@@ -149,7 +169,7 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         subject=_subject(row[3], row[4], row[5]),
         ruleset_id=row[6],
         at=micros(row[7]),
-        awards=_awards.decode(row[8]),
+        awards=_awards(row[8]),
         multiplier=row[9],
         points=row[10],
         applied=row[11],

@@ -1,24 +1,46 @@
 """Judges a lead's events anew, by today's configuration: what `POST /admin/rescore` starts."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import transaction
+from leadvibe.core.db import raw, transaction
 from leadvibe.core.job_models import Job
-from leadvibe.core.job_progress import Progress, start_job, watched_job
+from leadvibe.core.job_progress import ENDED, Progress, start_job, watched_job
+from leadvibe.core.pieces import persistently
 from leadvibe.core.scope import Scope
-from leadvibe.events.models import Event
 from leadvibe.leads.models import Lead
-from leadvibe.scoring.acting import clock, hold, replay_all, tell_scores
+from leadvibe.rulesets.plans import held_plans
+from leadvibe.scoring.acting import clock, replay_all, tell_scores
+from leadvibe.scoring.evolving import Evolution, LeadState
+from leadvibe.scoring.identify import LockedLead
 from leadvibe.scoring.repository import among
 
 LEADS_AT_ONCE: Final = 12
 """Few: an event of one of these waits until all of them are done."""
+
+LANES: Final = 2
+"""Every lead is in one of them. While the database works for the one, Python works for the other."""
+
+
+TAKE_NEXT: Final = """
+SELECT unit_id, lead_id, standing, ledger_at FROM leads
+WHERE unit_id = $1 AND lead_id > $2 AND merged_into IS NULL AND ($3::text[] IS NULL OR lead_id = ANY($3::text[]))
+  AND get_byte(sha256(convert_to(lead_id, 'UTF8')), 0) % $4::int = $5::int
+ORDER BY lead_id LIMIT $6
+FOR NO KEY UPDATE
+"""
+
+RESTAMP: Final = """
+UPDATE events SET config_version = $3
+WHERE unit_id = $1 AND lead_id = ANY($2::text[]) AND config_version <> $3
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +51,19 @@ class RescoreLeads:
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """How far a rescore is."""
+    """How far a lane is."""
 
     after: str = ""
     done: int = 0
     moved: int = 0
     """Leads whose score is another now."""
+
+
+_cursors = msgspec.json.Decoder(list[Cursor])
+
+
+def _read(cursor: str | None) -> list[Cursor]:
+    return [Cursor()] * LANES if cursor is None else _cursors.decode(cursor)
 
 
 class Rescores:
@@ -49,44 +78,61 @@ class Rescores:
 @watched_job(RescoreLeads, kind="rescore")
 async def rescore_leads(message: RescoreLeads, progress: Progress) -> dict[str, Any]:
     """A few leads a transaction, in the order of their ids; a run that was broken off goes on after its last commit."""
-    cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)
     total = await _count(progress.scope, message)
-    while (following := await _rescore_some(message, progress, cursor, total)) is not None:
+    async with asyncio.TaskGroup() as lanes:
+        runs = [
+            lanes.create_task(_run(message, progress, lane, cursor, total))
+            for lane, cursor in enumerate(_read(progress.cursor))
+        ]
+    ends = [run.result() for run in runs]
+    return {"leads": sum(end.done for end in ends), "moved": sum(end.moved for end in ends)}
+
+
+async def _run(message: RescoreLeads, progress: Progress, lane: int, cursor: Cursor, total: int) -> Cursor:
+    while True:
+        following = await persistently(partial(_rescore_some, message, progress, lane, cursor, total))
+        if following is None:
+            return cursor
         cursor = following
-    return {"leads": cursor.done, "moved": cursor.moved}
 
 
-async def _rescore_some(message: RescoreLeads, progress: Progress, cursor: Cursor, total: int) -> Cursor | None:
+async def _rescore_some(
+    message: RescoreLeads, progress: Progress, lane: int, cursor: Cursor, total: int
+) -> Cursor | None:
     scope = progress.scope
     async with transaction(scope) as session:
-        query = select(Lead.lead_id).where(*_wanted(scope, message), Lead.lead_id > cursor.after)
-        # Locked here, so that none is merged away or deleted before it is replayed.
-        leads = query.order_by(Lead.lead_id).limit(LEADS_AT_ONCE).with_for_update(key_share=True)
-        lead_ids = list(await session.scalars(leads))
-        if not lead_ids:
+        states = await _take(session, scope, message, lane, cursor.after)
+        if not states:
             return None
-        moved = await rescore(session, scope, lead_ids)
-        following = Cursor(lead_ids[-1], cursor.done + len(lead_ids), cursor.moved + moved)
-        # The progress is another's row: nobody waits for it but who looks at the job.
-        text = msgspec.json.encode(following).decode()
-        await progress.report(session, done=following.done, total=total, cursor=text)
+        evolved = await _rescore(session, states)
+        moved = [(state, evolution) for state, evolution in evolved if evolution.moved]
+        following = Cursor(states[-1].lead.lead_id, cursor.done + len(states), cursor.moved + len(moved))
+        # The progress is another's row: nobody waits for it but who looks at the job, and the other lane.
+        row = await progress.hold(session)
+        if row.status in ENDED:  # by another run
+            return None
+        cursors = _read(row.cursor)
+        cursors[lane] = following
+        done, text = sum(each.done for each in cursors), msgspec.json.encode(cursors).decode()
+        # Leads that were made since they were counted are done too.
+        await progress.report(session, done=done, total=max(done, total), cursor=text)
+        await tell_scores(session, moved)
     return following
 
 
-async def rescore(session: AsyncSession, scope: Scope, lead_ids: Sequence[str]) -> int:
-    """Judge all events of these leads by the current version; how many leads' scores moved."""
-    states = await hold(session, scope.unit_id, lead_ids)
-    await session.execute(
-        update(Event)
-        .where(Event.unit_id == scope.unit_id, Event.lead_id == among(lead_ids))
-        .where(Event.config_version != states[0].plans.plans.newest)
-        .values(config_version=states[0].plans.plans.newest)
-        .execution_options(synchronize_session=False)
-    )
-    evolved = await replay_all(session, states, await clock(session))
-    moved = [(state, evolution) for state, evolution in evolved if evolution.moved]
-    await tell_scores(session, moved)
-    return len(moved)
+async def _take(session: AsyncSession, scope: Scope, message: RescoreLeads, lane: int, after: str) -> list[LeadState]:
+    """Lock the leads that follow, so that none is merged away or deleted before it is replayed."""
+    wanted = scope.unit_id, after, message.lead_ids, LANES, lane, LEADS_AT_ONCE
+    rows = await (await raw(session)).fetch(TAKE_NEXT, *wanted)
+    plans = (await held_plans(session, [scope.unit_id]))[scope.unit_id]
+    return [LeadState.of(LockedLead(*row), plans) for row in rows]
+
+
+async def _rescore(session: AsyncSession, states: Sequence[LeadState]) -> list[tuple[LeadState, Evolution]]:
+    """Judge all events of these leads by the current version."""
+    unit_id, newest = states[0].lead.unit_id, states[0].plans.plans.newest
+    await (await raw(session)).execute(RESTAMP, unit_id, [state.lead.lead_id for state in states], newest)
+    return await replay_all(session, states, await clock(session))
 
 
 async def _count(scope: Scope, message: RescoreLeads) -> int:

@@ -45,7 +45,7 @@ class RuleTests:
         await demand_lead(self.session, self.scope, lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
-        history = (await load(await raw(self.session), [key]))[key]
+        history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
         config = draft.model_dump(mode="json") | {"rule_id": TRIED}
         events = _countable(history, draft.event_type)
         matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)

@@ -1,6 +1,7 @@
 """Lets fall due what silence and the configuration do to scores: decay steps, and the lifting of negatives."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -10,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.db import raw, transaction
 from leadvibe.core.instants import due_at
 from leadvibe.core.jobs import job, schedule
+from leadvibe.core.pieces import persistently
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.rulesets.plans import held_plans
 from leadvibe.rulesets.silence import AdvanceLeads
 from leadvibe.scoring.acting import clock, tell_scores
-from leadvibe.scoring.evolving import Evolution, LeadState, evolve, record, written_at
+from leadvibe.scoring.evolving import Evolution, LeadState, evolve, recall, record, written_at
 from leadvibe.scoring.identify import LockedLead
-from leadvibe.scoring.load import load
 from leadvibe.scoring.save import Writes, save
 
 SLICE: Final = 200
@@ -64,7 +65,7 @@ async def advance_some() -> int:
 async def advance_leads(message: AdvanceLeads) -> None:
     """Let a new configuration reach the silent: what falls due for them, and when, is another matter now."""
     scope, last = system_scope(message.org_id, message.unit_id), ""
-    while (reached := await _advance_after(scope, last)) is not None:
+    while (reached := await persistently(partial(_advance_after, scope, last))) is not None:
         last = reached
 
 
@@ -80,12 +81,12 @@ async def _advance(session: AsyncSession, rows: Sequence[asyncpg.Record]) -> Non
     plans = await held_plans(session, {row[0] for row in rows})
     states = [LeadState.of(LockedLead(*row[:4]), plans[row[0]]) for row in rows]
     connection, now = await raw(session), await clock(session)
-    histories = await load(connection, [state.key for state in states if not state.takes([])])
+    histories = await recall(connection, [state for state in states if not state.takes([])])
     writes = Writes()
     evolved: dict[str, list[tuple[LeadState, Evolution]]] = {}
     for state, row in zip(states, rows, strict=True):
         history = histories.get(state.key)
-        evolution = evolve(state, [], history, now)
+        evolution = await evolve(state, [], history, now)
         if history is not None or evolution.written or due_at(evolution.outcome.next_decay_at) != row[4]:
             record(state, evolution, history, written_at(state.lead, now), writes)
             evolved.setdefault(row[0], []).append((state, evolution))

@@ -79,7 +79,7 @@ class WatchList(Repository[WatchedLead]):
         rows: list[Watched] = []
         for entry in entries.items:
             score, before = (
-                rulesets.score(entry.lead_id, totals, rulesets.overall(totals)).score
+                rulesets.score(entry.lead_id, totals, rulesets.primary).score
                 for totals in (now.get(entry.lead_id, {}), then.get(entry.lead_id, {}))
             )
             rows.append(_shown(entry, score, score - before))

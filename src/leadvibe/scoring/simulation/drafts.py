@@ -41,11 +41,6 @@ class Draft:
     def decays(self) -> bool:
         return "decays" in self.snapshot
 
-    @property
-    def asked(self) -> set[str]:
-        """The event types whose metadata some rule asks for."""
-        return {rule["event_type"] for rule in self.snapshot.get("rules", ()) if rule.get("attribute_filters")}
-
 
 def _ruleset(asked: str | None, live: Mapping[str, Any]) -> str:
     if asked is None:

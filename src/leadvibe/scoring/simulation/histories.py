@@ -8,7 +8,7 @@ import msgspec
 
 from leadvibe.core.instants import micros
 from leadvibe.engine import Event, Fact, order
-from leadvibe.scoring.load import Origins, load_acts, load_origins, taken_in
+from leadvibe.scoring.load import UNASKED, Origins, load_acts, load_origins, taken_in
 
 ROWS_AT_ONCE: Final = 1_000
 
@@ -20,7 +20,6 @@ ORDER BY lead_id, occurred_at
 """
 
 _metadata = msgspec.json.Decoder(dict[str, Any])
-_unasked: Final[dict[str, Any]] = {}
 
 
 async def histories(
@@ -60,7 +59,7 @@ def _event(unit_id: str, row: asyncpg.Record, origins: Origins) -> Event:
         digest=digest,
         key=key or "",
         version=version,
-        metadata=_unasked if metadata is None else _metadata.decode(metadata),
+        metadata=UNASKED if metadata is None else _metadata.decode(metadata),
         channel=channel or "",
     )
     return taken_in(event, origins.get((unit_id, lead_id, original or lead_id))) if origins else event

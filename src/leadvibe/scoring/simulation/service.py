@@ -36,11 +36,6 @@ WHERE unit_id = $1 AND lead_id > $2 AND merged_into IS NULL AND standing IS NOT 
 ORDER BY lead_id LIMIT $3
 """
 
-READ_ASKED: Final = """
-SELECT DISTINCT rule->>'event_type' FROM config_versions, jsonb_array_elements(snapshot->'rules') AS rule
-WHERE unit_id = $1 AND jsonb_array_length(rule->'attribute_filters') > 0
-"""
-
 _standing = msgspec.msgpack.Decoder(list[Any])
 
 
@@ -94,7 +89,7 @@ class Simulation:
             score = trial.score_now(standings[lead_id], until)
             self.tally.add(lead_id, score, score, list)
         batch, size = list[tuple[str, bytes, list[Fact]]](), 0
-        async for lead_id, facts in histories(connection, self.scope.unit_id, touched, trial.asked):
+        async for lead_id, facts in histories(connection, self.scope.unit_id, touched, trial.drafted.asked):
             batch.append((lead_id, standings[lead_id], facts))
             size += len(facts)
             if size >= EVENTS_AT_ONCE:
@@ -108,10 +103,8 @@ class Simulation:
         version = (await session.scalars(select(OrgUnit.config_version).where(OrgUnit.unit_id == unit_id))).one()
         plans = (await plans_of(session, unit_id, version)).plans
         if self.trial is None or self.trial.live is not plans:
-            asked = {row[0] for row in await (await raw(session)).fetch(READ_ASKED, unit_id)}
-            asked |= self.draft.asked
             since = micros(self.since)
-            self.trial = Trial(plans, plans.drafted(self.draft.snapshot, since), self.draft, since, frozenset(asked))
+            self.trial = Trial(plans, plans.drafted(self.draft.snapshot, since), self.draft, since)
         return self.trial
 
 
@@ -123,8 +116,6 @@ class Trial:
     drafted: Plans
     draft: Draft
     since: int
-    asked: frozenset[str]
-    """The event types whose metadata some rule asks for."""
 
     def score_now(self, standing: bytes, until: int) -> int:
         outcome = advance(self.live, Standing.load(_standing.decode(standing)), until)

@@ -1,0 +1,134 @@
+"""A lead with a long history whose events come in no order, among other leads: `python -m benchmarks.hard_lead`.
+
+What the others wait is compared with what they wait in the same run beside as many events that are easy.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from random import Random
+from statistics import quantiles
+from typing import Final
+
+import asyncpg
+import uvloop
+from sqlalchemy import select, text
+
+from benchmarks import loans
+from benchmarks.rescore import until_empty
+from benchmarks.servers import empty_database
+from benchmarks.unit import add_dozen, add_the_rest, empty_unit
+from leadvibe.access.models import OrgUnit
+from leadvibe.core.db import asyncpg_dsn, close_database, open_database, raw, transaction
+from leadvibe.core.ids import new_uuid
+from leadvibe.core.instants import micros
+from leadvibe.core.scope import Scope
+from leadvibe.engine import Standing, order, reconcile, settle
+from leadvibe.events.inbox import Received, encode, route_of
+from leadvibe.rulesets.plans import plans_of
+from leadvibe.scoring.acting import clock
+from leadvibe.scoring.load import load
+from leadvibe.worker import empty_inbox, spare_collections
+
+EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "9000"))
+A_SECOND: Final = int(os.environ.get("BENCH_RATE", "60"))
+"""Events of the hard lead; the others send as many together."""
+QUIET_SECONDS: Final = 20
+DAY: Final = 86_400_000_000
+DAYS: Final = 540
+HARD: Final = "hard"
+
+LATENCIES: Final = text("""
+SELECT extract(epoch FROM scored_at - received_at) * 1000 FROM events
+WHERE unit_id = :unit_id AND lead_id LIKE :lead_id ORDER BY 1
+""")
+PUT: Final = "INSERT INTO inbox (route, event_id, unit_id, body) VALUES ($1, $2, $3, $4)"
+
+
+async def send(connection: asyncpg.Connection, unit_id: str, events: Sequence[Received]) -> None:
+    """One after the other, at a steady pace."""
+    began = time.monotonic()
+    for number, event in enumerate(events, start=1):
+        await connection.execute(PUT, route_of(unit_id, event), new_uuid(), unit_id, encode(event))
+        await asyncio.sleep(max(0.0, began + number / A_SECOND - time.monotonic()))
+
+
+def of_many(name: str, number: int) -> list[Received]:
+    """Of many leads, each in order."""
+    kinds = [event.event_type for event in loans.events(1_000)]
+    return [Received(kinds[n % len(kinds)], f"{name}-{n % 997}", [], None, b"{}", None, None) for n in range(number)]
+
+
+def of_one(now: int) -> list[Received]:
+    """Of one lead, in no order."""
+    chance = Random(1)
+    kinds = [event.event_type for event in loans.events(1_000)]
+    instants = [now - chance.randrange(DAYS * DAY) for _ in range(EVENTS)]
+    return [Received(chance.choice(kinds), HARD, [], at, b'{"amount":20000}', None, None) for at in instants]
+
+
+async def beside(url: str, scope: Scope, name: str, events: Sequence[Received]) -> float:
+    """Send these while other leads' events come at the same pace; seconds until all are scored."""
+    began = time.perf_counter()
+    connections = [await asyncpg.connect(asyncpg_dsn(url)) for _ in range(2)]
+    sent = (events, of_many(name, len(events)))
+    await asyncio.gather(*(send(c, scope.unit_id, part) for c, part in zip(connections, sent, strict=True)))
+    await until_empty()
+    for connection in connections:
+        await connection.close()
+    return time.perf_counter() - began
+
+
+async def p99(scope: Scope, name: str) -> float:
+    """Milliseconds from an event's receipt to its score."""
+    async with transaction(scope) as session:
+        rows = await session.execute(LATENCIES, {"unit_id": scope.unit_id, "lead_id": f"{name}-%"})
+        return quantiles([float(row[0]) for row in rows], n=100)[98]
+
+
+async def is_exact(scope: Scope) -> bool:
+    """Whether the ledger, late arrivals and all, is what one fold of everything in order says."""
+    key = scope.unit_id, HARD
+    async with transaction(scope) as session:
+        version = await session.scalar(select(OrgUnit.config_version).where(OrgUnit.unit_id == scope.unit_id))
+        plans = (await plans_of(session, scope.unit_id, version or 0)).plans
+        history = (await load(await raw(session), [key], plans.asked))[key]
+        until = micros(await clock(session))
+    outcome = settle(plans, Standing(), sorted(history.facts, key=order), until)
+    superseded, missing = reconcile(history.entries, outcome.entries)
+    marks = {mark.event_id: (mark.suppression_reason, mark.session_id) for mark in outcome.marks}
+    return len(history.facts) == EVENTS and not superseded and not missing and marks == history.marks
+
+
+async def measure(url: str) -> None:
+    open_database(url)
+    scope = await empty_unit(url)
+    await add_dozen(scope)
+    await add_the_rest(scope)
+    spare_collections()
+    stop = asyncio.Event()
+    working = asyncio.create_task(empty_inbox(stop))
+    await beside(url, scope, "quiet", of_many("easy", A_SECOND * QUIET_SECONDS))
+    async with transaction(None) as session:
+        now = micros(await clock(session))
+    seconds = await beside(url, scope, "meanwhile", of_one(now))
+    stop.set()
+    await working
+    quiet, meanwhile, exact = await p99(scope, "quiet"), await p99(scope, "meanwhile"), await is_exact(scope)
+    await close_database()
+    print(f"\n{EVENTS:,} events of one lead over {DAYS} days, in no order, {A_SECOND} a second, and as many of others")
+    print(f"  scored, theirs and its           {2 * EVENTS / seconds:8,.0f} events/s   (sent: {2 * A_SECOND})")
+    print(f"  others, event to score, 99 %     {quiet:8.1f} ms beside as many of easy leads")
+    print(f"                                   {meanwhile:8.1f} ms beside these")
+    print(f"  ratio                            {meanwhile / quiet:8.2f}            (aim: at most 2)")
+    print(f"  its ledger is {'exact' if exact else 'WRONG'}")
+
+
+def main() -> None:
+    with empty_database() as url:
+        uvloop.run(measure(url))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A worker dies in the middle of a rescore, and another one goes on from there."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from leadvibe.core.db import asyncpg_dsn
+from support.callers import Caller
+from support.ledger import differences
+from support.make import Make
+from support.postgres import SETTINGS, TestDatabase
+from support.waiting import eventually
+
+Drain = Callable[[], Awaitable[None]]
+
+LEADS = 90
+
+
+@asynccontextmanager
+async def worker(database: TestDatabase) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A worker in a process of its own; killed at the end of the block if not before."""
+    surroundings = {**os.environ, "LEADVIBE_DATABASE_URL": database.url}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "leadvibe", "worker", env=surroundings)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def busy(database: TestDatabase, lead_id: str) -> AsyncGenerator[None]:
+    """Somebody works on a lead, and whoever else wants it waits until the end of the block."""
+    connection = await asyncpg.connect(asyncpg_dsn(database.url), server_settings=SETTINGS)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM leads WHERE lead_id = $1 FOR UPDATE", lead_id)
+            yield
+    finally:
+        await connection.close()
+
+
+async def test_a_rescore_whose_worker_is_killed_half_way_is_finished_by_another(
+    client: Caller, make: Make, database: TestDatabase, drain: Drain
+) -> None:
+    rule = await make.rule("page_view", 5)
+    await make.events(*({"lead_id": f"lead-{number:02}"} for number in range(LEADS) for _ in range(3)))
+    await drain()
+    await client.put(f"/rules/{rule['id']}", json={"weight": 7})
+    job_id = (await client.post("/admin/rescore")).json()["job_id"]
+    seen: list[tuple[int, int]] = []
+
+    async def job() -> dict[str, Any]:
+        found = (await client.get(f"/jobs/{job_id}")).json()
+        seen.append((found["progress"]["done"], found["progress"]["total"]))
+        return found
+
+    async def is_under_way() -> bool:
+        # Before it begins it knows of no total.
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return (await job())["progress"]["done"] > 0 and await database.fetchval(waits) > 0
+
+    async def is_completed() -> bool:
+        return (await job())["status"] == "completed"
+
+    async with busy(database, f"lead-{LEADS // 2}"), worker(database) as first:
+        await eventually(is_under_way)
+        first.kill()
+        await first.wait()
+    half_way = (await job())["progress"]["done"]
+    assert 0 < half_way < LEADS
+    killed_at = await database.fetchval("SELECT clock_timestamp()")
+    # The queue takes a worker for dead when it hasn't heard of it for half a minute.
+    await database.execute("UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'")
+    async with worker(database):
+        await eventually(is_completed)
+
+    assert (await job())["result"] == {"leads": LEADS, "moved": LEADS}
+    rest = await database.fetchval("SELECT count(*) FROM leads WHERE ledger_at > $1", killed_at)
+    assert rest == LEADS - half_way, "what was done is not done again"
+    done = [number for number, _ in seen]
+    assert done == sorted(done)
+    assert {total for number, total in seen if number} == {LEADS}
+    assert set(await scores(database)) == {21}
+    assert await database.fetchval("SELECT count(*) FROM score_entries WHERE superseded_at IS NULL") == 3 * LEADS
+    assert await differences(database) == []
+
+
+async def scores(database: TestDatabase) -> list[int]:
+    return [row["score"] for row in await database.fetch("SELECT score FROM lead_scores")]

@@ -1,0 +1,67 @@
+"""The loan events as they may arrive: in order or in none, some of them twice, in several imports, to any workers."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from random import Random
+
+from leadvibe.worker import empty_inbox
+from support import loans
+from support.callers import Caller
+from support.ledger import differences, fingerprint
+from support.make import Make
+from support.postgres import TestDatabase
+from support.waiting import eventually
+
+Keyed = tuple[str, str, str, str, str]
+"""An event with its idempotency key."""
+
+
+def keyed(rows: Sequence[loans.Row]) -> list[Keyed]:
+    """Every event with a key of its own."""
+    return [(*row, f"key-{number}") for number, row in enumerate(rows)]
+
+
+def every_tenth_twice(rows: Sequence[Keyed]) -> list[Keyed]:
+    return [*rows, *rows[::10]]
+
+
+def mixed(rows: Sequence[Keyed], seed: int) -> list[Keyed]:
+    result = list(rows)
+    Random(seed).shuffle(result)
+    return result
+
+
+def as_csv(rows: Sequence[Keyed]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([(*loans.COLUMNS, "idempotency_key"), *rows])
+    return text.getvalue().encode()
+
+
+async def configure(make: Make) -> None:
+    """Standard surge, as every OU has it; a negative rule, a limited one, a velocity filter of each kind."""
+    await make.rules({"Engagement": {"A_SUBMITTED": 5, "W_Completeren aanvraag": 3, "A_DECLINED": -40, "O_SENT": 8}})
+    await make.rule("W_Nabellen offertes", 4, max_per_lead=3)
+    await make.filter("W_Completeren aanvraag", count_threshold=2, time_window_ms=3_600_000)
+    await make.filter("W_Nabellen offertes", count_threshold=2, time_window_ms=86_400_000, group_events=True)
+
+
+async def ledger_of(
+    caller: Caller, database: TestDatabase, rows: Sequence[Keyed], *, imports: int, workers: int, within: float = 120
+) -> str:
+    """The ledger's fingerprint once everything is scored, while it still comes in."""
+    stop = asyncio.Event()
+    working = [asyncio.create_task(empty_inbox(stop)) for _ in range(workers)]
+    for part in range(imports):
+        file = ("loans.csv", as_csv(rows[part::imports]), "text/csv")
+        (await caller.post("/import", files={"file": file})).raise_for_status()
+    await eventually(lambda: _is_empty(database), within=within, every=0.1)
+    stop.set()
+    await asyncio.gather(*working)
+    assert await differences(database) == []
+    return await fingerprint(database, caller.unit_id)
+
+
+async def _is_empty(database: TestDatabase) -> bool:
+    return not await database.fetchval("SELECT EXISTS (SELECT FROM inbox)")
