@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-full coverage fuzz check lint types imports schema contract fresh-lock migration openapi lock bench broken
+.PHONY: help run demo install test test-full coverage fuzz check lint types imports schema contract fresh-lock migration openapi lock bench bench-data broken
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lock: $(VENV)/.dev  ## Write the locks from pyproject.toml; ARGS=--upgrade for n
 
 bench: $(VENV)/.dev  ## Measure: each figure beside a limit measured in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-data: $(VENV)/.dev  ## Make an OU of a million leads, which stays for `make bench ARGS=reads`; takes minutes and 10 GB
+	@$(BIN)/python -m benchmarks.data
 
 $(VENV)/.run: requirements.lock pyproject.toml $(MAYBE_BROKEN)
 	@tools/install $(VENV) requirements.lock $(PYTHON) && touch $@ && tools/give-back

@@ -1,4 +1,7 @@
-"""`make bench`: every benchmark, one after the other; `make bench ARGS=worker` for one."""
+"""`make bench`: every benchmark but `reads`, one after the other; `make bench ARGS=worker` for one.
+
+`reads` needs what `make bench-data` makes.
+"""
 
 import subprocess
 import sys

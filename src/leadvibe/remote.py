@@ -1,14 +1,23 @@
 """A running server, as commands ask it: over HTTP, by a credential or a personal token."""
 
-from typing import Any, Final
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, Final
 
 import httpx
+import typer
 
 from leadvibe.config import settings
 from leadvibe.core.startup import CannotStart
 from leadvibe.first_start import note, remembered
 
 PATIENCE: Final = 60.0
+
+Url = Annotated[
+    str | None, typer.Option(envvar="LEADVIBE_URL", help="The server; by default the one that was started here.")
+]
+Key = Annotated[str | None, typer.Option(envvar="LEADVIBE_KEY", help="A credential's ID:SECRET, or a personal token.")]
+Unit = Annotated[str | None, typer.Option(help="The OU, for a token of somebody who has several.")]
 
 
 class Refused(CannotStart):
@@ -42,8 +51,7 @@ class Server:
             self._http.headers["X-OU-ID"] = unit
 
     def get(self, path: str, **parameters: Any) -> Any:
-        said = {name: value for name, value in parameters.items() if value is not None}
-        return self._ask("GET", path, params=said)
+        return self._ask("GET", path, params=_said(parameters))
 
     def post(self, path: str, **body: Any) -> Any:
         return self._ask("POST", path, **body)
@@ -51,14 +59,37 @@ class Server:
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 
+    def count(self, path: str, **parameters: Any) -> int | None:
+        """How many rows a list has; None where the server doesn't say."""
+        wanted = {"params": _said(parameters | {"limit": 1}), "headers": {"Prefer": "count=exact"}}
+        with self._answer("GET", path, **wanted) as response:
+            told = response.headers.get("X-Total-Count")
+        return None if told is None else int(told)
+
+    def pieces(self, path: str, **parameters: Any) -> Generator[bytes]:
+        """What it answers, as it arrives."""
+        with self._answer("GET", path, params=_said(parameters)) as response:
+            yield from response.iter_bytes()
+
     def _ask(self, method: str, path: str, **what: Any) -> Any:
-        try:
-            response = self._http.request(method, path, **what)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise CannotStart(f"{self._http.base_url} doesn't answer: {error}") from None
-        if response.is_success:
+        with self._answer(method, path, **what) as response:
+            response.read()
             return response.json()
-        raise (Missing if response.status_code == 404 else Refused)(_reason(response))
+
+    @contextmanager
+    def _answer(self, method: str, path: str, **what: Any) -> Generator[httpx.Response]:
+        try:
+            with self._http.stream(method, path, **what) as response:
+                if not response.is_success:
+                    response.read()
+                    raise (Missing if response.status_code == 404 else Refused)(_reason(response))
+                yield response
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise CannotStart(f"{self._http.base_url} doesn't answer: {error or type(error).__name__}") from None
+
+
+def _said(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _reason(response: httpx.Response) -> str:

@@ -96,8 +96,8 @@ async def test_statistics_tell_of_all_time_and_of_now(client: Caller) -> None:
 
 
 @pytest.mark.usefixtures("happened")
-async def test_hidden_types_are_left_out(client: Caller, database: TestDatabase) -> None:
-    await database.execute("UPDATE event_types SET hidden = true WHERE event_type = 'view'")
+async def test_hidden_types_are_left_out(client: Caller) -> None:
+    await client.put("/settings/ou/event-types/view", json={"hidden": True})
     found = await figures(client, "/events-analytics")
     assert (found["by_type"], found["unique_leads"]) == ({"demo": 2}, 2)
     found = await figures(client, "/event-stats")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from leadvibe.core.startup import CannotStart
 from leadvibe.leads.importing.cli import LOOK_AGAIN_SECONDS, import_leads
-from leadvibe.remote import Server
+from leadvibe.remote import Key, Server, Unit, Url
 
 EXIT_CODES: Final = (
     "It ends with 0 when all is done, 1 when the server can't be reached or refuses, 2 when the command isn't "
@@ -27,16 +27,7 @@ LeadId = Annotated[str, typer.Argument(help="The lead's id.", show_default=False
 
 
 @leads.callback()
-def choose_server(
-    context: typer.Context,
-    url: Annotated[
-        str | None, typer.Option(envvar="LEADVIBE_URL", help="The server; by default the one that was started here.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(envvar="LEADVIBE_KEY", help="A credential's ID:SECRET, or a personal token.")
-    ] = None,
-    unit: Annotated[str | None, typer.Option(help="The OU, for a token of somebody who has several.")] = None,
-) -> None:
+def choose_server(context: typer.Context, url: Url = None, key: Key = None, unit: Unit = None) -> None:
     """Look at the leads of a running server, import and delete them."""
     context.obj = lambda: Server(url, key, unit)
 
