@@ -78,14 +78,16 @@ class Server:
 
     @contextmanager
     def _answer(self, method: str, path: str, **what: Any) -> Generator[httpx.Response]:
+        trouble = "doesn't answer"
         try:
             with self._http.stream(method, path, **what) as response:
+                trouble = "broke off"
                 if not response.is_success:
                     response.read()
                     raise (Missing if response.status_code == 404 else Refused)(_reason(response))
                 yield response
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise CannotStart(f"{self._http.base_url} doesn't answer: {error or type(error).__name__}") from None
+            raise CannotStart(f"{self._http.base_url} {trouble}: {error or type(error).__name__}") from None
 
 
 def _said(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,10 +131,10 @@ async def test_a_server_that_breaks_off_leaves_the_file_alone(key: str, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--url", "http://127.0.0.1:1", "--key", "a:b"), "broke off"),
+        (("--url", "http://127.0.0.1:1", "--key", "a:b"), "doesn't answer"),
         (("--url", "nonsense", "--key", "a:b"), "nonsense"),
-        (("--url", "http://127.0.0.1:1"), "give --url and --key"),
-        ((), "give --url and --key"),
+        (("--url", "http://127.0.0.1:1"), "with --url and --key"),
+        ((), "with --url and --key"),
     ],
 )
 async def test_what_cannot_be_reached_is_told_in_words(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
