@@ -69,6 +69,7 @@ async def test_a_row_carries_scores_and_names(client: Caller, make: Make, drain:
         "last_event_at": "2025-01-01T12:00:00Z",
         "last_event_type": "signup",
         "score_reset_at": None,
+        "best_alias": None,
         "session_count": 1,
         "engagement_scores": {primary: 20, campaign["ruleset_id"]: 3},
         "profile_scores": {},
@@ -76,6 +77,16 @@ async def test_a_row_carries_scores_and_names(client: Caller, make: Make, drain:
         "engagement_primary_ruleset_name": "Engagement",
         "profile_primary_ruleset_name": None,
     }
+
+
+async def test_a_row_tells_by_what_people_recognise_the_lead(client: Caller, make: Make, drain: Drain) -> None:
+    cookie = {"alias_kind": "cookie", "raw_value": "a-cookie"}
+    email = {"alias_kind": "email", "raw_value": "Jane@example.com"}
+    await make.events({"lead_id": "a", "aliases": [cookie, email]}, {"lead_id": "b"})
+    await drain()
+    rows = (await client.get("/leads")).json()["leads"]
+    assert {row["lead_id"]: row["best_alias"] for row in rows} == {"a": "jane@example.com", "b": None}
+    assert (await client.get("/lead/a")).json()["best_alias"] == "jane@example.com"
 
 
 async def test_the_highest_score_comes_first_then_the_last_active_then_the_id(

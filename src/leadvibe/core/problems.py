@@ -210,7 +210,10 @@ async def on_http(_request: Request, error: Exception) -> Response:
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
         # FastAPI names no field where a body isn't UTF-8 or is nested too deeply.
         return render(Invalid.field("body", "must be JSON"))
-    known: dict[int, str] = {404: NotFound.detail, 405: "This path does not answer to that method."}
+    known: dict[int, str] = {
+        404: "There is no such operation; /openapi.json has them all.",
+        405: "This path does not answer to that method.",
+    }
     detail = known.get(error.status_code, error.detail)
     return ProblemResponse(problem_body(error.status_code, detail), error.status_code, headers=error.headers)
 

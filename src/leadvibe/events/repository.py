@@ -51,7 +51,7 @@ NEWEST = (Event.occurred_at, Event.event_id)
 
 WALK = 20_000
 """Of the newest events that are looked through for what most of them may have."""
-FEW = 10_000
+FEW = 100_000
 """Events of an OU among which a filter's are counted unasked."""
 
 

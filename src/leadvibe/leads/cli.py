@@ -49,7 +49,7 @@ def list_leads(
     if as_json:
         _print_json(found)
         return
-    columns = ("lead_id", "score", "last_event_type", "last_event_at", "owner_name")
+    columns = ("lead_id", "score", "best_alias", "last_event_type", "last_event_at", "owner_name")
     _print_table(found["leads"], columns)
     Console().print(f"{len(found['leads']):,} of {found['total']:,} leads", highlight=False)
 

@@ -22,6 +22,7 @@ from leadvibe.events.models import Event
 from leadvibe.events.repository import within
 from leadvibe.leads.metadata import patched
 from leadvibe.leads.models import Alias, Lead
+from leadvibe.leads.naming import best_aliases
 from leadvibe.leads.presence import demand_lead
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.scoring.acting import Merged
@@ -79,6 +80,7 @@ RANK = (Lead.score, func.coalesce(Lead.last_event_at, NEVER), Lead.lead_id)
 
 @dataclass(frozen=True, slots=True)
 class ScoredLead(LeadRow):
+    best_alias: str | None
     session_count: int
     score: int
     ruleset_id: str | None
@@ -194,6 +196,7 @@ class LeadRepository(Repository[Lead]):
         lead_ids = [row.lead_id for row in rows]
         totals = await self._scores.totals(lead_ids)
         sessions = await self._sessions(lead_ids, window)
+        names = await best_aliases(self.session, self.scope, lead_ids)
         primary = rulesets.primary.name if rulesets.primary else None
         leads: list[ScoredLead] = []
         for row in rows:
@@ -204,6 +207,7 @@ class LeadRepository(Repository[Lead]):
                     self.scope.org_id,
                     self.scope.unit_id,
                     *row,
+                    best_alias=names.get(row.lead_id),
                     session_count=sessions.get(row.lead_id, 0),
                     score=shown.score,
                     ruleset_id=shown.ruleset_id,

@@ -46,6 +46,7 @@ class ScoredLeadRead(LeadRead):
     last_event_at: Time | None
     last_event_type: str | None
     score_reset_at: Time | None
+    best_alias: str | None = Field(description="By what people recognise the lead: its e-mail address, if it has one")
     session_count: int
     engagement_scores: dict[str, int]
     profile_scores: dict[str, int] = Field(default_factory=dict)

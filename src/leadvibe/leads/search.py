@@ -9,9 +9,8 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
-from leadvibe.events.inbox import STRENGTH
 from leadvibe.leads.models import Alias, Lead
-from leadvibe.scoring.repository import among
+from leadvibe.leads.naming import best_aliases
 
 SHORTEST = 2
 LAST_CHARACTER = "\U0010ffff"
@@ -21,9 +20,6 @@ ENOUGH = 200
 SAMPLE = 2_000
 TELLING_TRIGRAMS = 3
 LOWERED = func.lower(Alias.value)
-TELLING = ("email", *(kind for kind in STRENGTH if kind != "email"))
-"""Alias kinds, the one that tells a person most about who it is first."""
-
 
 Look = Callable[[str], Awaitable[Sequence[str]]]
 
@@ -49,7 +45,7 @@ class LeadSearch:
         forms = _forms(sought)
         by_id = await self._first(forms, [self._ids])
         by_alias = await self._first(forms, [self._beginning, self._sampled, self._anywhere], known=by_id)
-        best = await self._best_aliases([*by_id, *by_alias], forms)
+        best = await best_aliases(self.session, self.scope, [*by_id, *by_alias], like=forms)
         return [
             *(LeadMatch(lead_id, "id", best.get(lead_id)) for lead_id in by_id),
             *(LeadMatch(lead_id, "alias", best.get(lead_id)) for lead_id in by_alias),
@@ -117,17 +113,6 @@ class LeadSearch:
         """Aliases' own ids are random."""
         query = select(Alias.lead_id, LOWERED.label("lowered")).where(Alias.unit_id == self.scope.unit_id)
         return query.order_by(Alias.alias_id).limit(SAMPLE).subquery()
-
-    async def _best_aliases(self, lead_ids: Sequence[str], forms: Sequence[str]) -> dict[str, str]:
-        query = select(Alias.lead_id, Alias.kind, Alias.value).where(
-            Alias.unit_id == self.scope.unit_id, Alias.lead_id == among(lead_ids)
-        )
-        best: dict[str, tuple[int, bool, str]] = {}
-        for lead_id, kind, value in await self.session.execute(query):
-            unlike = not any(form in value.lower() for form in forms)
-            rank = (TELLING.index(kind), unlike, value)
-            best[lead_id] = min(best.get(lead_id, rank), rank)
-        return {lead_id: value for lead_id, (_, _, value) in best.items()}
 
 
 def _begins(column: ColumnElement[str], form: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
