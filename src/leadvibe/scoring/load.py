@@ -98,23 +98,26 @@ async def load(
         return histories
     wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
     origins = await load_origins(connection, leads)
-    async for row in _rows(connection, READ_EVENTS, *wanted, list(asked)):
-        history = histories[row[0], row[1]]
-        history.facts.append(taken_in(_event(row), origins.get(_origin(row))))
-        history.marks[row[3]] = (row[11], row[12])
+    async for rows in _pages(connection, READ_EVENTS, *wanted, list(asked)):
+        for row in rows:
+            history = histories[row[0], row[1]]
+            history.facts.append(taken_in(_event(row), origins.get(_origin(row))))
+            history.marks[row[3]] = (row[11], row[12])
     for lead, acts in (await load_acts(connection, leads, origins)).items():
         histories[lead].facts += acts
-    async for row in _rows(connection, READ_ENTRIES, *wanted):
-        histories[row[0], row[1]].entries.append(_entry(row))
+    async for rows in _pages(connection, READ_ENTRIES, *wanted):
+        for row in rows:
+            histories[row[0], row[1]].entries.append(_entry(row))
     return histories
 
 
-async def _rows(connection: asyncpg.Connection, query: str, *arguments: object) -> AsyncGenerator[asyncpg.Record]:
-    """Page by page, so that a long history leaves other work of the process its turn."""
+async def _pages(
+    connection: asyncpg.Connection, query: str, *arguments: object
+) -> AsyncGenerator[Sequence[asyncpg.Record]]:
+    """The rows, a few hundred at a time, so that a long history leaves other work of the process its turn."""
     cursor = await connection.cursor(query, *arguments)
     while rows := await cursor.fetch(ROWS_AT_ONCE):
-        for row in rows:
-            yield row
+        yield rows
         if len(rows) < ROWS_AT_ONCE:
             return
 
