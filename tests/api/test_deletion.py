@@ -62,6 +62,7 @@ async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: T
     await make.event("visit", other, aliases=MAIL)
     await make.event("visit", "neighbour-of-it", aliases=MAIL)
     await drain()
+    await make.order(lead_id=other, metadata={"by": QUAGGA})
     await client.post(f"/lead/{other}/reset-scores")
     await client.post("/leads/merge", json={"targetLeadId": main, "sourceLeadIds": [other]})
     await client.post(f"/lead/{main}/adjust-score", json={"points": 3, "reason": f"for {QUAGGA}"})
@@ -87,7 +88,8 @@ async def test_nothing_of_a_deleted_lead_is_left_in_any_table(
 ) -> None:
     await live_a_full_life(client, make, drain, database)
     before = await places_of(database, QUAGGA)
-    assert {"inbox.body", "failed_events.body", "stream_frames.body", "timeline_entries.data"} <= set(before)
+    everywhere = {"inbox.body", "failed_events.body", "stream_frames.body", "timeline_entries.data", "orders.metadata"}
+    assert everywhere <= set(before)
 
     await delete(client, f"{QUAGGA}-main")
     await drain_jobs()
@@ -115,7 +117,9 @@ async def test_neither_is_anything_of_it_in_files_jobs_and_lists(
             await client.post("/leads/import/start", json={"file_id": preview["file_id"], **mapping})
     await client.post("/admin/rescore", json={"lead_ids": ["aardwolf"]})
     await database.execute(
-        "UPDATE jobs SET cursor = $2 WHERE unit_id = $1 AND kind = 'rescore'", client.unit_id, '["aardwolf", 1, 0]'
+        "UPDATE jobs SET cursor = $2 WHERE unit_id = $1 AND kind = 'rescore'",
+        client.unit_id,
+        '[["aardwolf", 1, 0], ["", 0, 0]]',
     )
     words = ("aardwolf", "bongo", "aracal", "777", "dugong", "echidna", "fossa", "gelada", "hoolock", "indri", "lechwe")
     hidden = [word for word in words if not await places_of(database, word)]
@@ -139,14 +143,19 @@ async def test_a_job_goes_on_without_the_lead_that_was_deleted_before_its_turn(
     await drain()
     await make.rule("page_view", 5)
     job_id = (await client.post("/admin/rescore", json={"lead_ids": ["a", "b", "c"]})).json()["job_id"]
-    await database.execute("UPDATE jobs SET cursor = $2 WHERE unit_id = $1", client.unit_id, '["b", 2, 0]')
+    await database.execute(
+        "UPDATE jobs SET cursor = $2 WHERE unit_id = $1", client.unit_id, '[["b", 2, 0], ["b", 0, 0]]'
+    )
     await delete(client, "b")
     traces = msgspec.json.decode(
         await database.fetchval("SELECT payload FROM pgqueuer WHERE entrypoint = 'EraseTraces'"), type=EraseTraces
     )
     await erase_traces(traces)
     job = await database.fetchrow("SELECT parameters::text, cursor FROM jobs WHERE job_id = $1", job_id)
-    assert (json.loads(job["parameters"]), json.loads(job["cursor"])) == ({"lead_ids": ["a", "c"]}, ["a", 2, 0])
+    assert (json.loads(job["parameters"]), json.loads(job["cursor"])) == (
+        {"lead_ids": ["a", "c"]},
+        [["a", 2, 0], ["a", 0, 0]],
+    )
     await drain_jobs()
     assert (await make.score("a"), await make.score("c")) == (0, 5)
 
