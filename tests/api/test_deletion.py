@@ -121,7 +121,20 @@ async def test_neither_is_anything_of_it_in_files_jobs_and_lists(
         client.unit_id,
         '[["aardwolf", 1, 0], ["", 0, 0]]',
     )
-    words = ("aardwolf", "bongo", "aracal", "777", "dugong", "echidna", "fossa", "gelada", "hoolock", "indri", "lechwe")
+    words = (
+        "aardwolf",
+        "bongo",
+        "aracal",
+        "30777123",
+        "777-123",
+        "dugong",
+        "echidna",
+        "fossa",
+        "gelada",
+        "hoolock",
+        "indri",
+        "lechwe",
+    )
     hidden = [word for word in words if not await places_of(database, word)]
     assert hidden == ["lechwe"]
     assert {"lead_import_pieces.body", "jobs.parameters", "jobs.cursor"} <= {

@@ -88,7 +88,7 @@ class Life:
         """Take up what is stored now and wasn't; an event's lead of origin is the one that it was sent for."""
         keys = [(self.client.unit_id, lead_id) for lead_id in self.model.histories]
         async with transaction(None) as session:
-            stored = await load(await raw(session), keys)
+            stored = await load(await raw(session), keys, ())  # no rule looks at metadata
         for (_, lead_id), history in stored.items():
             for fact in history.facts:
                 if fact.id in self.known:
@@ -103,7 +103,7 @@ class Life:
         unit_id = self.client.unit_id
         async with transaction(None) as session:
             plans = (await held_plans(session, [unit_id]))[unit_id].plans
-            stored = await load(await raw(session), [(unit_id, name) for name in NAMES])
+            stored = await load(await raw(session), [(unit_id, name) for name in NAMES], ())
         written = {row["lead_id"]: row["ledger_at"] for row in await database.fetch("SELECT * FROM leads")}
         for name in NAMES:
             facts = sorted(self.model.histories.get(name, []), key=order)
