@@ -60,7 +60,7 @@ class TrafficRepository:
 
     async def traffic(self, range_: Range, event_type: str | None) -> Traffic:
         """The most frequent type first, and the newest day."""
-        shown = await self._shown(range_.window(datetime.now(UTC)))
+        shown = self._shown(range_.window(datetime.now(UTC)), await self._hidden())
         if event_type is not None:
             shown.append(Event.event_type == event_type)
         by_type: dict[str, int] = {}
@@ -82,20 +82,19 @@ class TrafficRepository:
         counts = await CountRepository(self.session, self.scope).events_by_type()
         hidden = await self._hidden()
         everything = {type_: events for type_, events in counts.items() if type_ not in hidden}
-        by_type = everything if window == Window() else await self._by_type(await self._shown(window))
+        by_type = everything if window == Window() else await self._by_type(self._shown(window, hidden))
         today = Range.TODAY.window(now)
-        last_day = await self._shown(Range.LAST_24H.window(now))
+        last_day = self._shown(Range.LAST_24H.window(now), hidden)
         return Statistics(
             total_events=sum(everything.values()),
-            total_leads=await self._leads(await self._shown(Window())),
-            events_today=await self._events(await self._shown(today)),
-            events_this_week=await self._events(await self._shown(_week(today))),
+            total_leads=await self._leads(self._shown(Window(), hidden)),
+            events_today=await self._events(self._shown(today, hidden)),
+            events_this_week=await self._events(self._shown(_week(today), hidden)),
             last_24h=Totals(await self._events(last_day), await self._leads(last_day)),
             top_events=_most_frequent(by_type)[:most],
         )
 
-    async def _shown(self, window: Window) -> list[ColumnElement[bool]]:
-        hidden = await self._hidden()
+    def _shown(self, window: Window, hidden: set[str]) -> list[ColumnElement[bool]]:
         visible = [Event.event_type.not_in(hidden)] if hidden else []
         return [Event.unit_id == self.scope.unit_id, *within(window), *visible]
 
