@@ -23,13 +23,14 @@ from leadvibe.access.models import OrgUnit
 from leadvibe.core.db import asyncpg_dsn, close_database, open_database, raw, transaction
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
+from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Standing, order, reconcile, settle
 from leadvibe.events.inbox import Received, encode, route_of
 from leadvibe.rulesets.plans import plans_of
 from leadvibe.scoring.acting import clock
 from leadvibe.scoring.load import load
-from leadvibe.worker import empty_inbox, spare_collections
+from leadvibe.worker import empty_inbox
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "9000"))
 A_SECOND: Final = int(os.environ.get("BENCH_RATE", "60"))
@@ -107,6 +108,7 @@ async def measure(url: str) -> None:
     await add_dozen(scope)
     await add_the_rest(scope)
     spare_collections()
+    hand_over_quickly()
     stop = asyncio.Event()
     working = asyncio.create_task(empty_inbox(stop))
     await beside(url, scope, "quiet", of_many("easy", A_SECOND * QUIET_SECONDS))

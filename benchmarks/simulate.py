@@ -16,11 +16,12 @@ from benchmarks.worker import fill, hand
 from leadvibe.core.db import close_database, open_database
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
+from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.scope import Scope
 from leadvibe.events.inbox import encode, route_of
 from leadvibe.scoring.simulation.schemas import DraftRule, SimulationCreate
 from leadvibe.scoring.simulation.service import simulate
-from leadvibe.worker import HANDS, spare_collections
+from leadvibe.worker import HANDS
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 AIM: Final = 50_000
@@ -45,6 +46,7 @@ async def measure(url: str) -> None:
     await fill(rows)
     await asyncio.gather(*(hand() for _ in range(HANDS)))
     spare_collections()
+    hand_over_quickly()
     print(f"\nA draft of a dozen rules over {len(rows):,} events   (aim: at least {AIM:,} events/s)")
     await report(scope, "a dozen rules and surge")
     await add_the_rest(scope)

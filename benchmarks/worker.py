@@ -12,11 +12,12 @@ from benchmarks import loans
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
 from leadvibe.core.db import close_database, open_database, raw, transaction
+from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.scope import Scope
 from leadvibe.scoring import batch as road
 from leadvibe.scoring.emptying import take_batch
 from leadvibe.scoring.save import Writes, save
-from leadvibe.worker import HANDS, spare_collections
+from leadvibe.worker import HANDS
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 
@@ -76,6 +77,7 @@ async def measure(url: str) -> None:
     scope = await empty_unit(url)
     await add_dozen(scope)
     spare_collections()
+    hand_over_quickly()
     await compare(scope, "a dozen rules", aim=8_000)
     await add_the_rest(scope)
     await compare(scope, "2 rulesets of 12 rules, surge, 2 decays, 2 filters", aim=6_000)

@@ -21,9 +21,11 @@ def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening so
     import uvicorn  # noqa: PLC0415 - only this command needs it
 
     from leadvibe.app import create_app  # noqa: PLC0415 - likewise
+    from leadvibe.core.interpreter import hand_over_quickly  # noqa: PLC0415 - likewise
     from leadvibe.core.logs import start_logging  # noqa: PLC0415 - likewise
 
     start_logging(settings().log_level, as_json=settings().log_json)
+    hand_over_quickly()
     listening = socket.socket(fileno=fd) if fd is not None else address.listen(settings().host, settings().port)
     config = uvicorn.Config(
         create_app(),

@@ -1,7 +1,6 @@
 """The worker: empties the inbox, and runs the background jobs."""
 
 import asyncio
-import gc
 import signal
 from contextlib import suppress
 from time import monotonic
@@ -12,6 +11,7 @@ import structlog
 from leadvibe import tasks
 from leadvibe.config import settings
 from leadvibe.core.db import opened_database
+from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.jobs import run_jobs
 from leadvibe.core.listening import hearing
 from leadvibe.core.transience import is_transient
@@ -78,13 +78,6 @@ async def _rest(arrived: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(arrived.wait(), seconds)
 
 
-def spare_collections() -> None:
-    """Collect cycles rarely: a batch makes a hundred thousand objects and no cycles, which searching them all slows."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
-
-
 async def drain() -> None:
     """Process what waits, until nothing does."""
     while await take_batch():
@@ -94,6 +87,7 @@ async def drain() -> None:
 async def run() -> None:
     """Work until SIGTERM or SIGINT."""
     spare_collections()
+    hand_over_quickly()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

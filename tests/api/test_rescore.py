@@ -80,6 +80,35 @@ async def test_only_the_leads_that_are_named_are_rescored(client: Caller, make: 
     assert (await score(client), await score(client, "lead-2")) == (0, 5)
 
 
+async def test_what_comes_late_does_not_take_a_rescore_back(client: Caller, make: Make, drain: Drain) -> None:
+    rule = await make.rule("page_view", 5)
+    await make.events({"timestamp": "2025-03-01T10:00:00Z"}, {"timestamp": "2025-03-01T12:00:00Z"})
+    await drain()
+    await client.put(f"/rules/{rule['id']}", json={"weight": 7})
+    await rescore(client)
+    await client.put(f"/rules/{rule['id']}", json={"weight": 100})
+
+    await make.event(timestamp="2025-03-01T11:00:00Z")
+    await drain()
+
+    assert await score(client) == 7 + 100 + 7
+
+
+@pytest.mark.parametrize(("rescored", "total"), [("lead-1", 7 + 7 + 5), ("lead-2", 5 + 5 + 7)])
+async def test_a_rescored_lead_that_is_merged_lends_its_version_to_no_other(
+    client: Caller, make: Make, drain: Drain, rescored: str, total: int
+) -> None:
+    rule = await make.rule("page_view", 5)
+    await make.events({}, {}, {"lead_id": "lead-2"})
+    await drain()
+    await client.put(f"/rules/{rule['id']}", json={"weight": 7})
+    await rescore(client, lead_ids=[rescored])
+
+    merged = await client.post("/leads/merge", json={"targetLeadId": "lead-2", "sourceLeadIds": ["lead-1"]})
+
+    assert merged.json()["target"]["score"] == total
+
+
 async def test_failures_that_pass_do_not_add_up(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,8 @@ class Lead(Base, OfUnit, Timestamps):
     score: Mapped[Big] = mapped_column(server_default=text("0"))
     """The primary ruleset's total, for lists to sort and narrow by."""
     score_reset_at: Mapped[Instant | None]
+    stamped_version: Mapped[int | None]
+    """The configuration version of its last rescore: its events are judged by that, or by a later one of their own."""
     standing: Mapped[Blob | None]
     """The engine's memory of this lead, packed; None before the first fact."""
     next_decay_at: Mapped[Instant | None]

@@ -14,6 +14,7 @@ from leadvibe.core.problems import NotFound
 from leadvibe.core.scope import Scope
 from leadvibe.engine import facts
 from leadvibe.events.models import Event
+from leadvibe.leads.models import Lead
 from leadvibe.rulesets.models import Ruleset
 from leadvibe.scoring.models import ScoreEntry
 
@@ -56,13 +57,14 @@ class Explanations:
 
     async def of_event(self, event_id: str) -> EventExplanation:
         event = await self._event(event_id)
+        stamped = await self._stamped_version(event.lead_id)
         names = await self._ruleset_names()
         totals = await self._totals_before(event.lead_id, event.occurred_at)
         mine: list[ScoreEntry] = []
         for entry, other in await self._entries_at(event.lead_id, event.occurred_at):
             if entry.event_id == event.event_id:
                 mine.append(entry)
-            elif _precedes(entry, other, event):
+            elif _precedes(entry, other, event, stamped):
                 totals[entry.ruleset_id] = totals.get(entry.ruleset_id, 0) + entry.applied
         return EventExplanation(
             event.event_id,
@@ -80,6 +82,10 @@ class Explanations:
         if event is None:
             raise NotFound("There is no such event here.")
         return event
+
+    async def _stamped_version(self, lead_id: str) -> int:
+        query = select(Lead.stamped_version).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
+        return await self.session.scalar(query) or 0
 
     async def _ruleset_names(self) -> dict[str, str]:
         query = select(Ruleset.ruleset_id, Ruleset.name).where(Ruleset.unit_id == self.scope.unit_id)
@@ -110,21 +116,21 @@ class Explanations:
         )
 
 
-def _precedes(entry: ScoreEntry, other: Event | None, event: Event) -> bool:
+def _precedes(entry: ScoreEntry, other: Event | None, event: Event, stamped: int) -> bool:
     """Whether an entry of the event's own instant comes before the event in the canonical order."""
     if other is not None:
-        return facts.order(_fact(other)) < facts.order(_fact(event))
+        return facts.order(_fact(other, stamped)) < facts.order(_fact(event, stamped))
     return entry.kind == "decay"
 
 
-def _fact(event: Event) -> facts.Event:
+def _fact(event: Event, stamped: int) -> facts.Event:
     return facts.Event(
         id=event.event_id,
         type=event.event_type,
         at=micros(event.occurred_at),
         digest=event.digest,
         key=event.idempotency_key or "",
-        version=event.config_version,
+        version=max(event.config_version, stamped),
         metadata={},
         channel=event.channel or "",
     )

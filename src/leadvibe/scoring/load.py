@@ -16,10 +16,11 @@ from leadvibe.scoring.identify import LeadKey
 # Every statement takes the leads as two arrays and answers with the lead's key first.
 READ_EVENTS: Final = """
 SELECT f.unit_id, f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
-       f.config_version,
+       greatest(f.config_version, l.stamped_version),
        CASE WHEN f.event_type = ANY($3::text[]) THEN f.metadata::text END, f.channel, f.suppression_reason, f.session_id
-FROM events f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
+FROM unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
+JOIN leads l ON l.unit_id = w.unit_id AND l.lead_id = w.lead_id
+JOIN events f ON f.unit_id = l.unit_id AND f.lead_id = l.lead_id
 """
 
 READ_ADJUSTMENTS: Final = """

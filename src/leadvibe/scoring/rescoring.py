@@ -1,6 +1,5 @@
 """Judges a lead's events anew, by today's configuration: what `POST /admin/rescore` starts."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,21 +24,16 @@ from leadvibe.scoring.repository import among
 LEADS_AT_ONCE: Final = 12
 """Few: an event of one of these waits until all of them are done."""
 
-LANES: Final = 2
-"""Every lead is in one of them. While the database works for the one, Python works for the other."""
-
-
 TAKE_NEXT: Final = """
 SELECT unit_id, lead_id, standing, ledger_at FROM leads
 WHERE unit_id = $1 AND lead_id > $2 AND merged_into IS NULL AND ($3::text[] IS NULL OR lead_id = ANY($3::text[]))
-  AND get_byte(sha256(convert_to(lead_id, 'UTF8')), 0) % $4::int = $5::int
-ORDER BY lead_id LIMIT $6
+ORDER BY lead_id LIMIT $4
 FOR NO KEY UPDATE
 """
 
-RESTAMP: Final = """
-UPDATE events SET config_version = $3
-WHERE unit_id = $1 AND lead_id = ANY($2::text[]) AND config_version <> $3
+STAMP: Final = """
+UPDATE leads SET stamped_version = $3
+WHERE unit_id = $1 AND lead_id = ANY($2::text[]) AND stamped_version IS DISTINCT FROM $3
 """
 
 
@@ -51,19 +45,11 @@ class RescoreLeads:
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True):
-    """How far a lane is."""
+    """How far a rescore is: the last lead it is done with, how many those are, how many have another score now."""
 
     after: str = ""
     done: int = 0
     moved: int = 0
-    """Leads whose score is another now."""
-
-
-_cursors = msgspec.json.Decoder(list[Cursor])
-
-
-def _read(cursor: str | None) -> list[Cursor]:
-    return [Cursor()] * LANES if cursor is None else _cursors.decode(cursor)
 
 
 class Rescores:
@@ -78,51 +64,34 @@ class Rescores:
 @watched_job(RescoreLeads, kind="rescore")
 async def rescore_leads(message: RescoreLeads, progress: Progress) -> dict[str, Any]:
     """A few leads a transaction, in the order of their ids; a run that was broken off goes on after its last commit."""
+    cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)
     total = await _count(progress.scope, message)
-    async with asyncio.TaskGroup() as lanes:
-        runs = [
-            lanes.create_task(_run(message, progress, lane, cursor, total))
-            for lane, cursor in enumerate(_read(progress.cursor))
-        ]
-    ends = [run.result() for run in runs]
-    return {"leads": sum(end.done for end in ends), "moved": sum(end.moved for end in ends)}
-
-
-async def _run(message: RescoreLeads, progress: Progress, lane: int, cursor: Cursor, total: int) -> Cursor:
-    while True:
-        following = await persistently(partial(_rescore_some, message, progress, lane, cursor, total))
-        if following is None:
-            return cursor
+    while (following := await persistently(partial(_rescore_some, message, progress, cursor, total))) is not None:
         cursor = following
+    return {"leads": cursor.done, "moved": cursor.moved}
 
 
-async def _rescore_some(
-    message: RescoreLeads, progress: Progress, lane: int, cursor: Cursor, total: int
-) -> Cursor | None:
-    scope = progress.scope
-    async with transaction(scope) as session:
-        states = await _take(session, scope, message, lane, cursor.after)
+async def _rescore_some(message: RescoreLeads, progress: Progress, cursor: Cursor, total: int) -> Cursor | None:
+    async with transaction(progress.scope) as session:
+        states = await _take(session, progress.scope, message, cursor.after)
         if not states:
             return None
         evolved = await _rescore(session, states)
         moved = [(state, evolution) for state, evolution in evolved if evolution.moved]
         following = Cursor(states[-1].lead.lead_id, cursor.done + len(states), cursor.moved + len(moved))
-        # The progress is another's row: nobody waits for it but who looks at the job, and the other lane.
-        row = await progress.hold(session)
-        if row.status in ENDED:  # by another run
+        # The progress is another's row: nobody waits for it but who looks at the job.
+        if (await progress.hold(session)).status in ENDED:  # by another run
             return None
-        cursors = _read(row.cursor)
-        cursors[lane] = following
-        done, text = sum(each.done for each in cursors), msgspec.json.encode(cursors).decode()
         # Leads that were made since they were counted are done too.
-        await progress.report(session, done=done, total=max(done, total), cursor=text)
+        text = msgspec.json.encode(following).decode()
+        await progress.report(session, done=following.done, total=max(following.done, total), cursor=text)
         await tell_scores(session, moved)
     return following
 
 
-async def _take(session: AsyncSession, scope: Scope, message: RescoreLeads, lane: int, after: str) -> list[LeadState]:
+async def _take(session: AsyncSession, scope: Scope, message: RescoreLeads, after: str) -> list[LeadState]:
     """Lock the leads that follow, so that none is merged away or deleted before it is replayed."""
-    wanted = scope.unit_id, after, message.lead_ids, LANES, lane, LEADS_AT_ONCE
+    wanted = scope.unit_id, after, message.lead_ids, LEADS_AT_ONCE
     rows = await (await raw(session)).fetch(TAKE_NEXT, *wanted)
     plans = (await held_plans(session, [scope.unit_id]))[scope.unit_id]
     return [LeadState.of(LockedLead(*row), plans) for row in rows]
@@ -131,7 +100,7 @@ async def _take(session: AsyncSession, scope: Scope, message: RescoreLeads, lane
 async def _rescore(session: AsyncSession, states: Sequence[LeadState]) -> list[tuple[LeadState, Evolution]]:
     """Judge all events of these leads by the current version."""
     unit_id, newest = states[0].lead.unit_id, states[0].plans.plans.newest
-    await (await raw(session)).execute(RESTAMP, unit_id, [state.lead.lead_id for state in states], newest)
+    await (await raw(session)).execute(STAMP, unit_id, [state.lead.lead_id for state in states], newest)
     return await replay_all(session, states, await clock(session))
 
 

@@ -27,6 +27,17 @@ class Move:
         self.target_id = target_id
         self.source_ids = source_ids
 
+    async def versions(self) -> None:
+        """Every event keeps the version that it is judged by: one lead's rescore says nothing of another's events."""
+        theirs = (Lead.unit_id == self.scope.unit_id) & (Lead.lead_id == among([self.target_id, *self.source_ids]))
+        older = Event.config_version < Lead.stamped_version
+        await self._run(
+            update(Event)
+            .where(theirs, Event.unit_id == self.scope.unit_id, Event.lead_id == Lead.lead_id, older)
+            .values(config_version=Lead.stamped_version)
+        )
+        await self._run(update(Lead).where(theirs).values(stamped_version=None))
+
     async def events(self, since: datetime | None) -> int:
         return await self._hand_over(Event, *([] if since is None else [Event.occurred_at >= since]))
 

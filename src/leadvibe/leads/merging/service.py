@@ -103,6 +103,7 @@ class Merges:
     async def _move(self, wanted: MergeCreate, merged: Sequence[str], at: datetime) -> tuple[int, int]:
         """How many events went to the target, and how many stay."""
         move = Move(self.session, self.scope, wanted.target_lead_id, wanted.source_lead_ids)
+        await move.versions()
         moved = await move.events(wanted.truncate.before)
         await move.adjustments(wanted.truncate.before)
         await move.orders()

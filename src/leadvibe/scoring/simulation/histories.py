@@ -13,10 +13,12 @@ from leadvibe.scoring.load import UNASKED, Origins, load_acts, load_origins, tak
 ROWS_AT_ONCE: Final = 1_000
 
 READ_EVENTS: Final = """
-SELECT lead_id, original_lead_id, event_id, event_type, occurred_at, digest, idempotency_key, config_version,
-       CASE WHEN event_type = ANY($3::text[]) THEN metadata::text END, channel
-FROM events WHERE unit_id = $1 AND lead_id = ANY($2::text[])
-ORDER BY lead_id, occurred_at
+SELECT f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
+       greatest(f.config_version, l.stamped_version),
+       CASE WHEN f.event_type = ANY($3::text[]) THEN f.metadata::text END, f.channel
+FROM leads l JOIN events f ON f.unit_id = l.unit_id AND f.lead_id = l.lead_id
+WHERE l.unit_id = $1 AND l.lead_id = ANY($2::text[])
+ORDER BY l.lead_id, f.occurred_at
 """
 
 _metadata = msgspec.json.Decoder(dict[str, Any])
