@@ -75,7 +75,7 @@ async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, sc
     search = LeadSearch(session, scope)
     assert await indexes_of(session, search.ids("ab")) == {"ix_leads_id_prefix"}
     assert await indexes_of(session, search.beginning("ab")) == {"ix_aliases_prefix"}
-    assert await indexes_of(session, search.sampled("ab")) == {"uq_aliases_unit_id_alias_id", "Sort"}
+    assert await indexes_of(session, search.sampled("ab")) == {"ix_aliases_sample", "Sort"}
     assert await indexes_of(session, search.anywhere("abcdef", ["abc"])) == {"ix_aliases_trigrams", "Sort"}
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
@@ -55,7 +55,8 @@ class Alias(Base, Tenant):
             deferrable=True,
             initially="DEFERRED",
         ),
-        UniqueConstraint("unit_id", "alias_id"),
+        # With what a search reads of its sample, which is then in a few pages of the index.
+        Index("ix_aliases_sample", "unit_id", "alias_id", unique=True, postgresql_include=["value", "lead_id"]),
         Index("ix_aliases_lead", "unit_id", "lead_id"),
         Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
         Index("ix_aliases_trigrams", text("trigram_keys(unit_id, lower(value))"), postgresql_using="gin"),
