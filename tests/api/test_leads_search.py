@@ -105,7 +105,7 @@ async def test_a_merged_lead_is_found_as_what_it_went_into(client: Caller) -> No
     assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
 
 
-@pytest.fixture(params=[0, 1, search.SAMPLE], ids=lambda size: f"a sample of {size}")
+@pytest.fixture(params=[1, 2, search.SAMPLE], ids=lambda size: f"a sample of {size}")
 def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found in the sample is found by its trigrams too."""
     monkeypatch.setattr(search, "SAMPLE", request.param)

@@ -1,10 +1,10 @@
 """Finds leads by the beginning of their id or by a part of one of their aliases."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, Subquery, Text, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, Subquery, Text, func, literal, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,8 @@ ENOUGH = 200
 """Aliases that are read at most: several may be one lead's."""
 SAMPLE = 2_000
 TELLING_TRIGRAMS = 3
+FEW, COMMON = 1 / 1_000, 1 / 10
+"""Shares of all aliases: so few are soon compared one by one; what so many have narrows nothing down."""
 LOWERED = func.lower(Alias.value)
 
 Look = Callable[[str], Awaitable[Sequence[str]]]
@@ -73,8 +75,8 @@ class LeadSearch:
 
     async def _anywhere(self, form: str) -> Sequence[str]:
         trigrams = sorted({form[start : start + 3] for start in range(len(form) - 2)})
-        rarest = (await self.session.scalars(self.rarest(trigrams))).all() if trigrams else ()
-        return (await self.session.scalars(self.anywhere(form, rarest))).all()
+        counted = (await self.session.execute(self.rarest(trigrams))).all() if trigrams else ()
+        return (await self.session.scalars(self.anywhere(form, list(_telling(counted))))).all()
 
     def ids(self, form: str) -> Select[str]:
         lowered = func.lower(Lead.lead_id)
@@ -91,11 +93,12 @@ class LeadSearch:
         query = select(sample.c.lead_id).where(func.strpos(sample.c.lowered, form) > 0)
         return query.order_by(sample.c.lowered, sample.c.lead_id)
 
-    def rarest(self, trigrams: Sequence[str]) -> Select[str]:
-        """Those that tell the most: to look up what everybody has costs the most."""
+    def rarest(self, trigrams: Sequence[str]) -> Select[str, int]:
+        """Those that tell the most, and how often the sample has them: to look up what everybody has costs the most."""
         sample, asked = self._sample(), func.unnest(literal(trigrams, ARRAY(Text))).column_valued("trigram")
-        counted = select(asked).outerjoin(sample, func.strpos(sample.c.lowered, asked) > 0).group_by(asked)
-        return counted.order_by(func.count(sample.c.lead_id), asked).limit(TELLING_TRIGRAMS)
+        times = func.count(sample.c.lead_id)
+        counted = select(asked, times).outerjoin(sample, func.strpos(sample.c.lowered, asked) > 0).group_by(asked)
+        return counted.order_by(times, asked).limit(TELLING_TRIGRAMS)
 
     def anywhere(self, form: str, trigrams: Sequence[str]) -> Select[str]:
         """By trigrams that it has; too short to have any, it is looked for in every alias."""
@@ -113,6 +116,17 @@ class LeadSearch:
         """Aliases' own ids are random."""
         query = select(Alias.lead_id, LOWERED.label("lowered")).where(Alias.unit_id == self.scope.unit_id)
         return query.order_by(Alias.alias_id).limit(SAMPLE).subquery()
+
+
+def _telling(counted: Iterable[Row[str, int]]) -> Iterator[str]:
+    """The rarest, and more of them as long as many aliases may have all so far and each narrows them down."""
+    left = 1.0
+    for trigram, times in counted:
+        share = (times + 1) / SAMPLE
+        if left <= FEW or (left < 1 and share > COMMON):
+            return
+        yield trigram
+        left *= share
 
 
 def _begins(column: ColumnElement[str], form: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
