@@ -54,8 +54,8 @@ def start_logging(level: str = "INFO", *, as_json: bool | None = None) -> None:
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # the requests are logged once, with their id
-    logging.getLogger("pgqueuer").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("alembic.runtime.plugins", "httpx", "pgqueuer"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _form(machine: bool) -> list[Any]:
