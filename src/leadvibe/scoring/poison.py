@@ -4,6 +4,7 @@ from typing import Final
 
 from leadvibe.core import telemetry
 from leadvibe.core.db import raw, transaction
+from leadvibe.core.logs import summary
 from leadvibe.scoring.claim import Waiting
 
 SET_ASIDE: Final = """
@@ -17,7 +18,8 @@ ERROR_LENGTH: Final = 2_000
 
 async def set_aside(waiting: Waiting, error: Exception) -> None:
     """Move an event from the inbox to the failed ones, with its error."""
-    reason = f"{type(error).__name__}: {error}".replace("\x00", "")[:ERROR_LENGTH]
+    # One line: PostgreSQL's detail may quote what another lead has.
+    reason = summary(error).replace("\x00", "")[:ERROR_LENGTH]
     async with transaction(None) as session:
         connection = await raw(session)
         await connection.execute(SET_ASIDE, waiting.route, waiting.event_id, reason)
