@@ -1,6 +1,7 @@
 """The bases of what comes in and goes out."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -35,6 +36,17 @@ def check_plain(value: str) -> str:
 
 
 PlainText = Annotated[str, AfterValidator(check_plain)]
+
+
+def legible(read: Callable[[str], object]) -> AfterValidator:
+    """A check that a text is one that can be read; it stays the text that was sent."""
+
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return AfterValidator(check)
+
 
 LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
 

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, computed_field
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import PlainText, Read, Time, check_plain
+from leadvibe.core.schemas import PlainText, Read, Time, check_plain, legible
 
 
 def _show(value: object) -> object:
@@ -78,14 +78,9 @@ class Cursor(NamedTuple):
             raise ValueError("must be taken from a page's Link header") from None
 
 
-def _check_cursor(text: str) -> str:
-    Cursor.read(text)
-    return text
-
-
 class LeadEventFilter(BaseModel):
     event_type: PlainText | None = None
-    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+    after: Annotated[str, legible(Cursor.read)] | None = Field(
         default=None, description="Go on after this event, as the Link header says; `page` then only counts"
     )
 

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, computed_field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write, check_plain
+from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
 from leadvibe.leads.metadata import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -151,18 +151,13 @@ class LeadCursor(NamedTuple):
             raise ValueError("must be taken from a page's Link header") from None
 
 
-def _check_cursor(text: str) -> str:
-    LeadCursor.read(text)
-    return text
-
-
 class LeadFilter(BaseModel):
     range: Range = Field(default=Range.ALL, description="When the lead was created")
     min_score: Points | None = None
     max_score: Points | None = None
     event_type: PlainText | None = Field(default=None, description="The type of the lead's last event")
     last_active: Literal["any", "7d", "30d"] = "any"
-    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+    after: Annotated[str, legible(LeadCursor.read)] | None = Field(
         default=None, description="Go on after this lead, as the Link header says; `page` then only counts"
     )
 

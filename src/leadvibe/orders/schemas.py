@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed
 
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain
+from leadvibe.core.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, legible
 from leadvibe.events.inbox import AliasKind
 from leadvibe.events.validation import MOST_ALIASES
 from leadvibe.leads.metadata import Metadata
@@ -86,16 +86,11 @@ class OrderCursor(NamedTuple):
             raise ValueError("must be taken from a page's Link header") from None
 
 
-def _check_cursor(text: str) -> str:
-    OrderCursor.read(text)
-    return text
-
-
 class OrderFilter(BaseModel):
     lead_id: PlainText | None = None
     status: PlainText | None = None
     range: Range = Field(default=Range.ALL, description="When the order was made")
-    after: Annotated[str, AfterValidator(_check_cursor)] | None = Field(
+    after: Annotated[str, legible(OrderCursor.read)] | None = Field(
         default=None, description="Go on after this order, as the Link header says; `page` then only counts"
     )
 
