@@ -41,6 +41,8 @@ class Server:
                 "or LEADVIBE_URL and LEADVIBE_KEY."
             )
         name, colon, secret = key.partition(":")
+        if unit is not None and colon:
+            raise CannotStart("--unit goes with a personal token (--key): a credential is of one OU.")
         self._http = httpx.Client(
             base_url=url,
             timeout=PATIENCE,

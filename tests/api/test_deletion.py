@@ -271,3 +271,25 @@ async def test_a_living_leads_waiting_event_survives_though_it_also_carries_the_
     await drain_jobs()
     assert await make.score("living") == 10
     assert (await client.get("/leads")).json()["total"] == 1
+
+
+async def test_what_only_waiting_events_tie_to_it_is_deleted_with_it(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    cookie = {"alias_kind": "cookie", "raw_value": QUAGGA}
+    shared = {"alias_kind": "cookie", "raw_value": "shared"}
+    await make.event(lead_id="other", aliases=[{"alias_kind": "phone", "raw_value": "+49 30 1234567"}])
+    await make.lead()
+    await drain()
+    await make.event(aliases=[*MAIL, shared, {"alias_kind": "phone", "raw_value": "+49 30 1234567"}])
+    await make.event(lead_id=None, aliases=[*MAIL, cookie])
+    await make.event(lead_id=None, aliases=[cookie])
+    await make.event(lead_id="other", aliases=[shared])
+    await make.event(lead_id=None, aliases=[shared])
+    await delete(client)
+    await drain()
+    await drain_jobs()
+    assert [lead["lead_id"] for lead in (await client.get("/leads")).json()["leads"]] == ["other"]
+    assert len((await client.get("/events")).json()) == 3
+    assert {alias["kind"] for alias in (await client.get("/lead/other/aliases")).json()} == {"phone", "cookie"}
+    assert await places_of(database, QUAGGA) == []

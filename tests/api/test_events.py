@@ -240,3 +240,22 @@ async def test_channels_are_those_that_events_came_by(
     await drain()
     assert (await client.get("/channels")).json() == ["email", "web"]
     assert (await neighbour.get("/channels")).json() == []
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize("query", ["lead_id=", "event_type="])
+async def test_a_filter_that_is_sent_empty_finds_and_counts_nothing(client: Caller, query: str) -> None:
+    response = await client.get(f"/events?{query}")
+    assert (response.json(), response.headers["X-Total-Count"]) == ([], "0")
+
+
+async def test_an_event_type_is_trimmed_as_it_was_when_it_came(client: Caller, make: Make, drain: Drain) -> None:
+    await make.event(" trim ")
+    await drain()
+    assert len((await client.get("/events", params={"event_type": " trim  "})).json()) == 1
+
+
+@pytest.mark.parametrize("event_type", ["score_reset", "lead_merged", "alias_conflict"])
+async def test_what_the_system_notes_cannot_be_sent(client: Caller, event_type: str) -> None:
+    response = await client.post("/ingest", json={"event_type": event_type, "lead_id": "lead-1"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "event_type")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leadvibe.core.jobs import drain_jobs
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -343,3 +344,18 @@ async def check_history(client: Caller, lead_id: str, ruleset_id: str) -> None:
     for snapshot in history["snapshots"][::29]:
         then = {"at": snapshot["snapshot_at"], "ruleset_id": ruleset_id}
         assert (await client.get(f"/score/{lead_id}", params=then)).json()["score"] == snapshot["score"]
+
+
+async def test_a_rescore_tells_what_the_rule_demands_now_though_it_pays_the_same(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    rule = await make.rule("page_view", 5)
+    await make.event(metadata={"path": "/pricing"})
+    await drain()
+    filters = [{"field": "path", "operator": "contains", "value": "pricing"}]
+    for demanded, label in ((filters, "path contains pricing"), ([], None)):
+        (await client.put(f"/rules/{rule['id']}", json={"attribute_filters": demanded})).raise_for_status()
+        await client.post("/admin/rescore")
+        await drain_jobs()
+        (driver,) = (await explained(client, all=True))["top_drivers"]
+        assert driver.get("filter_label") == label

@@ -102,3 +102,10 @@ async def test_the_idempotency_key_of_a_batch_is_numbered(client: Caller, databa
     own = {**event(3), "idempotency_key": "own"}
     await client.post("/ingest/batch", json=[event(1), {}, event(2), own], headers={"Idempotency-Key": "k"})
     assert await keys(database) == ["k/0", "k/2", "own"]
+
+
+async def test_one_object_on_several_lines_is_neither(client: Caller, database: TestDatabase) -> None:
+    body = json.dumps({"events": [event(1), event(2)]}, indent=0)
+    response = await client.post("/ingest/batch", content=body, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "body")
+    assert await leads(database) == []

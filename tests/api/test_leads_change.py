@@ -146,3 +146,30 @@ async def test_a_viewer_changes_nothing(viewer: Caller) -> None:
     assert (await viewer.put("/lead/lead-1", json={"metadata": {}})).status_code == 403
     assert (await viewer.patch("/lead/lead-1/metadata", json={"a": 1})).status_code == 403
     assert (await viewer.get("/lead/lead-1/profile")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/leads", '{"id": "other", "metadata": %s}'),
+        ("PUT", "/lead/lead-1", '{"metadata": %s}'),
+        ("PATCH", "/lead/lead-1/metadata", "%s"),
+        ("POST", "/orders", '{"order_id": "1", "lead_id": "a", "amount": "1", "currency": "EUR", "metadata": %s}'),
+    ],
+)
+async def test_metadata_is_measured_as_it_was_sent(
+    client: Caller, make: Make, method: str, path: str, body: str
+) -> None:
+    await make.lead()
+    headers = {"Content-Type": "application/json"}
+    padded, short = '{"a": 1%s}' % (" " * 102_400), '{"a": [%s]}' % ",".join(["1e9"] * 20_000)
+    refused = await client.request(method, path, content=body % padded, headers=headers)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (413, "metadata")
+    if method != "PATCH":  # where what is kept is measured too
+        assert (await client.request(method, path, content=body % short, headers=headers)).is_success
+
+
+async def test_who_is_removed_owns_no_lead(client: Caller, operator: Caller, make: Make) -> None:
+    await make.lead(owner_id=operator.member_id)
+    assert (await client.delete(f"/members/{operator.member_id}")).status_code == 204
+    assert (await client.get("/lead/lead-1")).json()["owner_id"] is None

@@ -191,3 +191,9 @@ async def test_whom_to_ask_and_as_whom_has_to_be_known(leads: Shell) -> None:
     assert (ran.code, "doesn't answer" in ran.err) == (1, True)
     ran = await leads("--key", "lv_ci_nobody:x", "list")
     assert (ran.code, ran.err.startswith("leadvibe: ")) == (1, True)
+
+
+async def test_a_unit_goes_with_a_token_and_an_id_with_a_path(leads: Shell, client: Caller) -> None:
+    refused = await leads("--unit", client.unit_id, "list")
+    assert (refused.code, "--unit goes with a personal token" in " ".join(refused.err.split())) == (1, True)
+    assert (await leads("show", "..")).code == 2

@@ -154,6 +154,7 @@ async def test_pages_follow_one_another_by_their_links(client: Caller) -> None:
         ("max_score", 2**63),
         ("last_active", "1d"),
         ("event_type", "a\x00b"),
+        ("after", "9223372036854775808__x"),
     ],
 )
 async def test_a_filter_that_makes_no_sense_is_named(client: Caller, field: str, value: Any) -> None:

@@ -167,3 +167,23 @@ async def test_nothing_sought_is_refused_and_a_lead_called_search_is_read_in_the
     assert (await client.get("/leads/search", params={"q": "a\x00b"})).status_code == 400
     await make.lead("search")
     assert (await client.get("/lead/search")).json()["lead_id"] == "search"
+
+
+async def test_one_lead_with_many_aliases_hides_nobody(
+    client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "ENOUGH", 3)
+    await make.events(*(known_as("many", cookie=f"track-{n}") for n in range(9)))
+    await make.events(known_as("other", cookie="track-x"), known_as("third", cookie="track-y"))
+    await drain()
+    for q in ("track-", "rack-"):
+        assert [lead_id for lead_id, _, _ in await found(client, q)] == ["many", "other", "third"]
+
+
+@pytest.mark.parametrize("q", ["müller", "MÜLLER", "Müller", "mÜLLER"])
+async def test_letters_beyond_ascii_are_found_in_capitals_and_small(
+    client: Caller, make: Make, drain: Drain, q: str
+) -> None:
+    await make.events(known_as("a", external_id="MÜLLER-7"), known_as("b", external_id="müller-8"), known_as("Müller"))
+    await drain()
+    assert {lead_id for lead_id, _, _ in await found(client, q)} == {"a", "b", "Müller"}

@@ -268,3 +268,13 @@ async def test_merges_while_events_come_in_lose_none_and_count_none_twice(
 async def test_a_viewer_may_not_merge(viewer: Caller) -> None:
     response = await viewer.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
     assert response.status_code == 403
+
+
+async def test_a_preview_refuses_what_the_merge_would_refuse(client: Caller, make: Make) -> None:
+    await make.lead("t")
+    await make.lead("s")
+    leads = {"targetLeadId": "t", "sourceLeadIds": ["s"]}
+    for more, field in (({"accountId": "zz"}, "accountId"), ({"truncate": {"policy": "before"}}, "truncate.before")):
+        for path in ("/leads/merge/preview", "/leads/merge"):
+            refused = await client.post(path, json=leads | more)
+            assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)

@@ -84,3 +84,11 @@ async def test_a_lead_or_ruleset_of_another_unit_is_not_here(client: Caller, nei
     assert (await neighbour.post("/engagement-scoring/test", json=body)).status_code == 404
     body["rule"] = {"event_type": "a", "weight": 1, "ruleset_id": "rs_unknown"}
     assert (await client.post("/engagement-scoring/test", json=body)).status_code == 404
+
+
+async def test_a_lead_that_was_merged_away_has_no_events_that_could_count(client: Caller, make: Make) -> None:
+    await make.lead("lead-1")
+    await make.lead("lead-2")
+    await client.post("/leads/merge", json={"targetLeadId": "lead-2", "sourceLeadIds": ["lead-1"]})
+    body = {"lead_id": "lead-1", "rule": {"event_type": "page_view", "weight": 5}}
+    assert (await client.post("/engagement-scoring/test", json=body)).status_code == 409

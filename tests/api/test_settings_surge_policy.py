@@ -147,3 +147,11 @@ async def test_viewers_read_and_programs_write(viewer: Caller, basic: Caller) ->
     assert (await viewer.get(PATH)).status_code == 200
     assert (await viewer.put(PATH, json={"mode": "off"})).status_code == 403
     assert await set_to(basic, {"mode": "off"}) == OFF
+
+
+async def test_a_band_without_an_end_has_none(client: Caller) -> None:
+    bands = [{"min_events": 3, "multiplier": 2.0}, {"min_events": 1, "max_events": 2, "multiplier": 1.0}]
+    assert (await client.put(PATH, json={"mode": "custom", "bands": bands})).status_code == 204
+    assert (await client.get(PATH)).json()["bands"] == [band(1, 2, 1.0), band(3, None, 2.0)]
+    response = await client.put(PATH, json={"bands": [{"min_events": 1, "multiplier": 1.0}, *bands[:1]]})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "bands")

@@ -212,6 +212,16 @@ def nested(levels: int) -> str:
     return '{"a":' * (levels - 1) + "{}" + "}" * (levels - 1)
 
 
+def test_metadata_that_is_no_json_is_told_so() -> None:
+    with pytest.raises(Problem, match="metadata: must be JSON"):
+        metadata.read(b"x")
+
+
+def test_a_leap_second_is_the_last_microsecond_of_its_minute() -> None:
+    leap = event(timestamp="2016-12-31T23:59:60Z")
+    assert leap.timestamp == event(timestamp="2016-12-31T23:59:59.999999Z").timestamp
+
+
 def test_metadata_may_be_nested_32_levels_deep() -> None:
     assert metadata_of(nested(32)) == nested(32).encode()
     assert refused(with_metadata(nested(33))) == "metadata: must not be nested deeper than 32 levels"

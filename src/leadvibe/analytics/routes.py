@@ -21,6 +21,7 @@ from leadvibe.analytics.schemas import (
 )
 from leadvibe.analytics.traffic import Statistics, Traffic, TrafficRepository
 from leadvibe.analytics.usage import Usage, UsageRepository
+from leadvibe.core.ranges import Range
 from leadvibe.core.scope import OrgScope
 
 router = APIRouter(tags=["Analytics"], responses=ANSWERS)
@@ -72,4 +73,4 @@ async def list_top_leads(leaders: Leaders, query: Annotated[TopQuery, Query()]) 
 @router.get("/recent-score-gains", response_model=list[ScoreGainRead])
 async def list_score_gains(leaders: Leaders, query: Annotated[GainsQuery, Query()]) -> Sequence[ScoreGain]:
     """The leads whose scores grew the most in a range of time that lasts until now."""
-    return await leaders.gains(query.range, query.limit)
+    return await leaders.gains(Range(query.range), query.limit)

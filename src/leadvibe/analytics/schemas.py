@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, computed_field
+from pydantic import BaseModel, Field, computed_field
 
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import PlainText, Read, Time, Write
+from leadvibe.core.schemas import PlainText, Read, Time
 
 FEW = 10
 MOST = 500
@@ -29,7 +29,7 @@ class ScoreGainRead(TopLeadRead):
         return self.score_gain
 
 
-class TopQuery(Write):
+class TopQuery(BaseModel):
     limit: int = Field(default=FEW, ge=1, le=MOST, description="How many leads at most")
 
 
@@ -102,16 +102,14 @@ class UsageRead(Read):
     overage: bool
 
 
-class StatisticsQuery(Write):
+class StatisticsQuery(BaseModel):
     range: Range = Field(default=Range.ALL, description="The time whose most frequent types are told")
 
 
-class TrafficQuery(Write):
+class TrafficQuery(BaseModel):
     range: Range = Range.ALL
     event_type: PlainText | None = None
 
 
 class GainsQuery(TopQuery):
-    range: Literal[Range.ALL, Range.TODAY, Range.LAST_24H, Range.LAST_7D, Range.LAST_30D, Range.LAST_90D] = (
-        Range.LAST_7D
-    )
+    range: Literal["all", "today", "last_24h", "last_7d", "last_30d", "last_90d"] = "last_7d"

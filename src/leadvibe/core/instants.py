@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+FIRST = datetime.min.replace(tzinfo=UTC) + MICROSECOND
+LAST = datetime.max.replace(tzinfo=UTC) - MICROSECOND
 
 RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,6})\d*)?(?:([Zz])|([+-]\d{2}:\d{2}))",
@@ -18,9 +20,13 @@ def parse_instant(text: str) -> datetime:
     if match is None:
         raise ValueError("must be an RFC 3339 time with a zone, like 2025-08-15T12:00:00Z")
     date, clock, fraction, _, offset = match.groups()
+    if clock.endswith(":60"):  # a leap second, which no calendar of ours has, is its minute's last microsecond
+        clock, fraction = f"{clock[:-2]}59", "999999"
     try:
         instant = datetime.fromisoformat(f"{date}T{clock}.{(fraction or '0').ljust(6, '0')}{offset or '+00:00'}")
-        return instant.astimezone(UTC)
+        # The calendar's very first and last microsecond, which other languages use for "no time", PostgreSQL's driver
+        # takes for minus and plus infinity.
+        return min(max(instant.astimezone(UTC), FIRST), LAST)
     except (ValueError, OverflowError):
         raise ValueError("must be a time that exists, like 2025-08-15T12:00:00Z") from None
 
@@ -39,9 +45,6 @@ def from_micros(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
-LAST_MICROS = micros(datetime.max.replace(tzinfo=UTC))
-
-
 def due_at(value: int | None) -> datetime | None:
     """The instant at which something falls due; None for never, and for what no calendar reaches."""
-    return None if value is None or value > LAST_MICROS else from_micros(value)
+    return None if value is None or value > micros(LAST) else from_micros(value)

@@ -193,7 +193,17 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
     if error["type"] == "json_invalid" and isinstance(error["loc"][-1], int):  # the body itself, at this character
         return {"field": "body", "message": f"must be JSON: {error['ctx']['error']}"}
-    return {"field": field_path(error["loc"]), "message": str(error["msg"]).removeprefix("Value error, ")}
+    return {"field": field_path(error["loc"]), "message": _message(error)}
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    match error:
+        case {"type": "too_long", "input": str(), "ctx": {"max_length": most}}:
+            return f"must be at most {most} characters"
+        case {"type": "too_short", "input": str(), "ctx": {"min_length": least}}:
+            return f"must be at least {least} characters" if least > 1 else "must not be empty"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
 
 
 async def on_validation(_request: Request, error: Exception) -> Response:
@@ -209,7 +219,8 @@ async def on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
         # FastAPI names no field where a body isn't UTF-8 or is nested too deeply.
-        return render(Invalid.field("body", "must be JSON"))
+        deep = isinstance(error.__cause__, RecursionError)
+        return render(Invalid.field("body", "is nested too deeply" if deep else "must be JSON"))
     known: dict[int, str] = {
         404: "There is no such operation; /openapi.json has them all.",
         405: "This path does not answer to that method.",

@@ -77,6 +77,8 @@ async def _check(opened: Database) -> None:
 
 async def _unit(named: str | None) -> str:
     """The OU to import into: the named one, else the only one."""
+    if named is not None and not named.isprintable():
+        raise CannotStart(f"There is no OU {named!r}.")
     query = select(OrgUnit.unit_id, OrgUnit.name).order_by(OrgUnit.created_at).limit(UNITS_NAMED + 1)
     if named is not None:
         query = query.where(or_(OrgUnit.unit_id == named, OrgUnit.slug == named))

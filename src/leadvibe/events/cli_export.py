@@ -56,6 +56,8 @@ def _opened(file: str) -> Generator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     whole = Path(file)
+    if whole.is_dir():
+        raise CannotStart(f"{file} is a directory")
     part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as written:

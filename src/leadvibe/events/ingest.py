@@ -90,9 +90,21 @@ def _split(body: bytes) -> list[msgspec.Raw] | list[bytes]:
             raise Invalid.field("body", f"must be a JSON array: {error}") from None
     else:
         events = [line for line in body.splitlines() if line.strip()]
+        if len(events) > 1 and _is_one_object(body):
+            raise Invalid.field(
+                "body", "is one JSON object on several lines; an array is expected, or one object a line"
+            )
     if len(events) > MOST_EVENTS:
         raise TooLarge(f"body: must be at most {MOST_EVENTS:,} events", fields={"body": "holds too many events"})
     return events
+
+
+def _is_one_object(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 async def _numbered(events: list[msgspec.Raw] | list[bytes]) -> AsyncGenerator[tuple[int, msgspec.Raw | bytes]]:

@@ -6,6 +6,7 @@ form that survives being stored: a number without a fraction is written as an in
 Two metadata are equal if and only if their canonical bytes are.
 """
 
+import json
 import re
 from decimal import Decimal
 from typing import Any, Final
@@ -29,8 +30,17 @@ _NEEDS_A_LOOK = re.compile(rb"\\u0000|[0-9][.eE]")
 
 def read(sent: bytes) -> dict[str, Any]:
     """The metadata that was sent as JSON, every number in its canonical form; a Problem names what is wrong."""
+    check_size(sent)
+    return canonical(sent)
+
+
+def check_size(sent: bytes | memoryview) -> None:
     if len(sent) > LARGEST:
         raise TooLarge(f"metadata: must be at most {LARGEST:,} bytes", fields={"metadata": "is too large"})
+
+
+def canonical(sent: bytes) -> dict[str, Any]:
+    """The same of JSON whose size as it was sent is known to be right."""
     metadata = _decode(sent)
     if not isinstance(metadata, dict):
         raise Invalid.field("metadata", "must be a JSON object")
@@ -60,7 +70,17 @@ def _decode(sent: bytes) -> Any:
     except msgspec.ValidationError:
         raise Invalid.field("metadata", "contains a number that is out of range") from None
     except msgspec.DecodeError:
-        raise Invalid.field("metadata", "must be JSON in valid Unicode, without lone surrogates") from None
+        reason = "must be valid Unicode, without lone surrogates" if _is_json(sent) else "must be JSON"
+        raise Invalid.field("metadata", reason) from None
+
+
+def _is_json(sent: bytes) -> bool:
+    """As the standard library sees it, which lets lone surrogates through."""
+    try:
+        json.loads(sent)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _canonical(value: Any, depth: int) -> Any:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, computed_field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.instants import from_micros, micros
@@ -79,7 +79,7 @@ class Cursor(NamedTuple):
 
 
 class LeadEventFilter(BaseModel):
-    event_type: PlainText | None = None
+    event_type: Annotated[PlainText, AfterValidator(str.strip)] | None = None
     after: Annotated[str, legible(Cursor.read)] | None = Field(
         default=None, description="Go on after this event, as the Link header says; `page` then only counts"
     )
@@ -111,7 +111,8 @@ class EventFilter(LeadEventFilter):
     @property
     def narrows(self) -> bool:
         """Whether it leaves out more than the events of other types."""
-        return self.range != Range.ALL or any((self.lead_id, self.on_channel, self.metadata))
+        named = self.lead_id is not None or self.on_channel is not None
+        return named or self.range != Range.ALL or bool(self.metadata)
 
     @property
     def keys(self) -> list[tuple[str, list[str]]]:

@@ -16,6 +16,7 @@ from leadvibe.events.inbox import STRENGTH, AliasKind, Received, ReceivedAlias
 
 MOST_ALIASES: Final = 50
 LONGEST_CHANNEL: Final = 100
+RESERVED: Final = frozenset({"alias_conflict", "lead_merged", "score_reset"})
 
 _NO_METADATA = msgspec.Raw(b"{}")
 _STRENGTH: Final = {kind: rank for rank, kind in enumerate(STRENGTH)}
@@ -67,11 +68,13 @@ def accept(
     `alias_fields` are the names of the aliases' fields, where they stand in columns of their own.
     """
     event_type = line_of_text("event_type", sent.event_type.strip())
+    if event_type in RESERVED:
+        raise Invalid.field("event_type", f"{event_type} is what the system itself notes, and is reserved for it")
     aliases = _aliases(sent, alias_fields)
     lead_id = None if sent.lead_id is None else _lead_id(sent.lead_id)
     if lead_id is None and not aliases:
         raise Invalid(
-            "lead_id: an event needs a lead_id or at least one alias",
+            "lead_id: a lead_id or at least one alias is needed",
             fields={
                 "lead_id": "is needed where there are no aliases",
                 "aliases": "are needed where there is no lead_id",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leadvibe.core.schemas import check_lead_id
 from leadvibe.core.startup import CannotStart
 from leadvibe.leads.importing.cli import LOOK_AGAIN_SECONDS, import_leads
 from leadvibe.remote import Key, Server, Unit, Url
@@ -123,6 +124,10 @@ def _deletion(server: Server, path: str) -> str:
 
 
 def _path(lead_id: str) -> str:
+    try:
+        check_lead_id(lead_id)
+    except ValueError as error:
+        raise typer.BadParameter(f"LEAD_ID {error}") from None
     return f"/lead/{quote(lead_id, safe='')}"
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
@@ -26,7 +26,7 @@ class Lead(Base, OfUnit, Timestamps):
     # `metadata` is a name that declarative classes reserve.
     attributes: Mapped[Json] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     account_id: Mapped[str | None]
-    owner_id: Mapped[str | None]
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("members.org_member_id", ondelete="SET NULL"))
     merged_into: Mapped[str | None]
     last_event_at: Mapped[Instant | None]
     last_event_type: Mapped[str | None]

@@ -9,7 +9,7 @@ from leadvibe.access.http import ANSWERS, OPERATOR, provide
 from leadvibe.core.http import Paging, describe_page
 from leadvibe.core.problems import Conflict, TooLarge, problems
 from leadvibe.core.schemas import LeadId, PlainText
-from leadvibe.leads.metadata import Metadata
+from leadvibe.leads.metadata import AS_SENT, WHOLE_AS_SENT, Metadata
 from leadvibe.leads.models import Alias
 from leadvibe.leads.repository import LeadPage, LeadRepository, LeadRow, ScoredLead
 from leadvibe.leads.schemas import (
@@ -29,6 +29,8 @@ leads_router = APIRouter()
 new_lead_router = APIRouter()
 lead_router = APIRouter()
 """What is asked of one lead."""
+
+WRITTEN = problems(Conflict, TooLarge)
 
 Leads = Annotated[LeadRepository, Depends(provide(LeadRepository))]
 LeadsAtOnce = Annotated[LeadRepository, Depends(provide(LeadRepository, isolation="REPEATABLE READ"))]
@@ -55,7 +57,11 @@ async def search_leads(q: Annotated[PlainText, Query(max_length=200)], search: S
 
 
 @new_lead_router.post(
-    "", status_code=201, response_model=LeadRead, dependencies=[OPERATOR], responses=problems(Conflict, TooLarge)
+    "",
+    status_code=201,
+    response_model=LeadRead,
+    dependencies=[OPERATOR, AS_SENT],
+    responses=WRITTEN,
 )
 async def create_lead(body: LeadCreate, leads: Leads) -> LeadRow:
     """Create a lead under an id of your choice."""
@@ -68,14 +74,17 @@ async def get_lead(lead_id: LeadId, leads: LeadsAtOnce) -> ScoredLead:
     return await leads.scored(lead_id)
 
 
-@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR], responses=problems(Conflict, TooLarge))
+@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR, AS_SENT], responses=WRITTEN)
 async def update_lead(lead_id: LeadId, body: LeadChange, leads: Leads) -> LeadRow:
     """Change the fields that are sent; metadata that is sent replaces the whole."""
     return await leads.change(lead_id, body.sent())
 
 
 @lead_router.patch(
-    "/metadata", response_model=MetadataRead, dependencies=[OPERATOR], responses=problems(Conflict, TooLarge)
+    "/metadata",
+    response_model=MetadataRead,
+    dependencies=[OPERATOR, WHOLE_AS_SENT],
+    responses=WRITTEN,
 )
 async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()], leads: Leads) -> LeadRow:
     """Merge into the metadata: keys that are sent replace, `null` removes, the others stay."""

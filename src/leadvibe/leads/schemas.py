@@ -146,6 +146,7 @@ class LeadCursor(NamedTuple):
     def read(cls, text: str) -> "LeadCursor":
         try:
             score, seen, lead_id = check_plain(text).split("_", 2)
+            int(score).to_bytes(8, signed=True)  # what has more bytes is no score
             return cls(int(score), from_micros(int(seen)) if seen else None, lead_id)
         except (ValueError, OverflowError):
             raise ValueError("must be taken from a page's Link header") from None

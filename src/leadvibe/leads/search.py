@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, Subquery, Text, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, Subquery, Text, all_, func, literal, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,7 @@ SHORTEST = 2
 LAST_CHARACTER = "\U0010ffff"
 MOST = 10
 ENOUGH = 200
-"""Aliases that are read at most: several may be one lead's."""
+"""Aliases that are read at once: several may be one lead's."""
 SAMPLE = 2_000
 TELLING_TRIGRAMS = 3
 FEW, COMMON = 1 / 1_000, 1 / 10
@@ -67,7 +67,7 @@ class LeadSearch:
         return (await self.session.scalars(self.ids(form))).all()
 
     async def _beginning(self, form: str) -> Sequence[str]:
-        return (await self.session.scalars(self.beginning(form))).all()
+        return await self._several(lambda but: self.beginning(form, but=but))
 
     async def _sampled(self, form: str) -> Sequence[str]:
         found = (await self.session.scalars(self.sampled(form))).all()
@@ -76,15 +76,25 @@ class LeadSearch:
     async def _anywhere(self, form: str) -> Sequence[str]:
         trigrams = sorted({form[start : start + 3] for start in range(len(form) - 2)})
         counted = (await self.session.execute(self.rarest(trigrams))).all() if trigrams else ()
-        return (await self.session.scalars(self.anywhere(form, list(_telling(counted))))).all()
+        telling = list(_telling(counted))
+        return await self._several(lambda but: self.anywhere(form, telling, but=but))
+
+    async def _several(self, look: Callable[[Sequence[str]], Select[str]]) -> Sequence[str]:
+        """The leads that a look at aliases finds; where few leads have all that it read, it looks past those."""
+        found: dict[str, None] = {}
+        while True:
+            aliases = (await self.session.scalars(look(list(found)))).all()
+            found |= dict.fromkeys(aliases)
+            if len(aliases) < ENOUGH or len(found) >= 2 * MOST:  # half of them may be known by their id
+                return list(found)
 
     def ids(self, form: str) -> Select[str]:
         lowered = func.lower(Lead.lead_id)
         mine = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None))
         return select(Lead.lead_id).where(*mine, *_begins(lowered, form)).order_by(lowered, Lead.lead_id).limit(MOST)
 
-    def beginning(self, form: str) -> Select[str]:
-        query = select(Alias.lead_id).where(Alias.unit_id == self.scope.unit_id, *_begins(LOWERED, form))
+    def beginning(self, form: str, *, but: Sequence[str] = ()) -> Select[str]:
+        query = select(Alias.lead_id).where(*self._of_others(but), *_begins(LOWERED, form))
         return query.order_by(LOWERED, Alias.lead_id).limit(ENOUGH)
 
     def sampled(self, form: str) -> Select[str]:
@@ -100,17 +110,22 @@ class LeadSearch:
         counted = select(asked, times).outerjoin(sample, func.strpos(sample.c.lowered, asked) > 0).group_by(asked)
         return counted.order_by(times, asked).limit(TELLING_TRIGRAMS)
 
-    def anywhere(self, form: str, trigrams: Sequence[str]) -> Select[str]:
+    def anywhere(self, form: str, trigrams: Sequence[str], *, but: Sequence[str] = ()) -> Select[str]:
         """By trigrams that it has; too short to have any, it is looked for in every alias."""
         keys = array([func.key_of(self.scope.unit_id, trigram, type_=BigInteger) for trigram in trigrams])
         keyed = [func.trigram_keys(Alias.unit_id, LOWERED).op("@>")(keys)] if trigrams else []
         matching = (
             select(Alias.lead_id, LOWERED.label("lowered"))
-            .where(Alias.unit_id == self.scope.unit_id, *keyed, func.strpos(LOWERED, form) > 0)
+            .where(*self._of_others(but), *keyed, func.strpos(LOWERED, form) > 0)
             .limit(ENOUGH)
             .subquery()
         )
         return select(matching.c.lead_id).order_by(matching.c.lowered, matching.c.lead_id)
+
+    def _of_others(self, but: Sequence[str]) -> Iterator[ColumnElement[bool]]:
+        yield Alias.unit_id == self.scope.unit_id
+        if but:
+            yield Alias.lead_id != all_(literal(but, ARRAY(Text)))
 
     def _sample(self) -> Subquery:
         """Aliases' own ids are random."""
@@ -135,5 +150,12 @@ def _begins(column: ColumnElement[str], form: str) -> tuple[ColumnElement[bool],
 
 
 def _forms(sought: str) -> Sequence[str]:
-    """What is sought in lower case: ids and aliases compare byte by byte, so PostgreSQL lowers only their ASCII."""
-    return sorted({sought.lower(), "".join(letter.lower() if letter.isascii() else letter for letter in sought)})
+    """What is sought in lower case: ids and aliases compare byte by byte, so PostgreSQL lowers only their ASCII.
+
+    Letters beyond it are found as they were typed, all small or all in capitals.
+    """
+    return sorted({sought.lower(), _ascii_lower(sought), _ascii_lower(sought.upper())})
+
+
+def _ascii_lower(text: str) -> str:
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from leadvibe.access.http import ANSWERS, OPERATOR, provide
 from leadvibe.core.http import Paging, describe_page
 from leadvibe.core.problems import TooLarge, problems
+from leadvibe.leads.metadata import AS_SENT
 from leadvibe.orders.repository import OrderRepository, OrderRow
 from leadvibe.orders.schemas import OrderFilter, OrderRead, OrderWrite
 
@@ -19,7 +20,7 @@ Orders = Annotated[OrderRepository, Depends(provide(OrderRepository))]
     "/orders",
     status_code=201,
     response_model=OrderRead,
-    dependencies=[OPERATOR],
+    dependencies=[OPERATOR, AS_SENT],
     responses={200: {"model": OrderRead, "description": "It replaced the order of this id"}, **problems(TooLarge)},
 )
 async def store_order(body: OrderWrite, orders: Orders, response: Response) -> OrderRow:

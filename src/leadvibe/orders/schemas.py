@@ -1,5 +1,6 @@
 """Orders as the API takes and shows them, and what lists are narrowed by."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
@@ -13,11 +14,21 @@ from leadvibe.events.inbox import AliasKind
 from leadvibe.events.validation import MOST_ALIASES
 from leadvibe.leads.metadata import Metadata
 
+_AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", re.ASCII)
+
+
+def _check_amount(text: str) -> str:
+    if _AMOUNT.fullmatch(text) is None:
+        raise ValueError("must be a decimal number as text, like 49.90, of at most 15 digits and 6 decimals")
+    return text
+
+
 Amount = Annotated[
     str,
+    AfterValidator(_check_amount),
     Field(
-        pattern=r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?$",
         description="A decimal number as text, like `49.90`; below zero for money that went back",
+        json_schema_extra={"pattern": f"^{_AMOUNT.pattern}$"},
     ),
 ]
 Currency = Annotated[

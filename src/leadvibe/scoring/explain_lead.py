@@ -152,10 +152,13 @@ class LeadExplanations(ScoreRepository):
         """The strongest first; a rule whose weight was changed is told once for each weight."""
         award = func.jsonb_array_elements(ScoreEntry.awards, type_=JSONB).column_valued("award", joins_implicitly=True)
         rule_id, weight = award[0].astext, award[1].as_integer()
+        # Not the entry's version: an entry stays as it is where a rescore comes to the same points.
+        judged_by = func.max(func.greatest(Event.config_version, Lead.stamped_version))
         query = (
-            select(func.max(ScoreEntry.config_version), rule_id, Event.event_type, weight, func.count())
+            select(judged_by, rule_id, Event.event_type, weight, func.count())
             .select_from(ScoreEntry)
             .join(Event, EVENT)
+            .join(Lead, and_(Lead.unit_id == Event.unit_id, Lead.lead_id == Event.lead_id))
             .where(told)
             .group_by(rule_id, Event.event_type, weight)
         )

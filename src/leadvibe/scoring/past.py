@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
+from leadvibe.core.instants import FIRST
 from leadvibe.core.problems import Invalid
 from leadvibe.leads.models import Lead
 from leadvibe.leads.presence import demand_lead
@@ -83,7 +84,7 @@ class PastScores(ScoreRepository):
         """The total at the top of every hour, and at every reset, since the lead began."""
         now = await self._now()
         end = min(end or now, now)
-        start = start or end - timedelta(days=days)
+        start = start or _before(end, days)
         if start > end:
             raise Invalid.field("start_date", "must not be after end_date")
         if end - start > LONGEST:
@@ -127,6 +128,11 @@ class PastScores(ScoreRepository):
 
     async def _now(self) -> datetime:
         return (await self.session.scalars(select(func.now()))).one()
+
+
+def _before(end: datetime, days: int) -> datetime:
+    """So many days earlier, or as early as there is a calendar."""
+    return end - min(timedelta(days=days), end - FIRST)
 
 
 def _chosen(rulesets: Rulesets, ruleset_id: str | None) -> str | None:

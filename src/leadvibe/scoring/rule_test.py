@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from typing import cast
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.db import raw
+from leadvibe.core.problems import NotFound
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Event, Reset, order
 from leadvibe.engine.instants import BEGINNING, END
 from leadvibe.engine.rules import Rule, Ruleset
 from leadvibe.engine.snapshots import RuleConfig
-from leadvibe.leads.presence import demand_lead
+from leadvibe.leads.models import Lead
 from leadvibe.rulesets.repository import check_window
 from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.scoring.acting import Merged
 from leadvibe.scoring.load import History, load
 from leadvibe.scoring.repository import ScoreRepository
 
@@ -42,7 +45,7 @@ class RuleTests:
 
     async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
         check_window(draft.values(), None)
-        await demand_lead(self.session, self.scope, lead_id)
+        await self._demand(lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
         history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
@@ -51,6 +54,14 @@ class RuleTests:
         matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
         reason = _reason(draft.event_type, len(events), matching)
         return RuleTest(matching, reason, score, score + draft.weight * matching)
+
+    async def _demand(self, lead_id: str) -> None:
+        query = select(Lead.merged_into).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
+        found = (await self.session.execute(query)).one_or_none()
+        if found is None:
+            raise NotFound("There is no such lead here.")
+        if found.merged_into is not None:
+            raise Merged(f"The lead {lead_id} was merged into {found.merged_into}.")
 
     async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
         scores = ScoreRepository(self.session, self.scope)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, UnaryExpression, and_, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from leadvibe.access.models import OrgUnit
@@ -15,6 +15,11 @@ from leadvibe.events.models import Event
 from leadvibe.leads.presence import demand_lead
 from leadvibe.scoring.models import ScoreEntry
 from leadvibe.scoring.repository import RulesetNow, ScoreRepository
+
+ORDER = (Event.occurred_at, Event.event_type, Event.digest, Event.idempotency_key, Event.event_id)
+"""The canonical order, as far as a session's events can differ in it."""
+FIRST = [column.asc().nulls_first() for column in ORDER]
+LAST = [column.desc().nulls_last() for column in ORDER]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,6 @@ class SessionRepository(ScoreRepository):
         return SessionPage([LeadSession(*row) for row in rows], total or 0)
 
     def _sessions(self, lead_id: str, ruleset: RulesetNow | None, timeout: timedelta) -> Select[*tuple[Any, ...]]:
-        first = Event.event_id == Event.session_id
         end = func.max(Event.occurred_at)
         entry = and_(
             ScoreEntry.unit_id == Event.unit_id,
@@ -73,9 +77,9 @@ class SessionRepository(ScoreRepository):
             func.min(Event.occurred_at),
             end,
             func.count(),
-            func.max(Event.event_type).filter(first),
-            _last(Event.event_type),
-            func.max(Event.channel).filter(first),
+            _at(Event.event_type, FIRST),
+            _at(Event.event_type, LAST),
+            _at(Event.channel, FIRST),
             func.coalesce(func.sum(ScoreEntry.applied), 0),
             end >= func.now() - timeout,
         )
@@ -96,6 +100,6 @@ class SessionRepository(ScoreRepository):
         return timedelta(minutes=(await self.session.scalars(query)).one())
 
 
-def _last(value: SQLColumnExpression[str]) -> ColumnElement[str]:
-    """Of several, the last in the canonical order; at one instant that is by type first."""
-    return func.array_agg(aggregate_order_by(value, Event.occurred_at.desc(), Event.event_type.desc()))[1]
+def _at(value: SQLColumnExpression[Any], end: Sequence[UnaryExpression[Any]]) -> ColumnElement[Any]:
+    """Of several, that of the first or the last event."""
+    return func.array_agg(aggregate_order_by(value, *end))[1]

@@ -16,6 +16,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.counts.keeping import Tally, keep
 from leadvibe.events.models import Event, IdempotencyKey
 from leadvibe.leads.deletion.tasks import EraseTraces
+from leadvibe.leads.deletion.ties import tied
 from leadvibe.leads.merging.origins import hold_whole
 from leadvibe.leads.models import Alias, Lead, Tombstone
 from leadvibe.leads.tombstones import lead_digest
@@ -44,12 +45,14 @@ class Deletions:
         """In one transaction, so that nobody sees half a lead and what comes afterwards meets none."""
         _, merged = await hold_whole(self.session, self.scope, [lead_id])
         lead_ids = [lead_id, *merged]
+        aliases = await self._aliases(lead_ids)
+        aliases += sorted(await tied(await raw(self.session), self.scope.unit_id, lead_ids, aliases))
         names = EraseTraces(
             self.scope.org_id,
             self.scope.unit_id,
             await clock(self.session),
             lead_ids,
-            await self._aliases(lead_ids),
+            aliases,
         )
         await self._bury(names.digests, names.deleted_at)
         tally = await self._tally(lead_ids)

@@ -38,6 +38,7 @@ class MergePreviews(ScoreRepository):
 
     async def preview(self, wanted: MergeCreate) -> MergePreview:
         accounts = await self._accounts(wanted.lead_ids)
+        wanted.check_account(accounts)
         target_id, source_ids = wanted.target_lead_id, wanted.source_lead_ids
         moved = [self._of(Event, source_ids)]
         if wanted.truncate.before is not None:

@@ -1,17 +1,17 @@
 """Merges as the API takes and shows them: `camelCase`, except in a preview's answer."""
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator
 
-from leadvibe.core.instants import MICROSECOND
+from leadvibe.core.instants import FIRST, MICROSECOND
+from leadvibe.core.problems import Invalid
 from leadvibe.core.schemas import LeadId, Read, Time, Write
 from leadvibe.leads.schemas import Reference, ScoredLeadRead
 
 MOST_SOURCES = 1_000
-SECOND_INSTANT = datetime.min.replace(tzinfo=UTC) + MICROSECOND
-"""The first one has nothing before it."""
 
 
 def _either(camel: str, snake: str) -> AliasChoices:
@@ -23,17 +23,18 @@ class Truncation(Write):
     """What of the sources' history is left behind: `before` leaves what happened before that instant."""
 
     policy: Literal["none", "before"] = "none"
-    before: Time | None = None
+    before: Time | None = Field(default=None, validate_default=True)
 
-    @model_validator(mode="after")
-    def _says_when(self) -> "Truncation":
-        if (self.before is None) == (self.policy == "before"):
+    @field_validator("before")
+    @classmethod
+    def _goes_with_its_policy(cls, before: datetime | None, info: ValidationInfo) -> datetime | None:
+        if (before is None) == (info.data.get("policy") == "before"):
             raise ValueError('policy "before" and the instant `before` go together')
-        return self
+        return before
 
     @property
     def last_left_behind(self) -> datetime | None:
-        return None if self.before is None else max(self.before, SECOND_INSTANT) - MICROSECOND
+        return None if self.before is None or self.before == FIRST else self.before - MICROSECOND
 
 
 class MergeCreate(Write):
@@ -52,6 +53,11 @@ class MergeCreate(Write):
         if info.data.get("target_lead_id") in source_ids:
             raise ValueError("must not name the target")
         return list(dict.fromkeys(source_ids))
+
+    def check_account(self, accounts: Collection[str]) -> None:
+        """Invalid if it says that an account stays which none of the leads has."""
+        if self.account_id is not None and self.account_id not in accounts:
+            raise Invalid.field("accountId", "must be the account of one of these leads")
 
     @property
     def lead_ids(self) -> list[str]:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.db import raw
 from leadvibe.core.ids import new_id
-from leadvibe.core.problems import Invalid
 from leadvibe.core.scope import Scope
 from leadvibe.counts.keeping import Tally, keep
 from leadvibe.events.models import Event
@@ -75,8 +74,7 @@ class Merges:
         found = {row.lead_id: row for row in await self.session.execute(query)}
         leads = [found[lead_id] for lead_id in wanted.lead_ids]
         accounts = [lead.account_id for lead in leads if lead.account_id is not None]
-        if wanted.account_id is not None and wanted.account_id not in accounts:
-            raise Invalid.field("accountId", "must be the account of one of these leads")
+        wanted.check_account(accounts)
         attributes: dict[str, Any] = {}
         for lead in leads:
             attributes |= {key: value for key, value in lead.attributes.items() if key not in attributes}

@@ -1,0 +1,55 @@
+"""By what else a lead will be known: aliases that so far only events tie to it which wait or have failed."""
+
+from collections.abc import AsyncGenerator, Collection
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from leadvibe.events.remains import readable
+
+AliasName = tuple[str, str]
+"""Kind and normalised value."""
+Names = tuple[str | None, frozenset[AliasName]]
+"""Of one event: the lead that it names, if any, and its aliases."""
+
+PAGE: Final = 2_000
+START: Final = (-1, UUID(int=0))
+
+READ: Final = """
+SELECT route, event_id, body FROM {table}
+WHERE (route, event_id) > ($2, $3) AND unit_id = $1 ORDER BY route, event_id LIMIT $4
+"""
+HELD: Final = """
+SELECT aliases.kind, aliases.value FROM aliases
+JOIN unnest($2::text[], $3::text[]) AS named (kind, value)
+  ON aliases.kind = named.kind AND aliases.value = named.value
+WHERE aliases.unit_id = $1
+"""
+
+
+async def tied(
+    connection: asyncpg.Connection, unit_id: str, lead_ids: Collection[str], aliases: Collection[AliasName]
+) -> set[AliasName]:
+    """Further aliases of leads that are known by these; those that another lead has or is about to have are not."""
+    events = {names async for names in _names(connection, unit_id)}
+    found = set(aliases)
+    size = -1
+    while size != len(found):  # one event may tie to a lead what another one then names it by
+        size = len(found)
+        found.update(*(names for lead_id, names in events if lead_id in lead_ids or (not lead_id and names & found)))
+    found.difference_update(*(names for lead_id, names in events if lead_id and lead_id not in lead_ids), aliases)
+    kinds, values = [kind for kind, _ in found], [value for _, value in found]
+    return found - {(row[0], row[1]) for row in await connection.fetch(HELD, unit_id, kinds, values)}
+
+
+async def _names(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[Names]:
+    for table in ("inbox", "failed_events"):
+        route, event_id = START
+        rows = None
+        while rows is None or len(rows) == PAGE:
+            rows = await connection.fetch(READ.format(table=table), unit_id, route, event_id, PAGE)
+            for route, event_id, body in rows:  # noqa: B007 - the last one is where the next page begins
+                event = readable(body)
+                if event is not None and event.aliases:
+                    yield event.lead_id, frozenset((alias.kind, alias.value) for alias in event.aliases)
