@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from leadvibe.core.problems import Invalid, Problem, TooLarge
+from leadvibe.events import metadata
 from leadvibe.events.inbox import Received, ReceivedAlias
 from leadvibe.events.validation import read_event
 
