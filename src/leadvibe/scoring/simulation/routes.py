@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from leadvibe.access.http import ANSWERS, VIEWER, CurrentScope, provide
+from leadvibe.core.problems import Conflict, problems
 from leadvibe.scoring.rule_test import RuleTest, RuleTests
 from leadvibe.scoring.simulation.schemas import RuleTestCreate, RuleTestRead, SimulationCreate, SimulationRead
 from leadvibe.scoring.simulation.service import simulate
@@ -23,7 +24,7 @@ async def simulate_ruleset(body: SimulationCreate, scope: CurrentScope) -> Tally
     return await simulate(scope, body)
 
 
-@router.post("/engagement-scoring/test", tags=["Rules"], response_model=RuleTestRead)
+@router.post("/engagement-scoring/test", tags=["Rules"], response_model=RuleTestRead, responses=problems(Conflict))
 async def test_engagement_rule(
     body: RuleTestCreate,
     tests: Annotated[RuleTests, Depends(provide(RuleTests, isolation="REPEATABLE READ"))],
