@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, Field, computed_field
+from pydantic import Field, computed_field
 
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import PlainText, Read, Time
+from leadvibe.core.schemas import PlainText, Read, Time, Write
 
 FEW = 10
 MOST = 500
@@ -29,7 +29,7 @@ class ScoreGainRead(TopLeadRead):
         return self.score_gain
 
 
-class TopQuery(BaseModel):
+class TopQuery(Write):
     limit: int = Field(default=FEW, ge=1, le=MOST, description="How many leads at most")
 
 
@@ -102,11 +102,11 @@ class UsageRead(Read):
     overage: bool
 
 
-class StatisticsQuery(BaseModel):
+class StatisticsQuery(Write):
     range: Range = Field(default=Range.ALL, description="The time whose most frequent types are told")
 
 
-class TrafficQuery(BaseModel):
+class TrafficQuery(Write):
     range: Range = Range.ALL
     event_type: PlainText | None = None
 
