@@ -10,6 +10,7 @@ from leadvibe.core.jobs import drain_jobs
 from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
 from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
 from support.callers import Caller
+from support.importing import start
 from support.make import Make
 from support.postgres import TestDatabase
 
@@ -50,6 +51,12 @@ async def places_of(database: TestDatabase, mark: str) -> list[str]:
         ):
             found.append(f"{table}.{name}")
     return found
+
+
+async def erase_now(database: TestDatabase) -> None:
+    """Before the other jobs that wait."""
+    payload = await database.fetchval("SELECT payload FROM pgqueuer WHERE entrypoint = 'EraseTraces'")
+    await erase_traces(msgspec.json.decode(payload, type=EraseTraces))
 
 
 async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: TestDatabase) -> None:
@@ -158,10 +165,7 @@ async def test_a_job_goes_on_without_the_lead_that_was_deleted_before_its_turn(
     job_id = (await client.post("/admin/rescore", json={"lead_ids": ["a", "b", "c"]})).json()["job_id"]
     await database.execute("UPDATE jobs SET cursor = $2 WHERE unit_id = $1", client.unit_id, '["b", 2, 0]')
     await delete(client, "b")
-    traces = msgspec.json.decode(
-        await database.fetchval("SELECT payload FROM pgqueuer WHERE entrypoint = 'EraseTraces'"), type=EraseTraces
-    )
-    await erase_traces(traces)
+    await erase_now(database)
     job = await database.fetchrow("SELECT parameters::text, cursor FROM jobs WHERE job_id = $1", job_id)
     assert (json.loads(job["parameters"]), json.loads(job["cursor"])) == (
         {"lead_ids": ["a", "c"]},
@@ -169,6 +173,24 @@ async def test_a_job_goes_on_without_the_lead_that_was_deleted_before_its_turn(
     )
     await drain_jobs()
     assert (await make.score("a"), await make.score("c")) == (0, 5)
+
+
+async def test_a_file_whose_header_names_it_goes_as_a_whole_and_imports_of_it_fail(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.event(aliases=MAIL)
+    await drain()
+    column = f"{QUAGGA}@Example.com"
+    primary = {"column": column, "kind": "email"}
+    job_id = await start(client, f"{column},Bob\nada@example.com,Ada\n".encode(), primary_identifier=primary)
+    await start(client)
+    await delete(client)
+    await erase_now(database)
+    assert await database.fetchval("SELECT count(*) FROM lead_import_files") == 1
+    await drain_jobs()
+    job = (await client.get(f"/leads/import/{job_id}")).json()
+    assert (job["status"], job["error"]) == ("failed", "The file is no longer here: preview it again.")
+    assert await places_of(database, QUAGGA) == []
 
 
 async def test_another_leads_event_only_loses_the_name_that_it_shared(

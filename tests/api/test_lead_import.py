@@ -125,6 +125,25 @@ async def test_a_row_that_a_lead_has_no_room_for_fails_alone(client: Caller) -> 
     assert list((await lead_of(client, "a@b.cc"))["metadata"]) == ["one"]
 
 
+async def test_a_row_that_is_refused_leaves_no_alias_behind(client: Caller, make: Make, drain: Drain) -> None:
+    await make.lead("fat", metadata={"text": "x" * 102_000})
+    await make.event(lead_id="fat", aliases=[{"alias_kind": "email", "raw_value": "fat@z.io"}])
+    await drain()
+    bio = b"y" * 1_000
+    content = (
+        b"Email,Phone,Bio\n,,\n"
+        + b"fat@z.io,+4912399999,%b\n" % bio * 2
+        + b"thin@z.io,+4912399999,%b\nfat@z.io,,z\n" % bio
+    )
+    told = await imported(client, content, **BY_MAIL, alias_mappings={"Phone": "phone"}, field_mappings={"Bio": "bio"})
+    assert counts(told) == (5, 1, 1, 3)
+    assert [error["line"] for error in told["errors"]] == [2, 3, 4]
+    assert await aliases_of(client, "fat") == {("email", "fat@z.io")}
+    assert (await client.get("/lead/fat")).json()["metadata"]["bio"] == "z"
+    thin = (await lead_of(client, "thin@z.io"))["lead_id"]
+    assert await aliases_of(client, thin) == {("email", "thin@z.io"), ("phone", "+4912399999")}
+
+
 async def test_errors_are_bounded_in_number_and_all_counted(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PIECE_RECORDS", 70)
     told = await imported(client, b"Email,Company\n" + b",x\n" * 150 + b"a@b.cc,y\n", **BY_MAIL)

@@ -11,7 +11,7 @@ from leadvibe.core.jobs import drain_jobs
 from leadvibe.core.scope import system_scope
 from leadvibe.leads.importing import reading, tasks
 from leadvibe.leads.importing.mapping import ImportLeads
-from leadvibe.leads.importing.rows import Outcome
+from leadvibe.leads.importing.rows import Outcome, RowImport
 from support.callers import Caller
 from support.importing import BY_MAIL, WHOLE, counts, imported, lead_of, previewed, result, start
 from support.make import Make
@@ -63,6 +63,28 @@ async def test_a_run_that_another_one_overtook_counts_nothing_again(client: Call
     told = await result(client, job_id)
     assert await tasks.import_leads(msgspec.convert(stored, ImportLeads), slow) == told
     assert await result(client, job_id) == told
+
+
+@pytest.mark.parametrize(
+    ("done", "end"), [(1, ("failed", "The file is no longer here: preview it again.")), (2, ("completed", None))]
+)
+async def test_an_import_whose_file_goes_fails_unless_it_was_the_last_piece(
+    client: Caller, monkeypatch: pytest.MonkeyPatch, database: TestDatabase, done: int, end: tuple[str, str | None]
+) -> None:
+    run = RowImport.run
+
+    async def then_lose_the_file(*arguments: Any) -> None:
+        await run(*arguments)
+        await database.execute("DELETE FROM lead_import_files")
+
+    monkeypatch.setattr(reading, "PIECE_RECORDS", done)
+    monkeypatch.setattr(RowImport, "run", then_lose_the_file)
+    job_id = await start(client)
+    await drain_jobs()
+    job = (await client.get(f"/leads/import/{job_id}")).json()
+    assert (job["status"], job["error"]) == end
+    assert job["progress"] == {"done": done, "total": 2}
+    assert counts(job["result"]) == (done, done, 0, 0)
 
 
 async def test_a_file_of_before_a_deletion_never_brings_the_lead_back(client: Caller, make: Make) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from leadvibe.leads.importing.reading import MOST_COLUMNS
 from support.callers import Caller
 from support.importing import LEADS, counts, imported, preview
 from support.postgres import TestDatabase
@@ -66,6 +67,8 @@ async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
         (b"a,b,a\n1,2,3\n", "the header names the column 'a' twice"),
         (b"a,,b\n", "the header names nothing for column 2"),
         (b'a,"b\nc\n', "the header has a quote that is not closed"),
+        (b"a,b\r1,2\r", "the header has a carriage return in the middle of a line"),
+        (b"a," * 20_000 + b"a\n", "the header names 20,001 columns, and may name 1,000"),
         (b"a,b\n1,2\n3,\xe4\n", "line 3 is not UTF-8"),
         (b'a,b\n"1\n\xff",2\n', "line 3 is not UTF-8"),
         ("a,b\n".encode("utf-16"), "is not UTF-8 but UTF-16: line 1 begins with its mark"),
@@ -74,6 +77,11 @@ async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
 async def test_a_file_that_cannot_be_read_is_refused(client: Caller, content: bytes, message: str) -> None:
     response = await preview(client, content)
     assert (response.status_code, response.json()["errors"]) == (400, [{"field": "file", "message": message}])
+
+
+async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
+    header = ",".join(str(number) for number in range(MOST_COLUMNS))
+    assert len((await preview(client, header.encode())).json()["headers"]) == MOST_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -86,9 +87,28 @@ def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
     ]
 
 
-def test_text_behind_a_closing_quote_is_one_broken_record() -> None:
-    found = records(b'"a"b,c\nd,e\n')
-    assert [(record.line, record.cells) for record in found] == [(1, []), (2, ["d", "e"])]
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'"a"b,c', "has text behind a closing quote"),
+        (b"a\rb,c", "has a carriage return in the middle of a line"),
+        (b'"a"\rb,c', "has a carriage return in the middle of a line"),
+        (b"a," + b"x" * 131_073, "has a cell of more than 131,072 characters"),
+        (b"a," * LONGEST_RECORD + b'"b', "has a quote that is not closed"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said_in_our_words_and_costs_that_line(line: bytes, problem: str) -> None:
+    assert records(line + b"\nd,e\n", 2**23) == [Record(1, [], problem), Record(2, ["d", "e"])]
+
+
+def test_what_the_reader_finds_wrong_in_another_version_is_not_said_in_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def newer_reader(*_: object, **__: object) -> Iterator[list[str]]:
+        raise csv.Error("please reopen the file")
+
+    monkeypatch.setattr(csv, "reader", newer_reader)
+    assert records(b"a\n") == [Record(1, [], "cannot be read as CSV")]
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])

@@ -10,6 +10,15 @@ from typing import Final
 LONGEST_RECORD: Final = 1024 * 1024
 """Bytes. An open quote that isn't closed within them, or within the CSV reader's limit to one cell, is a mistake."""
 
+UNCLOSED: Final = "has a quote that is not closed"
+PROBLEMS: Final = {
+    "new-line character": "has a carriage return in the middle of a line",
+    "field larger": f"has a cell of more than {csv.field_size_limit():,} characters",
+    "',' expected": "has text behind a closing quote",
+    "unexpected end": UNCLOSED,
+}
+"""By how the CSV reader's own message begins: that one is meant for programmers, and is another in each version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -73,9 +82,7 @@ class CsvRecords:
         except csv.Error as error:
             if supply.is_used_up and not final:
                 return None
-            problem = str(error)
-            if supply.taken > 1 or supply.is_used_up:
-                problem = "has a quote that is not closed"
+            problem = UNCLOSED if supply.taken > 1 or supply.is_used_up else _in_own_words(error)
         else:
             self._drop(supply.taken)
             return Record(line, cells)
@@ -86,6 +93,10 @@ class CsvRecords:
         for _ in range(lines):
             self._lines.popleft()
         self._line += lines
+
+
+def _in_own_words(error: csv.Error) -> str:
+    return next((own for start, own in PROBLEMS.items() if str(error).startswith(start)), "cannot be read as CSV")
 
 
 class _Supply:

@@ -1,9 +1,9 @@
-"""Takes a deleted lead's rows out of the files that wait to be imported, or may be once more."""
+"""Takes a deleted lead out of the files that wait to be imported, or may be once more."""
 
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from leadvibe.core.db import transaction
 from leadvibe.core.scope import Scope
@@ -18,7 +18,16 @@ starts, and perhaps otherwise the next time."""
 
 
 async def erase_from_files(scope: Scope, until: datetime, names: Names) -> None:
-    """Rows of files that were uploaded until then and name the lead become rows that failed: none is lost unseen."""
+    """Rows of files that were uploaded until then and name the lead become rows that failed: none is lost unseen.
+
+    Where the header does, as in a file without one, the file goes: imports of it say so.
+    """
+    uploaded = LeadImportFile.unit_id == scope.unit_id, LeadImportFile.uploaded_at <= until
+    async with transaction(scope) as session:
+        files = (await session.execute(select(LeadImportFile.file_id, LeadImportFile.headers).where(*uploaded))).all()
+    for file_id, headers in files:
+        if any(map(names, headers)):
+            await _erase(scope, file_id)
     async with transaction(scope) as session:
         query = (
             select(LeadImportPiece.file_id, LeadImportPiece.number)
@@ -27,11 +36,19 @@ async def erase_from_files(scope: Scope, until: datetime, names: Names) -> None:
                 (LeadImportFile.unit_id == LeadImportPiece.unit_id)
                 & (LeadImportFile.file_id == LeadImportPiece.file_id),
             )
-            .where(LeadImportPiece.unit_id == scope.unit_id, LeadImportFile.uploaded_at <= until)
+            .where(*uploaded)
         )
         pieces = (await session.execute(query)).all()
     for file_id, number in pieces:
         await _erase_from_piece(scope, file_id, number, names)
+
+
+async def _erase(scope: Scope, file_id: str) -> None:
+    """With its pieces."""
+    async with transaction(scope) as session:
+        await session.execute(
+            delete(LeadImportFile).where(LeadImportFile.unit_id == scope.unit_id, LeadImportFile.file_id == file_id)
+        )
 
 
 async def _erase_from_piece(scope: Scope, file_id: str, number: int, names: Names) -> None:

@@ -16,6 +16,7 @@ from leadvibe.leads.importing.detection import detect
 PIECE_RECORDS: Final = 250
 """Few: an event of one of their leads waits until the piece is imported."""
 LARGEST: Final = 10 * 1024 * 1024
+MOST_COLUMNS: Final = 1_000
 READ_AT_ONCE: Final = 64 * 1024
 SAMPLE_ROWS: Final = 5
 JUDGED_ROWS: Final = 100
@@ -111,9 +112,13 @@ def _headers(record: Record | None) -> list[str]:
     if record.problem is not None:
         raise Invalid.field("file", f"the header {record.problem}")
     headers = [cell.strip() for cell in record.cells]
+    if len(headers) > MOST_COLUMNS:
+        raise Invalid.field("file", f"the header names {len(headers):,} columns, and may name {MOST_COLUMNS:,}")
+    seen: set[str] = set()
     for place, name in enumerate(headers, start=1):
         if not name:
             raise Invalid.field("file", f"the header names nothing for column {place}")
-        if headers.index(name) != place - 1:
+        if name in seen:
             raise Invalid.field("file", f"the header names the column {name!r} twice")
+        seen.add(name)
     return headers

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,11 +45,20 @@ class Outcome(msgspec.Struct):
     errors: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
     """The first of them."""
 
-    def refuse(self, refused: Sequence[tuple[int, str]]) -> None:
+    def refuse(self, refused: Mapping[int, str]) -> None:
         """Count rows that failed, by line."""
         self.failed += len(refused)
-        shown = [{"line": line, "error": error} for line, error in sorted(refused, key=itemgetter(0))]
+        shown = [{"line": line, "error": error} for line, error in sorted(refused.items())]
         self.errors += shown[: ERRORS_SHOWN - len(self.errors)]
+
+
+class RowsRefused(Exception):
+    """Leads have no room for these rows: the records begin again without them, so that no alias of theirs stays."""
+
+    def __init__(self, errors: dict[int, str]) -> None:
+        super().__init__("some rows were refused")
+        self.errors = errors
+        """By line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class _Sent:
     """A row that can be imported."""
 
     line: int
+    name: str
+    """The primary identifier's value."""
     fields: dict[str, Any]
 
 
@@ -69,20 +79,29 @@ class RowImport:
         self._scope = scope
         self._columns = columns
         self._uploaded_at = uploaded_at
-        self._refused: list[tuple[int, str]] = []
+        self._refused: dict[int, str] = {}
         self._sent: dict[UUID, _Sent] = {}
 
-    async def run(self, records: Sequence[Record], redirects: Mapping[LeadKey, str], outcome: Outcome) -> None:
-        """Import them and count what became of each; StartOver where an identity changed meanwhile."""
+    async def run(
+        self,
+        records: Sequence[Record],
+        redirects: Mapping[LeadKey, str],
+        refused: Mapping[int, str],
+        outcome: Outcome,
+    ) -> None:
+        """Import them, but for those that were refused before, and count what became of each.
+
+        StartOver where an identity changed meanwhile, RowsRefused where further ones have to be.
+        """
+        self._refused |= refused
         connection = await raw(self._session)
         identified = await identify(connection, self._read(records), redirects)
         owners = {
             owned.waiting.event_id: lead_id for (_, lead_id), events in identified.events.items() for owned in events
         }
-        new = {lead_id for (_, lead_id), lead in identified.leads.items() if lead.is_new}
-        found = await self._merge(connection, owners)
+        await self._merge(connection, owners, again=bool(refused))
         await keep(connection, Tally(leads=identified.new_leads))
-        created = len(new & found)
+        created = identified.new_leads.total()
         outcome.processed += len(records)
         outcome.created += created
         outcome.updated += len(records) - len(self._refused) - created
@@ -92,36 +111,40 @@ class RowImport:
         """The rows as events that name their leads by aliases, received when the file was."""
         arrived: list[Waiting] = []
         for record in records:
+            if record.line in self._refused:
+                continue
             try:
                 row = self._columns.read(_cells(record))
             except (Problem, ValueError) as error:
-                self._refused.append((record.line, error.detail if isinstance(error, Problem) else str(error)))
+                self._refused[record.line] = error.detail if isinstance(error, Problem) else str(error)
                 continue
             event_id = new_uuid()
-            self._sent[event_id] = _Sent(record.line, row.fields)
+            self._sent[event_id] = _Sent(record.line, row.aliases[0].value, row.fields)
             arrived.append(Waiting(0, event_id, self._scope.unit_id, self._uploaded_at, _naming(row.aliases)))
         return arrived
 
-    async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str]) -> set[str]:
-        """Merge each row's fields into its lead, in the file's order; the leads that a row was imported into."""
+    async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str], *, again: bool) -> None:
+        """Merge each row's fields into its lead, in the file's order."""
         rows = await connection.fetch(READ, self._scope.unit_id, sorted(set(owners.values())))
         before: dict[str, dict[str, Any]] = dict(rows)
-        after, found = dict(before), set[str]()
+        after, full, errors = dict(before), dict[str, str](), dict[int, str]()
         for event_id, row in self._sent.items():
             lead_id = owners.get(event_id)
             if lead_id is None:
-                self._refused.append((row.line, DELETED))
+                self._refused[row.line] = DELETED
                 continue
             try:
                 after[lead_id] = patched(after[lead_id], row.fields)
             except Problem as problem:  # beside what the lead has already
-                self._refused.append((row.line, problem.detail))
-            else:
-                found.add(lead_id)
-        changed = sorted(lead_id for lead_id in found if after[lead_id] != before[lead_id])
+                # One that is named otherwise may be the lead's only by an alias of the one that is refused: it is
+                # looked at once more. Not more often: a piece of such rows would begin as often as it has rows.
+                if again or full.setdefault(lead_id, row.name) == row.name:
+                    errors[row.line] = problem.detail
+        if errors:
+            raise RowsRefused(errors)
+        changed = sorted(lead_id for lead_id in after if after[lead_id] != before[lead_id])
         written = [write(after[lead_id]).decode() for lead_id in changed]
         await connection.execute(CHANGE, self._scope.unit_id, changed, written)
-        return found
 
 
 def _cells(record: Record) -> list[str]:

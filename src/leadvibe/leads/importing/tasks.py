@@ -12,7 +12,7 @@ from leadvibe.core.problems import NotFound
 from leadvibe.leads.importing.mapping import Columns, ImportLeads
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import decode_piece
-from leadvibe.leads.importing.rows import Outcome, RowImport
+from leadvibe.leads.importing.rows import Outcome, RowImport, RowsRefused
 from leadvibe.scoring.identify import LeadKey, StartOver
 
 KIND = "lead_import"
@@ -43,23 +43,30 @@ class Reached(msgspec.Struct):
 
 async def _next_piece(message: ImportLeads, progress: Progress) -> Reached:
     redirects: dict[LeadKey, str] = {}
+    refused: dict[int, str] = {}
     while True:
         try:
-            return await _import_piece(message, progress, redirects)
+            return await _import_piece(message, progress, redirects, refused)
         except StartOver as change:
             redirects |= change.redirects
+        except RowsRefused as refusal:
+            refused |= refusal.errors
 
 
-async def _import_piece(message: ImportLeads, progress: Progress, redirects: dict[LeadKey, str]) -> Reached:
+async def _import_piece(
+    message: ImportLeads, progress: Progress, redirects: dict[LeadKey, str], refused: dict[int, str]
+) -> Reached:
     scope = progress.scope
     async with transaction(scope) as session:
         row = await progress.hold(session)
         number, outcome = int(row.cursor or 0), msgspec.convert(row.result, Outcome)
         if row.status in ENDED:  # by another run: its cursor is gone, and to begin again would count twice
             return Reached(outcome, complete=True)
+        if outcome.processed == row.total:  # whether or not the file is still here
+            return Reached(outcome, complete=True)
         found = await session.execute(
             select(LeadImportFile.headers, LeadImportFile.uploaded_at, LeadImportPiece.body)
-            .outerjoin(
+            .join(
                 LeadImportPiece,
                 (LeadImportPiece.unit_id == LeadImportFile.unit_id)
                 & (LeadImportPiece.file_id == LeadImportFile.file_id)
@@ -70,10 +77,8 @@ async def _import_piece(message: ImportLeads, progress: Progress, redirects: dic
         piece = found.one_or_none()
         if piece is None:
             raise NotFound("The file is no longer here: preview it again.")
-        if piece.body is None:
-            return Reached(outcome, complete=True)
         rows = RowImport(session, scope, Columns(message, piece.headers), piece.uploaded_at)
-        await rows.run(decode_piece(piece.body), redirects, outcome)
+        await rows.run(decode_piece(piece.body), redirects, refused, outcome)
         row.done, row.cursor, row.result = outcome.processed, str(number + 1), msgspec.to_builtins(outcome)
     return Reached(outcome, complete=False)
 
