@@ -33,14 +33,19 @@ async def tied(
 ) -> set[AliasName]:
     """Further aliases of leads that are known by these; those that another lead has or is about to have are not."""
     events = {names async for names in _names(connection, unit_id)}
-    found = set(aliases)
-    size = -1
+    others = {name for lead_id, names in events if lead_id and lead_id not in lead_ids for name in names}
+    found, size = set(aliases), -1
     while size != len(found):  # one event may tie to a lead what another one then names it by
         size = len(found)
-        found.update(*(names for lead_id, names in events if lead_id in lead_ids or (not lead_id and names & found)))
-    found.difference_update(*(names for lead_id, names in events if lead_id and lead_id not in lead_ids), aliases)
-    kinds, values = [kind for kind, _ in found], [value for _, value in found]
-    return found - {(row[0], row[1]) for row in await connection.fetch(HELD, unit_id, kinds, values)}
+        found.update(
+            name
+            for lead_id, names in events
+            if lead_id in lead_ids or (not lead_id and not names.isdisjoint(found))
+            for name in names - others
+        )
+    further = found.difference(aliases)
+    held = await connection.fetch(HELD, unit_id, [kind for kind, _ in further], [value for _, value in further])
+    return further.difference((row[0], row[1]) for row in held)
 
 
 async def _names(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[Names]:
