@@ -96,6 +96,7 @@ def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
         (b"a," + b"x" * 131_073, "has a cell of more than 131,072 characters"),
         (b"a," * LONGEST_RECORD + b'"b', "has a quote that is not closed"),
     ],
+    ids=range(5),
 )
 def test_what_is_wrong_with_a_line_is_said_in_our_words_and_costs_that_line(line: bytes, problem: str) -> None:
     assert records(line + b"\nd,e\n", 2**23) == [Record(1, [], problem), Record(2, ["d", "e"])]
