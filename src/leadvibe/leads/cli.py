@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -136,13 +137,20 @@ def _print_json(answer: Any) -> None:
 
 
 def _print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    table = Table()
-    for name in columns:
+    """Narrow enough for most terminals: without columns in which no row says anything, times to the minute."""
+    told = [name for name in columns if name == "lead_id" or any(row[name] is not None for row in rows)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in told:
         justify = "right" if name == "score" else "left"
-        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=name == "lead_id")
+        whole = name == "lead_id" or name.endswith("_at")
+        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=whole)
     for row in rows:
-        table.add_row(*(_shown(row[name]) for name in columns))
+        table.add_row(*(_shown(_to_the_minute(row[name]) if name.endswith("_at") else row[name]) for name in told))
     Console().print(table)
+
+
+def _to_the_minute(instant: str | None) -> str | None:
+    return instant and instant[:16].replace("T", " ")
 
 
 def _shown(value: Any) -> Text:
