@@ -165,3 +165,12 @@ async def test_a_lead_of_another_unit_is_not_there(
 async def test_an_impossible_id_is_refused_and_an_unknown_one_is_not_found(client: Caller) -> None:
     assert (await client.get("/lead/a%00b")).status_code == 400
     assert (await client.get("/lead/unknown")).status_code == 404
+
+
+async def test_what_is_too_long_or_too_deep_is_told_in_words(client: Caller) -> None:
+    long = await client.get("/leads/search", params={"q": "x" * 201})
+    assert long.json()["errors"] == [{"field": "q", "message": "must be at most 200 characters"}]
+    headers = {"Content-Type": "application/json"}
+    deep = await client.post("/leads", content="[" * 100_000, headers=headers)
+    assert deep.json()["errors"] == [{"field": "body", "message": "is nested too deeply"}]
+    assert (await client.get("/jobs/%00")).json()["errors"][0]["field"] == "job_id"

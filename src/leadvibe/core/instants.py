@@ -45,6 +45,9 @@ def from_micros(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
+LAST_MICROS = micros(LAST)
+
+
 def due_at(value: int | None) -> datetime | None:
     """The instant at which something falls due; None for never, and for what no calendar reaches."""
-    return None if value is None or value > micros(LAST) else from_micros(value)
+    return None if value is None or value > LAST_MICROS else from_micros(value)

@@ -90,8 +90,8 @@ class Write(BaseModel):
         return self.model_dump()
 
     def sent(self) -> dict[str, Any]:
-        """Only the fields that were sent: what a PUT or PATCH changes."""
-        return self.model_dump(exclude_unset=True)
+        """Only the fields that were sent, each whole: what a PUT or PATCH changes."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 UNSENT: Any = Field(default_factory=lambda: None)

@@ -17,6 +17,7 @@ from leadvibe.events.inbox import STRENGTH, AliasKind, Received, ReceivedAlias
 MOST_ALIASES: Final = 50
 LONGEST_CHANNEL: Final = 100
 RESERVED: Final = frozenset({"alias_conflict", "lead_merged", "score_reset"})
+"""What timelines call things that nobody can send."""
 
 _NO_METADATA = msgspec.Raw(b"{}")
 _STRENGTH: Final = {kind: rank for rank, kind in enumerate(STRENGTH)}

@@ -181,7 +181,7 @@ class LeadRepository(Repository[Lead]):
         if lead is None:
             raise NotFound("There is no such lead here.")
         if lead.merged_into is not None:
-            raise Merged(f"The lead {lead_id} was merged into {lead.merged_into}.")
+            raise Merged(lead_id, lead.merged_into)
         return lead
 
     def _records(self) -> Select[*tuple[Any, ...]]:

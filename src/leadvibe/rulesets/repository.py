@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -178,13 +178,9 @@ def check_window(values: Values, row: Ruleset | Rule | None) -> None:
         raise Invalid.field("end_at", "must be later than start_at")
 
 
-OPEN: Final[Band] = {"max_events": None}
-"""A band that is sent without its end has none."""
-
-
 def in_order(bands: Sequence[Band] | None) -> list[Band]:
     """The bands from the first event on; Invalid if any is missing or one reaches into the next."""
-    bands = sorted(({**OPEN, **band} for band in bands or ()), key=itemgetter("min_events"))
+    bands = sorted(bands or (), key=itemgetter("min_events"))
     if not bands:
         raise Invalid.field("bands", "are needed for the mode custom")
     if bands[0]["min_events"] != 1:

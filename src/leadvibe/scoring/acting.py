@@ -27,6 +27,9 @@ FOR NO KEY UPDATE
 class Merged(Conflict):
     """The lead went into another one, which is to be named instead."""
 
+    def __init__(self, lead_id: str, merged_into: str) -> None:
+        super().__init__(f"The lead {lead_id} was merged into {merged_into}.")
+
 
 async def hold(
     session: AsyncSession, unit_id: str, lead_ids: Sequence[str], *, also: Sequence[str] = ()
@@ -42,7 +45,7 @@ async def hold(
         if lead_id not in locked:
             raise NotFound(f"There is no lead {lead_id} here.")
         if locked[lead_id][1] is not None:
-            raise Merged(f"The lead {lead_id} was merged into {locked[lead_id][1]}.")
+            raise Merged(lead_id, locked[lead_id][1])
     plans = (await held_plans(session, [unit_id]))[unit_id]
     return [LeadState.of(LockedLead(unit_id, row[0], row[2], row[3]), plans) for row in rows if row[1] is None]
 

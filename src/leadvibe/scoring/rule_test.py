@@ -61,7 +61,7 @@ class RuleTests:
         if found is None:
             raise NotFound("There is no such lead here.")
         if found.merged_into is not None:
-            raise Merged(f"The lead {lead_id} was merged into {found.merged_into}.")
+            raise Merged(lead_id, found.merged_into)
 
     async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
         scores = ScoreRepository(self.session, self.scope)

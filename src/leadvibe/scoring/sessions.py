@@ -16,10 +16,10 @@ from leadvibe.leads.presence import demand_lead
 from leadvibe.scoring.models import ScoreEntry
 from leadvibe.scoring.repository import RulesetNow, ScoreRepository
 
-ORDER = (Event.occurred_at, Event.event_type, Event.digest, Event.idempotency_key, Event.event_id)
-"""The canonical order, as far as a session's events can differ in it."""
-FIRST = [column.asc().nulls_first() for column in ORDER]
-LAST = [column.desc().nulls_last() for column in ORDER]
+ORDER = (Event.occurred_at, Event.event_type, Event.digest)
+"""The canonical order; events that are alike in these show the same, whichever is first."""
+FIRST = [column.asc() for column in ORDER]
+LAST = [column.desc() for column in ORDER]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from leadvibe.core.repository import Repository
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
+from leadvibe.events.validation import RESERVED
 from leadvibe.rulesets.locks import take_configurations
 from leadvibe.rulesets.models import InorganicFilter, Rule
 from leadvibe.rulesets.versions import configuration_change
 from leadvibe.scoring.models import ScoreEntry
 
-SYSTEM_TYPES: Final = frozenset({"DECAY", "score_reset", "lead_merged", "alias_conflict"})
+SYSTEM_TYPES: Final = RESERVED | {"DECAY"}
 """What timelines call things that no visitor did."""
 
 

@@ -50,11 +50,11 @@ async def tied(
 
 async def _names(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[Names]:
     for table in ("inbox", "failed_events"):
-        route, event_id = START
-        rows = None
-        while rows is None or len(rows) == PAGE:
-            rows = await connection.fetch(READ.format(table=table), unit_id, route, event_id, PAGE)
-            for route, event_id, body in rows:  # noqa: B007 - the last one is where the next page begins
-                event = readable(body)
+        after: tuple[int, UUID] | None = START
+        while after is not None:
+            rows = await connection.fetch(READ.format(table=table), unit_id, *after, PAGE)
+            after = (rows[-1][0], rows[-1][1]) if len(rows) == PAGE else None
+            for row in rows:
+                event = readable(row[2])
                 if event is not None and event.aliases:
                     yield event.lead_id, frozenset((alias.kind, alias.value) for alias in event.aliases)

@@ -65,7 +65,7 @@ class MergePreviews(ScoreRepository):
             if lead_id not in found:
                 raise NotFound(f"There is no lead {lead_id} here.")
             if found[lead_id].merged_into is not None:
-                raise Merged(f"The lead {lead_id} was merged into {found[lead_id].merged_into}.")
+                raise Merged(lead_id, found[lead_id].merged_into)
         return sorted({row.account_id for row in found.values() if row.account_id is not None})
 
     async def _overall_scores(self, lead_ids: Sequence[str]) -> dict[str, int]:

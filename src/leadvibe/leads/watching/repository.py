@@ -58,7 +58,7 @@ class WatchList(Repository[WatchedLead]):
         if row is None:
             raise NotFound("There is no such lead here.")
         if row.merged_into is not None:
-            raise Merged(f"The lead {lead_id} was merged into {row.merged_into}.")
+            raise Merged(lead_id, row.merged_into)
         own = {"org_member_id": self.scope.actor.id, "lead_id": lead_id, "watch_id": new_id("watch")}
         entry = await self.create({**values, **own})
         return Started(entry.watch_id, lead_id)
