@@ -284,4 +284,4 @@ async def test_a_stream_ends_soon_after_the_right_to_it(
         assert shown(await open_stream.events(1)) == [("1", "a")]
         assert (await client.delete(f"/settings/tokens/{token['id']}")).status_code == 204
         await append(client.unit_id, "b")
-        assert shown(await open_stream.rest()) == [("2", "b")]
+        assert await open_stream.rest() == []

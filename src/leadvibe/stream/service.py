@@ -61,11 +61,11 @@ async def texts(
     async with aclosing(broadcaster.follow(scope.unit_id, after, keepalive)) as blocks:
         try:
             async for block in blocks:
-                yield block.text(named=named)
                 if monotonic() - checked_at >= RECHECK_SECONDS:
                     if not await still_allowed():
                         return
                     checked_at = monotonic()
+                yield block.text(named=named)
         except Exception as error:
             if not is_transient(error):
                 raise
