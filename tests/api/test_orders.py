@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from leadvibe.core.ranges import Range
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -276,3 +277,13 @@ async def test_a_query_that_makes_no_sense_is_refused(client: Caller, params: di
     response = await client.get("/orders", params=params)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
+
+
+async def test_an_order_of_the_future_is_in_no_range_that_ends_today_or_now(client: Caller) -> None:
+    await store(client, timestamp="2199-01-01T00:00:00Z")
+    await store(client, order_id="o-2")
+    narrowed = [name for name in Range if name not in {Range.ALL, Range.YESTERDAY}]
+    assert [await listed(client, range=name) for name in narrowed] == [["o-2"]] * len(narrowed)
+    assert await listed(client) == ["o-1", "o-2"]
+    activity = (await client.get("/leads/ada/activity")).json()
+    assert [order["order_id"] for order in activity["orders"]] == ["o-2"]

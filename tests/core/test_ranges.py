@@ -11,7 +11,7 @@ NOW = datetime(2025, 3, 1, 15, 30, tzinfo=UTC)
     ("name", "window"),
     [
         ("all", Window()),
-        ("today", Window(datetime(2025, 3, 1, tzinfo=UTC))),
+        ("today", Window(datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 3, 2, tzinfo=UTC))),
         ("yesterday", Window(datetime(2025, 2, 28, tzinfo=UTC), datetime(2025, 3, 1, tzinfo=UTC))),
         ("last_24h", Window(NOW - timedelta(hours=24))),
         ("last_7d", Window(NOW - timedelta(days=7))),

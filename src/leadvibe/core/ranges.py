@@ -25,7 +25,7 @@ class Range(StrEnum):
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         windows = {
             Range.ALL: Window(),
-            Range.TODAY: Window(midnight),
+            Range.TODAY: Window(midnight, midnight + timedelta(days=1)),
             Range.YESTERDAY: Window(midnight - timedelta(days=1), midnight),
             Range.LAST_24H: Window(now - timedelta(hours=24)),
             Range.LAST_7D: Window(now - timedelta(days=7)),

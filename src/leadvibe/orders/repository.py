@@ -126,3 +126,7 @@ def _within(window: Window) -> Iterator[ColumnElement[bool]]:
         yield Order.occurred_at >= window.since
     if window.until is not None:
         yield Order.occurred_at < window.until
+    elif window.since is not None:
+        # Unlike an event, an order may be of the future. By the clock that says when orders are made: another one's
+        # past may not reach the newest.
+        yield Order.occurred_at <= func.statement_timestamp()
