@@ -96,6 +96,19 @@ async def test_bad_rows_are_counted_and_named_by_their_line(client: Caller, data
     assert len(await waiting(database)) == 2
 
 
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ('{""n"": NaN}', "must be JSON"),
+        ('{""n"": -Infinity}', "must be JSON"),
+        ('{""n"": ""\\ud800""}', "must be valid Unicode, without lone surrogates"),
+    ],
+)
+async def test_what_is_wrong_with_metadata_is_told(client: Caller, metadata: str, reason: str) -> None:
+    body = (await send(client, HEADER + f'ada,signup,,"{metadata}"\n')).json()
+    assert body["error_rows"] == [{"line": 2, "error": f"metadata: {reason}"}]
+
+
 async def test_the_first_100_bad_rows_are_reported_and_all_counted(client: Caller) -> None:
     body = (await send(client, "event_type,lead_id\n" + ",ada\n" * 250)).json()
     assert (body["errors"], len(body["error_rows"])) == (250, 100)

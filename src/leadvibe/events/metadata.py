@@ -75,12 +75,16 @@ def _decode(sent: bytes) -> Any:
 
 
 def _is_json(sent: bytes) -> bool:
-    """As the standard library sees it, which lets lone surrogates through."""
+    """As the standard library sees it, which lets lone surrogates through; NaN and Infinity it would, too."""
     try:
-        json.loads(sent)
+        json.loads(sent, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _canonical(value: Any, depth: int) -> Any:
