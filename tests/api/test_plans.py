@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.db import transaction
 from leadvibe.core.http import Page
 from leadvibe.core.scope import Scope, system_scope
-from leadvibe.events.repository import EventRepository
+from leadvibe.events.repository import EventRepository, EventTypeRepository
 from leadvibe.events.schemas import Cursor, EventFilter
 from leadvibe.leads.repository import LeadRepository
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
@@ -93,6 +93,12 @@ async def test_what_is_common_is_met_on_a_walk_and_what_is_rare_is_looked_up(
     assert await indexes_of(session, events._walked(COMMON, 51)) == {"ix_events_newest"}
     rare = EventFilter.model_validate({"metadata": ["campaign:nothing like it"]})
     assert "ix_events_keys" in await indexes_of(session, events._keyed(rare, 51))
+
+
+async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
+    session: AsyncSession, scope: Scope
+) -> None:
+    assert "ix_events_keys" in await indexes_of(session, EventTypeRepository(session, scope)._keys_of("rare"))
 
 
 async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:

@@ -100,7 +100,7 @@ class EventRepository(Repository[Event]):
 
     def _keyed(self, where: EventFilter, most: int) -> Select[*tuple[Any, ...]]:
         """By the keys of what it must have: what is rare is found there."""
-        matching = select(*NEWEST).where(*self._confined(where), *_before(where), *self._filtered(where))
+        matching = select(*NEWEST).where(*self._confined(where), *_before(where), *_filtered(self.scope, where))
         # Materialized, lest the planner walks all events in order until it has met enough.
         found = matching.cte().prefix_with("MATERIALIZED")
         first = select(found).order_by(found.c.occurred_at.desc(), found.c.event_id.desc()).limit(most).subquery()
@@ -113,20 +113,12 @@ class EventRepository(Repository[Event]):
             return await counts.events(where.event_type)
         if not counted and where.lead_id is None and await counts.events() > FEW:
             return None
-        query = select(func.count()).select_from(Event).where(*self._confined(where), *self._filtered(where))
+        query = select(func.count()).select_from(Event).where(*self._confined(where), *_filtered(self.scope, where))
         return await self.session.scalar(query) or 0
 
     def _confined(self, where: EventFilter) -> Sequence[ColumnElement[bool]]:
         """What the indexes by time and lead serve."""
         return [Event.unit_id == self.scope.unit_id, *_of_lead(where), *within(where.range.window(datetime.now(UTC)))]
-
-    def _filtered(self, where: EventFilter) -> Iterator[ColumnElement[bool]]:
-        """What the index by keys serves, compared as text too: two words may have one key."""
-        keys = func.event_keys(Event.unit_id, Event.event_type, Event.channel, Event.attributes)
-        for operator, words in where.keys if where.lead_id is None else ():
-            wanted = array([func.key_of(self.scope.unit_id, word) for word in words])
-            yield keys.op(operator)(wanted)
-        yield from _matches(where, Event)
 
     async def channels(self) -> Sequence[str]:
         """Those that any event came by."""
@@ -165,6 +157,15 @@ def _matches(where: EventFilter, event: type[Event]) -> Iterator[ColumnElement[b
         yield and_(*terms) if where.logic == "and" else or_(*terms)
 
 
+def _filtered(scope: Scope, where: EventFilter) -> Iterator[ColumnElement[bool]]:
+    """What the index by keys serves, compared as text too: two words may have one key."""
+    keys = func.event_keys(Event.unit_id, Event.event_type, Event.channel, Event.attributes)
+    for operator, words in where.keys if where.lead_id is None else ():
+        wanted = array([func.key_of(scope.unit_id, word) for word in words])
+        yield keys.op(operator)(wanted)
+    yield from _matches(where, Event)
+
+
 def within(window: Window) -> Iterator[ColumnElement[bool]]:
     """That an event occurred then."""
     if window.since is not None:
@@ -193,7 +194,9 @@ class EventTypeRepository(Repository[EventType]):
     async def properties(self, event_type: str) -> EventProperties:
         """The keys that any of its events has in its metadata."""
         await self.get(event_type)
-        query = select(func.jsonb_object_keys(Event.attributes)).where(
-            Event.unit_id == self.scope.unit_id, Event.event_type == event_type
-        )
-        return EventProperties(event_type, sorted(await self.session.scalars(query.distinct())))
+        return EventProperties(event_type, sorted(await self.session.scalars(self._keys_of(event_type))))
+
+    def _keys_of(self, event_type: str) -> Select[str]:
+        of_type = _filtered(self.scope, EventFilter(event_type=event_type))
+        keys = select(func.jsonb_object_keys(Event.attributes)).where(Event.unit_id == self.scope.unit_id, *of_type)
+        return keys.distinct()
