@@ -1,18 +1,27 @@
 """A lead is deleted, and nothing of it is left."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import msgspec
+import pytest
 
+from leadvibe.core.db import transaction
 from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.scope import system_scope
+from leadvibe.events.bodies import UploadedFile
 from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
 from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
+from leadvibe.leads.importing import erasing, reading
+from leadvibe.leads.importing.reading import read_leads
+from leadvibe.leads.importing.repository import LeadImports
 from support.callers import Caller
-from support.importing import start
+from support.importing import previewed, result, start
 from support.make import Make
 from support.postgres import TestDatabase
+from support.waiting import eventually
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -190,6 +199,68 @@ async def test_a_file_whose_header_names_it_goes_as_a_whole_and_imports_of_it_fa
     await drain_jobs()
     job = (await client.get(f"/leads/import/{job_id}")).json()
     assert (job["status"], job["error"]) == ("failed", "The file is no longer here: preview it again.")
+    assert await places_of(database, QUAGGA) == []
+
+
+async def test_neither_does_an_import_of_such_a_file_name_it_any_longer(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    """Not even one that is done, or waits behind other jobs."""
+    await make.event(aliases=MAIL)
+    await drain()
+    column = f"{QUAGGA}@Example.com"
+    file, primary = f"{column},Bob\n,Ada\n".encode(), {"column": column, "kind": "email"}
+    done = await start(client, file, primary_identifier=primary)
+    told = await result(client, done)
+    assert told["errors"] == [{"line": 2, "error": f"{column}: is empty, and names the lead"}]
+    waiting = await start(client, file, primary_identifier=primary)
+    await delete(client)
+    await erase_now(database)
+    assert not {"jobs.parameters", "jobs.result"} & set(await places_of(database, QUAGGA))
+    assert (await client.get(f"/leads/import/{waiting}")).json()["status"] == "failed"
+    errors = (await client.get(f"/leads/import/{done}")).json()["result"]["errors"]
+    assert errors == [{"line": 2, "error": "is empty, and names the lead"}]
+
+
+async def test_a_deletion_waits_for_files_that_are_being_uploaded(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    waits = (
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database AS d ON d.oid = database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted)"
+    )
+    await make.event(aliases=MAIL)
+    await drain()
+    file = read_leads(UploadedFile("leads.csv", "text/csv", f"mail\n{QUAGGA}@example.com\n".encode()))
+    scope = system_scope(client.org_id, client.unit_id)
+
+    async with transaction(scope) as session:
+        await LeadImports(session, scope).keep("leads.csv", file)
+        await delete(client)
+        job = asyncio.create_task(drain_jobs())
+
+        async def waits_or_is_done() -> bool:
+            return job.done() or await database.fetchval(waits)
+
+        await eventually(waits_or_is_done)
+    await job
+    assert await places_of(database, QUAGGA) == []
+    assert await status(client) == "completed"
+
+
+async def test_pieces_of_files_that_do_not_name_it_are_not_even_locked(
+    client: Caller, make: Make, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
+) -> None:
+    monkeypatch.setattr(reading, "PIECE_RECORDS", 1)
+    monkeypatch.setattr(erasing, "PIECES_AT_ONCE", 2)
+    await make.lead(QUAGGA)
+    people = [b"a", b"b", QUAGGA.encode(), b"d", b"e"]
+    await previewed(client, b"who\n" + b"\n".join(people))
+    uploaded = await database.fetchval("SELECT DISTINCT xmin::text FROM lead_import_pieces")
+    await delete(client, QUAGGA)
+    await drain_jobs()
+    touched = "SELECT array_agg(number) FROM lead_import_pieces WHERE xmin::text <> $1 OR xmax <> 0"
+    assert await database.fetchval(touched, uploaded) == [2]
     assert await places_of(database, QUAGGA) == []
 
 

@@ -88,6 +88,21 @@ async def test_a_key_stays_used(client: Caller, make: Make, drain: Drain) -> Non
     assert await ids_of(client) == []
 
 
+async def test_the_key_of_a_waiting_event_goes_with_the_lead_that_its_alias_names(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    cookies = [{"alias_kind": "cookie", "raw_value": value} for value in ("known", "new")]
+    await make.event(aliases=cookies[:1])
+    await drain()
+    for aliases in (cookies, cookies[:1], cookies[1:]):
+        waiting = await make.event(lead_id=None, aliases=aliases, idempotency_key=f"key {len(aliases)} {aliases[0]}")
+        await delete(client, waiting["event_id"])
+    keys = "SELECT array_agg(lead_id ORDER BY lead_id) FROM idempotency_keys"
+    assert await database.fetchval(keys) == ["lead-1", "lead-1", None]
+    await client.delete("/lead/lead-1")
+    assert await database.fetchval(keys) == [None]
+
+
 async def test_events_that_a_merge_left_behind_can_be_deleted(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.events({"timestamp": "2025-03-01T00:00:00Z"}, {"lead_id": "t"})

@@ -127,6 +127,15 @@ async def test_what_names_a_lead_is_asked_for_with_a_proposal(leads: Shell, clie
     assert (await client.get("/leads")).json()["total"] == 2
 
 
+async def test_columns_that_are_passed_over_are_named(leads: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_bytes(b"Mail,Code,[b]Note\nada@example.com,c-1,x\n")
+    asked = await leads("import", file, answer="\n")
+    assert "passed over: Code, [b]Note (--field and --alias say what a column is)" in asked.err
+    said = await leads("import", file, "--primary", "Mail:email", "--alias", "Code:external_id", "--field", "[b]Note:x")
+    assert (said.code, "passed over" in said.err) == (0, False), said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

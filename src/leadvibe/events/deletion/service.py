@@ -1,9 +1,9 @@
 """Deletes events wherever they are, and scores their leads without them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, delete, func, literal, select
@@ -15,7 +15,7 @@ from leadvibe.core.ids import read
 from leadvibe.core.problems import Unavailable
 from leadvibe.core.scope import Scope
 from leadvibe.counts.keeping import Tally, keep
-from leadvibe.events.inbox import ROUTES
+from leadvibe.events.inbox import ROUTES, Received
 from leadvibe.events.models import Event, FailedEvent, IdempotencyKey, InboxEvent
 from leadvibe.events.remains import readable
 from leadvibe.leads.activity import look_up_last_events
@@ -23,6 +23,13 @@ from leadvibe.scoring.acting import clock, hold, replay_all, tell_scores
 from leadvibe.scoring.claim import hold_routes
 from leadvibe.scoring.models import ScoreEntry
 from leadvibe.scoring.repository import among
+
+NAMED: Final = """
+SELECT aliases.kind, aliases.value, aliases.lead_id FROM aliases
+JOIN unnest($2::text[], $3::text[]) AS named (kind, value)
+  ON aliases.kind = named.kind AND aliases.value = named.value
+WHERE aliases.unit_id = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,12 @@ class EventDeletions:
     async def _use_keys(self, gone: Any) -> int:
         """Delete events that were not processed, whose keys nobody has used yet: whoever sends them again is late."""
         rows: Sequence[Any] = (await self.session.execute(gone.execution_options(synchronize_session=False))).all()
-        read_events = ((row[0], readable(row[1])) for row in rows)
+        read_events = [(row[0], event) for row in rows if (event := readable(row[1])) is not None]
+        named = await self._named([event for _, event in read_events])
         keys = sorted(
-            (event.idempotency_key, event_id, event.lead_id)
+            (event.idempotency_key, event_id, event.lead_id or _first(event, named))
             for event_id, event in read_events
-            if event is not None and event.idempotency_key is not None
+            if event.idempotency_key is not None
         )
         for key, event_id, lead_id in keys:
             used = insert(IdempotencyKey).values(
@@ -93,6 +101,16 @@ class EventDeletions:
             )
             await self.session.execute(used.on_conflict_do_nothing())
         return len(rows)
+
+    async def _named(self, events: Iterable[Received]) -> dict[tuple[str, str], str]:
+        """Whom the aliases of those that name no lead belong to: a key goes with its lead."""
+        aliases = sorted(
+            {(alias.kind, alias.value) for event in events if event.lead_id is None for alias in event.aliases}
+        )
+        rows = await (await raw(self.session)).fetch(
+            NAMED, self.scope.unit_id, [kind for kind, _ in aliases], [value for _, value in aliases]
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def _processed(self, event_ids: Collection[UUID]) -> int:
         mine = (Event.unit_id == self.scope.unit_id) & (Event.event_id == _any_of(event_ids))
@@ -128,6 +146,11 @@ class EventDeletions:
         await keep(await raw(self.session), tally)
         await tell_scores(self.session, evolved)
         return Removed(len(deleted), entries or 0)
+
+
+def _first(event: Received, named: Mapping[tuple[str, str], str]) -> str | None:
+    names = (named.get((alias.kind, alias.value)) for alias in event.aliases)
+    return next((lead_id for lead_id in names if lead_id is not None), None)
 
 
 def _any_of(event_ids: Collection[UUID]) -> ColumnElement[Any]:

@@ -16,7 +16,7 @@ from leadvibe.events.aliases import normalise
 from leadvibe.events.inbox import STRENGTH, AliasKind, Received
 from leadvibe.events.remains import rewrite_failed, rewrite_waiting
 from leadvibe.leads.deletion.jobs import forget_in_jobs
-from leadvibe.leads.importing.erasing import erase_from_files
+from leadvibe.leads.importing.erasing import erase_from_files, erase_from_imports
 from leadvibe.leads.models import TimelineEntry, Tombstone
 from leadvibe.leads.tombstones import alias_digest, lead_digest, outlived
 from leadvibe.scoring.repository import among
@@ -45,9 +45,14 @@ class EraseTraces:
     def names(self) -> frozenset[tuple[str, str]]:
         return frozenset((kind, value) for kind, value in self.aliases)
 
+    @cached_property
+    def kinds(self) -> list[AliasKind]:
+        known = {kind for kind, _ in self.aliases}
+        return [kind for kind in STRENGTH if kind in known]
+
     def named_by(self, cell: str) -> bool:
         """Whether it is an id of the lead, or one of its aliases."""
-        return cell.strip() in self.lead_ids or any((kind, _compared(kind, cell)) in self.names for kind in STRENGTH)
+        return cell.strip() in self.lead_ids or any((kind, _compared(kind, cell)) in self.names for kind in self.kinds)
 
     def left_of(self, event: Received) -> Received | None:
         return outlived(event, self.digests.__contains__)
@@ -66,6 +71,7 @@ async def erase_traces(traces: EraseTraces) -> None:
     await rewrite_waiting(traces.scope, traces.deleted_at, traces.left_of)
     await rewrite_failed(traces.scope, traces.deleted_at, traces.left_of)
     await erase_from_files(traces.scope, traces.deleted_at, traces.named_by)
+    await erase_from_imports(traces.scope, traces.named_by)
     async with transaction(traces.scope) as session:
         await forget_in_jobs(session, traces.scope, traces.lead_ids)
     async with transaction(traces.scope) as session:

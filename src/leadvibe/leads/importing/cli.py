@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -47,6 +48,7 @@ def import_leads(
     server: Server = context.obj()
     preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
     column, kind = said or _ask(preview)
+    _tell_passed_over([name for name in preview["headers"] if name not in {column, *alias_mappings, *field_mappings}])
     body = {
         "file_id": preview["file_id"],
         "primary_identifier": {"column": column, "kind": kind},
@@ -93,6 +95,13 @@ def _ask(preview: dict[str, Any]) -> tuple[str, str]:
     likely = [f"{column}:{kind}" for kind in STRENGTH for column in detected[f"{kind}_columns"]]
     answer = typer.prompt("Primary identifier (COLUMN:KIND)", default=next(iter(likely), None), err=True)
     return _pair("--primary", answer)
+
+
+def _tell_passed_over(columns: Sequence[str]) -> None:
+    """Who answers the question alone would miss them only later."""
+    if columns:
+        told = f"passed over: {', '.join(columns)} (--field and --alias say what a column is)"
+        Console(stderr=True).print(told, markup=False, highlight=False)
 
 
 def _follow(server: Server, job: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from leadvibe.core.job_models import Job
 from leadvibe.core.job_progress import start_job
 from leadvibe.core.problems import NotFound
 from leadvibe.core.repository import Repository
+from leadvibe.leads.importing.locks import upload
 from leadvibe.leads.importing.mapping import ImportLeads, check
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import LeadsFile
@@ -41,6 +42,7 @@ class LeadImports(Repository[LeadImportFile]):
     model = LeadImportFile
 
     async def keep(self, name: str, file: LeadsFile) -> Preview:
+        await upload(self.session, self.scope.unit_id)  # before the instant that says when it was
         told = {"headers": file.headers, "row_count": file.row_count}
         kept = await self.create({"file_id": new_id("preview"), **told, "expires_at": await clock(self.session) + KEPT})
         for number, body in enumerate(file.pieces):

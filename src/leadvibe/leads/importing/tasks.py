@@ -16,6 +16,7 @@ from leadvibe.leads.importing.rows import Outcome, RowImport, RowsRefused
 from leadvibe.scoring.identify import LeadKey, StartOver
 
 KIND = "lead_import"
+GONE = "The file is no longer here: preview it again."
 
 FORGET = text("""
 DELETE FROM lead_import_files AS file
@@ -76,7 +77,7 @@ async def _import_piece(
         )
         piece = found.one_or_none()
         if piece is None:
-            raise NotFound("The file is no longer here: preview it again.")
+            raise NotFound(GONE)
         rows = RowImport(session, scope, Columns(message, piece.headers), piece.uploaded_at)
         await rows.run(decode_piece(piece.body), redirects, refused, outcome)
         row.done, row.cursor, row.result = outcome.processed, str(number + 1), msgspec.to_builtins(outcome)
