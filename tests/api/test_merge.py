@@ -128,6 +128,19 @@ async def test_a_late_event_counts_by_the_resets_of_the_lead_it_names(
     assert await ledger.differences(database) == []
 
 
+async def test_an_alias_that_a_source_gets_after_the_merge_is_the_sources_in_any_batch(
+    client: Caller, make: Make, drain: Drain, three_and_two: None
+) -> None:
+    await client.post("/lead/s/reset-scores")
+    await merge(client, "t", "s")
+    work = [{"alias_kind": "email", "raw_value": "ada@work.example"}]
+    await make.event("visit", "s", aliases=work)
+    await drain()
+    await make.event("visit", None, aliases=work, timestamp="2025-02-01T00:00:00Z")
+    await drain()
+    assert await make.score("t") == 40
+
+
 async def test_chains_are_flattened(client: Caller, make: Make, drain: Drain, three_and_two: None) -> None:
     await make.lead("u")
     await merge(client, "t", "s")

@@ -41,8 +41,8 @@ FROM aliases JOIN unnest($1::text[], $2::text[], $3::text[]) AS named (unit_id, 
 """
 
 ATTACH_ALIASES = """
-INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id, original_lead_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
 ON CONFLICT DO NOTHING
 RETURNING 1
 """
@@ -193,7 +193,7 @@ class _Identities:
         self.redirects = redirects
         self.known: set[LeadKey] = {(unit_id, identity.lead_id) for (unit_id, _, _), identity in aliases.items()}
         """Leads that an alias in the table names: they exist, or were deleted meanwhile."""
-        self.attached: dict[AliasKey, tuple[str, str]] = {}
+        self.attached: dict[AliasKey, tuple[str, Identity]] = {}
         self.conflicts: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def resolve(self, unit_id: str, event: Received) -> Identity:
@@ -203,7 +203,7 @@ class _Identities:
         for key, alias in zip(keys, event.aliases, strict=True):
             if key not in self.aliases:
                 self.aliases[key] = identity
-                self.attached[key] = (alias.raw_value, identity.lead_id)
+                self.attached[key] = (alias.raw_value, identity)
             elif (held_by := self._surviving(unit_id, self.aliases[key]).lead_id) != identity.lead_id:
                 subject, pair = f"{alias.kind}:{alias.value}", (held_by, identity.lead_id)
                 self.conflicts[unit_id, held_by, subject] = self.conflicts[unit_id, identity.lead_id, subject] = pair
@@ -222,7 +222,7 @@ class _Identities:
     async def attach(self, connection: asyncpg.Connection) -> None:
         if not self.attached:
             return
-        rows = sorted((*key, *value) for key, value in self.attached.items())
+        rows = [(*key, raw_value, *identity) for key, (raw_value, identity) in sorted(self.attached.items())]
         if len(await connection.fetch(ATTACH_ALIASES, *map(list, zip(*rows, strict=True)))) < len(rows):
             raise StartOver(self.redirects)
 
