@@ -104,12 +104,17 @@ async def database(postgres: Postgres, world_template: tuple[str, World]) -> Asy
         postgres.drop(name)
 
 
-@pytest.fixture
-async def app(database: TestDatabase) -> AsyncGenerator[Any]:
-    """The unmodified program, started."""
+@pytest.fixture(scope="session")
+def application() -> Any:
+    """The unmodified program. What it keeps it makes anew with every start; only its routes, which take long, stay."""
     from leadvibe.app import create_app
 
-    application = create_app()
+    return create_app()
+
+
+@pytest.fixture
+async def app(application: Any, database: TestDatabase) -> AsyncGenerator[Any]:
+    """The program, started."""
     async with running(application):
         yield application
 
