@@ -59,10 +59,14 @@ def test_a_velocity_filter_counts_what_happened_before_it_was_made() -> None:
     assert lead.totals == {"A": 20}
 
 
-def test_a_limit_counts_uses_from_before_it_was_set() -> None:
-    lead = Lead(versions((0, snapshot(rule()))))
+NEVER = {"filter_id": "f", "event_type": "page_view", "count_threshold": 1_000, "time_window_ms": 1}
+
+
+@pytest.mark.parametrize("filters", [[], [NEVER]])
+def test_a_limit_counts_uses_from_before_it_was_set(filters: list[Any]) -> None:
+    lead = Lead(versions((0, snapshot(rule(), filters=filters))))
     lead.receive(event(0), event(1))
-    extended(lead, snapshot(rule(max_per_lead=3)), at=2)
+    extended(lead, snapshot(rule(max_per_lead=3), filters=filters), at=2)
     lead.receive(event(3, version=2))
     lead.receive(event(4, version=2))
     assert lead.totals == {"A": 30}
