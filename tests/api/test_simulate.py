@@ -94,6 +94,15 @@ async def test_a_draft_says_what_a_rescore_would_do(
         assert sum(reason["change"] for reason in mover["reasons"]) == mover["after"] - mover["before"]
 
 
+async def test_a_draft_may_ask_for_what_no_live_rule_asks_for(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("visit", 5)
+    await make.events({"event_type": "visit", "metadata": {"plan": "pro"}}, {"event_type": "visit"})
+    await drain()
+    of_pros = [{"field": "plan", "operator": "equals", "value": "pro"}]
+    found = await simulate(client, rules=[{"event_type": "visit", "weight": 50, "attribute_filters": of_pros}])
+    assert [(mover["before"], mover["after"]) for mover in found["movers"]] == [(10, 50)]
+
+
 async def test_the_reasons_name_the_rules_that_moved_a_lead(client: Caller, make: Make, drain: Drain) -> None:
     kept, dropped = await make.rule("page_view", 5), await make.rule("login", 2)
     await make.events({}, {}, {"event_type": "login"}, {"event_type": "signup"})

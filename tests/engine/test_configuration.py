@@ -24,6 +24,7 @@ from leadvibe.engine import PRESETS, Plans, effective, fold
 from leadvibe.engine.standing import Standing
 
 UNFILTERED = snapshot(rule())
+WEEKLY: Any = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
 
 
 def filtered(**more: Any) -> Any:
@@ -59,10 +60,14 @@ def test_a_velocity_filter_counts_what_happened_before_it_was_made() -> None:
     assert lead.totals == {"A": 20}
 
 
-def test_a_limit_counts_uses_from_before_it_was_set() -> None:
-    lead = Lead(versions((0, snapshot(rule()))))
+NEVER = {"filter_id": "f", "event_type": "page_view", "count_threshold": 1_000, "time_window_ms": 1}
+
+
+@pytest.mark.parametrize("filters", [[], [NEVER]])
+def test_a_limit_counts_uses_from_before_it_was_set(filters: list[Any]) -> None:
+    lead = Lead(versions((0, snapshot(rule(), filters=filters))))
     lead.receive(event(0), event(1))
-    extended(lead, snapshot(rule(max_per_lead=3)), at=2)
+    extended(lead, snapshot(rule(max_per_lead=3), filters=filters), at=2)
     lead.receive(event(3, version=2))
     lead.receive(event(4, version=2))
     assert lead.totals == {"A": 30}
@@ -146,10 +151,9 @@ def test_a_decay_rule_keeps_its_instants_when_only_its_decrease_changes() -> Non
 
 
 def test_a_decay_rule_begins_again_when_its_period_changes_and_ends_when_it_is_deleted() -> None:
-    weekly = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
-    hourly = {**weekly, "inactive_for": 48, "unit": "hours"}
+    hourly = {**WEEKLY, "inactive_for": 48, "unit": "hours"}
     edited = versions(
-        (0, snapshot(rule(weight=100), decays=[weekly])),
+        (0, snapshot(rule(weight=100), decays=[WEEKLY])),
         (NOON + 10 * DAY, snapshot(decays=[hourly])),
         (NOON + 15 * DAY, snapshot()),
     )
@@ -160,15 +164,13 @@ def test_a_decay_rule_begins_again_when_its_period_changes_and_ends_when_it_is_d
 
 
 def test_the_same_period_in_another_unit_is_no_edit() -> None:
-    weekly = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
-    same = {**weekly, "inactive_for": 1, "unit": "weeks"}
-    lead = told(versions((0, snapshot(rule(), decays=[weekly])), (NOON + DAY, snapshot(decays=[same]))), [event()])
+    same = {**WEEKLY, "inactive_for": 1, "unit": "weeks"}
+    lead = told(versions((0, snapshot(rule(), decays=[WEEKLY])), (NOON + DAY, snapshot(decays=[same]))), [event()])
     assert lead.next_decay_at == NOON + WEEK
 
 
 def test_decay_spares_a_ruleset_outside_its_window() -> None:
-    weekly = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
-    given = snapshot(rule(), rule(ruleset_id="B"), decays=[weekly])
+    given = snapshot(rule(), rule(ruleset_id="B"), decays=[WEEKLY])
     given["rulesets"][1]["end_at"] = "2026-01-05T00:00:00Z"
     lead = told(versions((0, given)), [event()])
     lead.advance(NOON + 8 * DAY)
@@ -197,17 +199,15 @@ def test_a_clock_that_stepped_back_keeps_the_versions_in_their_order() -> None:
 
 
 def test_a_draft_decay_exists_from_the_beginning_of_its_window() -> None:
-    weekly: Any = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
-    draft = plans(rule(weight=100)).drafted(snapshot(rule(weight=100), decays=[weekly]), NOON + 20 * DAY)
+    draft = plans(rule(weight=100)).drafted(snapshot(rule(weight=100), decays=[WEEKLY]), NOON + 20 * DAY)
     lead = told(draft, [event()])
     lead.advance(NOON + 30 * DAY)
     assert [(line.at - NOON) // DAY for line in lead.lines.values()] == [0, 20, 27]
 
 
 def test_draft_decays_stay_in_force_whatever_was_changed_within_the_window() -> None:
-    weekly: Any = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
-    live = versions((0, snapshot(rule(weight=100))), (NOON + 10 * DAY, snapshot(decays=[{**weekly, "decay_id": "e"}])))
-    lead = told(live.drafted(snapshot(decays=[weekly]), NOON + 8 * DAY), [event()])
+    live = versions((0, snapshot(rule(weight=100))), (NOON + 10 * DAY, snapshot(decays=[{**WEEKLY, "decay_id": "e"}])))
+    lead = told(live.drafted(snapshot(decays=[WEEKLY]), NOON + 8 * DAY), [event()])
     lead.advance(NOON + 22 * DAY)
     assert [(line.subject, (line.at - NOON) // DAY) for line in lead.lines.values()][1:] == [
         ("d", 8),
@@ -216,10 +216,17 @@ def test_draft_decays_stay_in_force_whatever_was_changed_within_the_window() -> 
     ]
 
 
+def test_under_draft_decays_the_floor_stays_as_it_was() -> None:
+    hourly = {**WEEKLY, "inactive_for": 1, "unit": "hours", "decrease": 20}
+    live = versions((0, UNFILTERED), (NOON + 2 * HOUR, snapshot(rule(), allow_negative_scores=True)))
+    lead = told(live.drafted(snapshot(rule(), decays=[hourly]), NOON), [event()])
+    lead.advance(NOON + 3 * HOUR)
+    assert lead.totals == {"A": -40}
+
+
 def test_a_draft_may_begin_before_the_first_version() -> None:
-    weekly: Any = {"decay_id": "d", "inactive_for": 7, "unit": "days", "decrease": 5}
     first = versions((NOON + 100 * DAY, snapshot(rule(weight=100))))
-    lead = told(first.drafted(snapshot(rule(weight=100), decays=[weekly]), NOON), [event()])
+    lead = told(first.drafted(snapshot(rule(weight=100), decays=[WEEKLY]), NOON), [event()])
     lead.advance(NOON + 7 * DAY)
     assert lead.totals == {"A": 95}
 

@@ -1,6 +1,6 @@
 """What goes wrong elsewhere, and doesn't here."""
 
-from engine.given import DAY, HOUR, MINUTE, NOON, adjustment, event, plans, reset, rule
+from engine.given import DAY, HOUR, MINUTE, NOON, adjustment, event, plans, reset, rule, snapshot, versions
 from engine.unit import Lead, told
 
 WEEKLY = {"decays": [{"decay_id": "weekly", "inactive_for": 7, "unit": "days", "decrease": 5}]}
@@ -95,6 +95,21 @@ def test_a_late_event_supersedes_only_what_it_changes() -> None:
     lines = set(lead.lines)
     lead.receive(event())
     assert lines < set(lead.lines)
+
+
+def test_a_rescore_says_which_rule_pays_though_the_points_stay_the_same() -> None:
+    old, new = snapshot(rule(rule_id="old")), snapshot(rule(rule_id="new"))
+    lead = told(versions((0, old), (1, new)), [event(version=1)])
+    lead.rescore(2)
+    assert [line.awards for line in lead.lines.values()] == [(("new", 10),)]
+
+
+def test_a_late_event_moves_the_multiplier_of_points_that_stay_the_same() -> None:
+    surging = plans(rule(weight=1), surge_policy={"mode": "standard"})
+    burst, late = [event(number) for number in range(1, 5)], event(0)
+    lead = told(surging, burst)
+    lead.receive(late)
+    assert [(line[5], line[7]) for line in lead.ledger] == [(1000, 1)] * 4 + [(1250, 1)]
 
 
 def test_a_reset_ends_the_surge_but_no_session_burst_or_silence() -> None:
