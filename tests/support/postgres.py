@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -25,6 +26,10 @@ GIVEN = "LEADVIBE_TEST_DATABASE_URL"
 
 FOLDERS = "leadvibe-tests-"
 DATABASES = "lvtest_"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
+"""Bytes that a run needs at most, with all the real input."""
+
 SETTINGS = {"application_name": "leadvibe-tests", "timezone": "UTC"}
 
 
@@ -33,7 +38,7 @@ class EmbeddedServer:
 
     def __init__(self) -> None:
         _sweep_folders()
-        self._folder = Path(tempfile.mkdtemp(prefix=FOLDERS))
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDERS, dir=_place()))
         self._server = embedded.start(self._folder, embedded.DISPOSABLE)
         self.url = self._server.url
 
@@ -42,9 +47,15 @@ class EmbeddedServer:
         shutil.rmtree(self._folder, ignore_errors=True)  # another run may be sweeping it away already
 
 
+def _place() -> Path:
+    """In memory, if files may be there and have room: a clone is a thousand files, which a disk makes slowly."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    return MEMORY if roomy else Path(tempfile.gettempdir())
+
+
 def _sweep_folders() -> None:
     """Remove what killed runs left: whoever uses a data directory holds a lock on it."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+    for folder in chain.from_iterable(place.glob(f"{FOLDERS}*") for place in (MEMORY, Path(tempfile.gettempdir()))):
         with suppress(OSError, embedded.CannotStart):
             if time.time() - folder.stat().st_mtime > 60:
                 os.close(embedded.claim(folder))
