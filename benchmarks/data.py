@@ -14,9 +14,9 @@ import uvloop
 from rich.progress import Progress
 
 from benchmarks.servers import lasting_database
-from leadvibe.access.founding import found
-from leadvibe.core.db import asyncpg_dsn, close_database, open_database
-from leadvibe.core.migrations import migrate
+from leadvibe.core.database.migrations import migrate
+from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database
+from leadvibe.server.bootstrap import bootstrap
 
 EMAIL: Final = "bench@example.com"
 PASSWORD: Final = "a long password"
@@ -134,7 +134,7 @@ async def make(url: str) -> None:
     """Both OUs, unless the database has them already."""
     await migrate(url)
     open_database(url)
-    await found(organization="Bench", unit="Bench", email=EMAIL, password=PASSWORD)
+    await bootstrap(organization="Bench", unit="Bench", email=EMAIL, password=PASSWORD)
     await close_database()
     connection = await asyncpg.connect(asyncpg_dsn(url))
     try:

@@ -19,18 +19,18 @@ from benchmarks import loans
 from benchmarks.rescore import until_empty
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
-from leadvibe.access.models import OrgUnit
-from leadvibe.core.db import asyncpg_dsn, close_database, open_database, raw, transaction
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database, raw, transaction
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
-from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.scope import Scope
-from leadvibe.engine import Standing, order, reconcile, settle
-from leadvibe.events.inbox import Received, encode, route_of
-from leadvibe.rulesets.plans import plans_of
-from leadvibe.scoring.acting import clock
-from leadvibe.scoring.load import load
-from leadvibe.worker import empty_inbox
+from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
+from leadvibe.engine import Standing, fold_until, order, reconcile
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
+from leadvibe.pipeline.load import load
+from leadvibe.rulesets.plans import read_plans
+from leadvibe.server.worker import consume_inbox
+from leadvibe.units.models import OrgUnit
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "9000"))
 A_SECOND: Final = int(os.environ.get("BENCH_RATE", "60"))
@@ -47,7 +47,7 @@ WHERE unit_id = :unit_id AND lead_id LIKE :lead_id ORDER BY 1
 PUT: Final = "INSERT INTO inbox (route, event_id, unit_id, body) VALUES ($1, $2, $3, $4)"
 
 
-async def send(connection: asyncpg.Connection, unit_id: str, events: Sequence[Received]) -> None:
+async def send(connection: asyncpg.Connection, unit_id: str, events: Sequence[AcceptedEvent]) -> None:
     """One after the other, at a steady pace."""
     began = time.monotonic()
     for number, event in enumerate(events, start=1):
@@ -55,21 +55,23 @@ async def send(connection: asyncpg.Connection, unit_id: str, events: Sequence[Re
         await asyncio.sleep(max(0.0, began + number / A_SECOND - time.monotonic()))
 
 
-def of_many(name: str, number: int) -> list[Received]:
+def of_many(name: str, number: int) -> list[AcceptedEvent]:
     """Of many leads, each in order."""
     kinds = [event.event_type for event in loans.events(1_000)]
-    return [Received(kinds[n % len(kinds)], f"{name}-{n % 997}", [], None, b"{}", None, None) for n in range(number)]
+    return [
+        AcceptedEvent(kinds[n % len(kinds)], f"{name}-{n % 997}", [], None, b"{}", None, None) for n in range(number)
+    ]
 
 
-def of_one(now: int) -> list[Received]:
+def of_one(now: int) -> list[AcceptedEvent]:
     """Of one lead, in no order."""
     chance = Random(1)
     kinds = [event.event_type for event in loans.events(1_000)]
     instants = [now - chance.randrange(DAYS * DAY) for _ in range(EVENTS)]
-    return [Received(chance.choice(kinds), HARD, [], at, b'{"amount":20000}', None, None) for at in instants]
+    return [AcceptedEvent(chance.choice(kinds), HARD, [], at, b'{"amount":20000}', None, None) for at in instants]
 
 
-async def beside(url: str, scope: Scope, name: str, events: Sequence[Received]) -> float:
+async def beside(url: str, scope: Scope, name: str, events: Sequence[AcceptedEvent]) -> float:
     """Send these while other leads' events come at the same pace; seconds until all are scored."""
     began = time.perf_counter()
     connections = [await asyncpg.connect(asyncpg_dsn(url)) for _ in range(2)]
@@ -93,13 +95,13 @@ async def is_exact(scope: Scope) -> bool:
     key = scope.unit_id, HARD
     async with transaction(scope) as session:
         version = await session.scalar(select(OrgUnit.config_version).where(OrgUnit.unit_id == scope.unit_id))
-        plans = (await plans_of(session, scope.unit_id, version or 0)).plans
-        history = (await load(await raw(session), [key], plans.asked))[key]
-        until = micros(await clock(session))
-    outcome = settle(plans, Standing(), sorted(history.facts, key=order), until)
+        plans = (await read_plans(session, scope.unit_id, version or 0)).plans
+        history = (await load(await raw(session), [key], plans.metadata_types))[key]
+        until = micros(await database_now(session))
+    outcome = fold_until(plans, Standing(), sorted(history.facts, key=order), until)
     superseded, missing = reconcile(history.entries, outcome.entries)
-    marks = {mark.event_id: (mark.suppression_reason, mark.session_id) for mark in outcome.marks}
-    return len(history.facts) == EVENTS and not superseded and not missing and marks == history.marks
+    verdicts = {verdict.event_id: (verdict.suppression_reason, verdict.session_id) for verdict in outcome.verdicts}
+    return len(history.facts) == EVENTS and not superseded and not missing and verdicts == history.verdicts
 
 
 async def measure(url: str) -> None:
@@ -107,13 +109,13 @@ async def measure(url: str) -> None:
     scope = await empty_unit(url)
     await add_dozen(scope)
     await add_the_rest(scope)
-    spare_collections()
-    hand_over_quickly()
+    tune_garbage_collection()
+    shorten_switch_interval()
     stop = asyncio.Event()
-    working = asyncio.create_task(empty_inbox(stop))
+    working = asyncio.create_task(consume_inbox(stop))
     await beside(url, scope, "quiet", of_many("easy", A_SECOND * QUIET_SECONDS))
     async with transaction(None) as session:
-        now = micros(await clock(session))
+        now = micros(await database_now(session))
     seconds = await beside(url, scope, "meanwhile", of_one(now))
     stop.set()
     await working

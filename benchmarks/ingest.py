@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from benchmarks import rivals
 from benchmarks.servers import empty_database, server
-from leadvibe.access.founding import found
-from leadvibe.core.db import close_database, open_database
-from leadvibe.core.migrations import migrate
+from leadvibe.core.database.migrations import migrate
+from leadvibe.core.database.transactions import close_database, open_database
+from leadvibe.server.bootstrap import bootstrap
 
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -40,7 +40,7 @@ async def credential(url: str) -> str:
     await migrate(url)
     await rivals.make_table(url)
     open_database(url)
-    founded = await found(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
+    founded = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
     await close_database()
     assert founded is not None
     return base64.b64encode(f"{founded.client_id}:{founded.client_secret}".encode()).decode()

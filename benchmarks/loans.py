@@ -10,7 +10,7 @@ from random import Random
 
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros, parse_instant
-from leadvibe.events.inbox import Received, encode, route_of
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 
 FILE = Path(__file__).parents[2] / "shared" / "data" / "loan_events.csv.gz"
 
@@ -34,7 +34,7 @@ Row = tuple[int, object, str, bytes]
 """Of the inbox: route, event id, OU, body."""
 
 
-def events(most: int) -> Iterator[Received]:
+def events(most: int) -> Iterator[AcceptedEvent]:
     """Up to that many events in the order in which they happened."""
     if not FILE.exists():
         yield from made_up(most)
@@ -43,16 +43,16 @@ def events(most: int) -> Iterator[Received]:
         for _, row in zip(range(most), csv.DictReader(file), strict=False):
             metadata = json.dumps(json.loads(row["metadata"]), sort_keys=True, separators=(",", ":"))
             instant = micros(parse_instant(row["timestamp"]))
-            yield Received(row["event_type"], row["lead_id"], [], instant, metadata.encode(), None, None)
+            yield AcceptedEvent(row["event_type"], row["lead_id"], [], instant, metadata.encode(), None, None)
 
 
-def made_up(most: int) -> Iterator[Received]:
+def made_up(most: int) -> Iterator[AcceptedEvent]:
     random, at = Random(1), datetime(2025, 1, 1, tzinfo=UTC)
     for number in range(most):
         at += timedelta(seconds=random.random() * 100)
         lead = f"loan-{random.randrange(max(1, number // 20 + 1))}"
         metadata = b'{"amount":%d,"lifecycle":"COMPLETE","resource":"112"}' % random.randrange(50_000)
-        yield Received(random.choice(TYPES), lead, [], micros(at), metadata, None, None)
+        yield AcceptedEvent(random.choice(TYPES), lead, [], micros(at), metadata, None, None)
 
 
 def inbox_rows(unit_id: str, most: int) -> list[Row]:

@@ -16,7 +16,7 @@ import asyncpg
 
 from benchmarks import data
 from benchmarks.servers import lasting_database, server
-from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.database.transactions import asyncpg_dsn
 
 SAMPLES: Final = int(os.environ.get("BENCH_SAMPLES", "300"))
 AIM: Final = 1.5

@@ -14,15 +14,15 @@ from benchmarks import loans
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
 from benchmarks.worker import fill
-from leadvibe.core.db import asyncpg_dsn, close_database, open_database, transaction
+from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database, transaction
 from leadvibe.core.ids import new_uuid
-from leadvibe.core.interpreter import hand_over_quickly, spare_collections
-from leadvibe.core.job_progress import start_job
-from leadvibe.core.jobs import run_jobs
+from leadvibe.core.jobs.progress import start_job
+from leadvibe.core.jobs.queue import run_jobs
 from leadvibe.core.scope import Scope
-from leadvibe.events.inbox import Received, encode, route_of
-from leadvibe.scoring.rescoring import RescoreLeads
-from leadvibe.worker import empty_inbox
+from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
+from leadvibe.rescoring.tasks import RescoreLeads
+from leadvibe.server.worker import consume_inbox
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 PROBES_A_SECOND: Final = 50
@@ -54,7 +54,7 @@ async def probe(scope: Scope, name: str, until: asyncio.Event) -> None:
     leads = [event.lead_id for event in loans.events(2_000)]
     number = 0
     while not until.is_set():
-        event = Received(name, leads[number % len(leads)], [], None, b"{}", None, None)
+        event = AcceptedEvent(name, leads[number % len(leads)], [], None, b"{}", None, None)
         await fill([(route_of(scope.unit_id, event), new_uuid(), scope.unit_id, encode(event))])
         number += 1
         await asyncio.sleep(1 / PROBES_A_SECOND)
@@ -63,8 +63,10 @@ async def probe(scope: Scope, name: str, until: asyncio.Event) -> None:
 async def p99(scope: Scope, name: str) -> float:
     """Milliseconds from an event's receipt to its score."""
     async with transaction(scope) as session:
-        found = [float(row[0]) for row in await session.execute(LATENCIES, {"unit_id": scope.unit_id, "probe": name})]
-    return quantiles(found, n=100)[98]
+        latencies = [
+            float(row[0]) for row in await session.execute(LATENCIES, {"unit_id": scope.unit_id, "probe": name})
+        ]
+    return quantiles(latencies, n=100)[98]
 
 
 async def rescore(scope: Scope) -> float:
@@ -99,10 +101,10 @@ async def measure(url: str) -> None:
     open_database(url)
     scope = await empty_unit(url)
     await add_dozen(scope)
-    spare_collections()
-    hand_over_quickly()
+    tune_garbage_collection()
+    shorten_switch_interval()
     stop = asyncio.Event()
-    working = [asyncio.create_task(empty_inbox(stop)), asyncio.create_task(run_jobs(stop))]
+    working = [asyncio.create_task(consume_inbox(stop)), asyncio.create_task(run_jobs(stop))]
     await fill(loans.inbox_rows(scope.unit_id, EVENTS))
     await until_empty()
     await clear_up(url)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from leadvibe.core.db import sqlalchemy_url
+from leadvibe.core.database.transactions import sqlalchemy_url
 
 
 class Event(msgspec.Struct):

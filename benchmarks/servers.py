@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from leadvibe.core import embedded
+from leadvibe.core.postgres import embedded
 
 
 @contextmanager

@@ -13,15 +13,15 @@ from benchmarks import loans
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
 from benchmarks.worker import fill, hand
-from leadvibe.core.db import close_database, open_database
+from leadvibe.core.database.transactions import close_database, open_database
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
-from leadvibe.core.interpreter import hand_over_quickly, spare_collections
 from leadvibe.core.scope import Scope
-from leadvibe.events.inbox import encode, route_of
-from leadvibe.scoring.simulation.schemas import DraftRule, SimulationCreate
-from leadvibe.scoring.simulation.service import simulate
-from leadvibe.worker import HANDS
+from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
+from leadvibe.ingest.inbox import encode, route_of
+from leadvibe.server.worker import CONCURRENT_BATCHES
+from leadvibe.simulation.schemas import DraftRule, SimulationCreate
+from leadvibe.simulation.service import simulate
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 AIM: Final = 50_000
@@ -44,9 +44,9 @@ async def measure(url: str) -> None:
     await add_dozen(scope)
     rows = recent_rows(scope)
     await fill(rows)
-    await asyncio.gather(*(hand() for _ in range(HANDS)))
-    spare_collections()
-    hand_over_quickly()
+    await asyncio.gather(*(hand() for _ in range(CONCURRENT_BATCHES)))
+    tune_garbage_collection()
+    shorten_switch_interval()
     print(f"\nA draft of a dozen rules over {len(rows):,} events   (aim: at least {AIM:,} events/s)")
     await report(scope, "a dozen rules and surge")
     await add_the_rest(scope)

@@ -3,13 +3,13 @@
 from sqlalchemy import select
 
 from benchmarks import loans
-from leadvibe.access.founding import found
-from leadvibe.core.db import transaction
+from leadvibe.core.database.migrations import migrate
+from leadvibe.core.database.transactions import transaction
 from leadvibe.core.ids import new_id
-from leadvibe.core.migrations import migrate
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset
 from leadvibe.rulesets.versions import configuration_change
+from leadvibe.server.bootstrap import bootstrap
 
 LARGE = [{"field": "amount", "operator": "gte", "value": 15_000}]
 
@@ -17,7 +17,7 @@ LARGE = [{"field": "amount", "operator": "gte", "value": 15_000}]
 async def empty_unit(url: str) -> Scope:
     """Migrate the database, which is open already, and found an OU in it."""
     await migrate(url)
-    founded = await found(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
+    founded = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
     assert founded is not None
     return system_scope(founded.org_id, founded.unit_id)
 

@@ -11,13 +11,13 @@ import uvloop
 from benchmarks import loans
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
-from leadvibe.core.db import close_database, open_database, raw, transaction
-from leadvibe.core.interpreter import hand_over_quickly, spare_collections
+from leadvibe.core.database.transactions import close_database, open_database, raw, transaction
 from leadvibe.core.scope import Scope
-from leadvibe.scoring import batch as road
-from leadvibe.scoring.emptying import take_batch
-from leadvibe.scoring.save import Writes, save
-from leadvibe.worker import HANDS
+from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
+from leadvibe.pipeline import batch as road
+from leadvibe.pipeline.consumer import consume_batch
+from leadvibe.pipeline.save import Writes, save
+from leadvibe.server.worker import CONCURRENT_BATCHES
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 
@@ -44,12 +44,12 @@ async def score(rows: Sequence[loans.Row]) -> tuple[float, list[Writes]]:
     road.save = remember
     await fill(rows)
     began = time.perf_counter()
-    await asyncio.gather(*(hand() for _ in range(HANDS)))
+    await asyncio.gather(*(hand() for _ in range(CONCURRENT_BATCHES)))
     return time.perf_counter() - began, written
 
 
 async def hand() -> None:
-    while await take_batch():
+    while await consume_batch():
         pass
 
 
@@ -68,7 +68,7 @@ async def only_write(batches: Sequence[Writes]) -> float:
                 await connection.execute(CREATE_LEADS, [unit for unit, _ in keys], [lead for _, lead in keys])
                 await save(connection, writes)
 
-    await asyncio.gather(*(write() for _ in range(HANDS)))
+    await asyncio.gather(*(write() for _ in range(CONCURRENT_BATCHES)))
     return time.perf_counter() - began
 
 
@@ -76,8 +76,8 @@ async def measure(url: str) -> None:
     open_database(url)
     scope = await empty_unit(url)
     await add_dozen(scope)
-    spare_collections()
-    hand_over_quickly()
+    tune_garbage_collection()
+    shorten_switch_interval()
     await compare(scope, "a dozen rules", aim=8_000)
     await add_the_rest(scope)
     await compare(scope, "2 rulesets of 12 rules, surge, 2 decays, 2 filters", aim=6_000)

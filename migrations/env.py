@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from leadvibe.config import settings
-from leadvibe.core.db import sqlalchemy_url
-from leadvibe.tables import METADATA
+from leadvibe.core.database.transactions import sqlalchemy_url
+from leadvibe.server.tables import METADATA
 
 # PgQueuer's own tables come from its own schema script.
 FOREIGN_TABLES = ("pgqueuer",)

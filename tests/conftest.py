@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from leadvibe.core.db import close_database, open_database
+from leadvibe.core.database.transactions import close_database, open_database
 from support import statements
 from support.callers import Caller, caller
 from support.drift import check_drift
@@ -21,7 +21,7 @@ from support.lifespan import running
 from support.make import Make
 from support.postgres import GIVEN, EmbeddedServer, Postgres, TestDatabase
 from support.tenancy import Confinement
-from support.world import World, found_world
+from support.world import World, create_world
 
 os.environ["LEADVIBE_SECRET_KEY"] = "a key for tests, as long as a key should be"
 os.environ["LEADVIBE_LOG_LEVEL"] = "WARNING"
@@ -84,7 +84,7 @@ def postgres(pytestconfig: pytest.Config) -> Generator[Postgres]:
 
 @pytest.fixture(scope="session")
 def world_template(postgres: Postgres) -> tuple[str, World]:
-    name, told = postgres.template(found_world)
+    name, told = postgres.template(create_world)
     return name, World.of(told)
 
 
@@ -107,7 +107,7 @@ async def database(postgres: Postgres, world_template: tuple[str, World]) -> Asy
 @pytest.fixture(scope="session")
 def application() -> Any:
     """The unmodified program. What it keeps it makes anew with every start; only its routes, which take long, stay."""
-    from leadvibe.app import create_app
+    from leadvibe.server.app import create_app
 
     return create_app()
 
@@ -174,7 +174,7 @@ async def anonymous(app: Any) -> AsyncGenerator[Caller]:
 @pytest.fixture
 def drain(app: Any) -> Callable[[], Awaitable[None]]:
     """A function: it returns when everything accepted so far is processed."""
-    from leadvibe import worker
+    from leadvibe.server import worker
 
     async def until_empty() -> None:
         await worker.drain()

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from leadvibe.core import embedded
+from leadvibe.core.postgres import embedded
 
 with tempfile.TemporaryDirectory() as folder:
     server = embedded.start(Path(folder), embedded.DISPOSABLE)

@@ -1,5 +1,5 @@
 """`python -m leadvibe` is `leadvibe`."""
 
-from leadvibe.cli import main
+from leadvibe.cli.main import main
 
 main()

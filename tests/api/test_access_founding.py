@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from leadvibe.access import keys
-from leadvibe.access.credentials import scope_of_credential
-from leadvibe.access.founding import Founded, found
-from leadvibe.access.sign_in import sign_in
+from leadvibe.access import secret_key as keys
+from leadvibe.access.credentials.verification import scope_of_credential
+from leadvibe.access.sign_in.service import sign_in
 from leadvibe.config import settings
 from leadvibe.core.scope import Role
+from leadvibe.server.bootstrap import Bootstrapped, bootstrap
 from support.callers import basic_authorization
 from support.postgres import TestDatabase
 
@@ -27,7 +27,7 @@ async def empty(database: TestDatabase) -> TestDatabase:
 
 
 async def test_a_founded_organization_can_be_entered(empty: TestDatabase) -> None:
-    founded = await found(**ACME)
+    founded = await bootstrap(**ACME)
     assert founded is not None
     grant = await sign_in("ada@acme.example", ACME["password"])
     assert grant.org_member_id == founded.org_member_id
@@ -38,25 +38,25 @@ async def test_a_founded_organization_can_be_entered(empty: TestDatabase) -> Non
 
 
 async def test_its_secrets_dont_slip_into_a_log(empty: TestDatabase) -> None:
-    founded = await found(**ACME)
+    founded = await bootstrap(**ACME)
     assert founded is not None
     assert founded.client_secret not in repr(founded)
 
 
 async def test_there_is_one_founding(empty: TestDatabase) -> None:
-    kept: list[Founded] = []
-    founded = await asyncio.gather(*(found(**ACME, keep=kept.append) for _ in range(3)))
+    kept: list[Bootstrapped] = []
+    founded = await asyncio.gather(*(bootstrap(**ACME, keep=kept.append) for _ in range(3)))
     assert [each for each in founded if each is not None] == kept
     assert len(kept) == 1
-    assert await found(**ACME) is None
+    assert await bootstrap(**ACME) is None
 
 
 async def test_what_cant_be_kept_isnt_founded(empty: TestDatabase) -> None:
-    def full(_founded: Founded) -> None:
+    def full(_founded: Bootstrapped) -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        await found(**ACME, keep=full)
+        await bootstrap(**ACME, keep=full)
     assert await empty.fetchval("SELECT count(*) FROM organizations") == 0
 
 

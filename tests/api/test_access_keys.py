@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from leadvibe.access import cache
-from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.instants import show_instant
 from leadvibe.core.scope import Scope, system_scope
 from support.callers import Caller, basic_authorization

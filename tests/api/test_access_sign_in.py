@@ -9,10 +9,10 @@ import jwt
 import pytest
 from argon2 import PasswordHasher
 
-from leadvibe.access.keys import key_for
 from leadvibe.access.models import Member
+from leadvibe.access.secret_key import key_for
 from leadvibe.access.tokens import issue_access_token
-from leadvibe.core.db import transaction
+from leadvibe.core.database.transactions import transaction
 from support.callers import Caller
 from support.postgres import TestDatabase
 from support.sign_in import browser, set_cookie, sign_in

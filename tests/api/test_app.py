@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
-from leadvibe.app import LONGEST_BODY
-from leadvibe.core.db import close_database, open_database
+from leadvibe.core.database.transactions import close_database, open_database
 from leadvibe.core.ids import new_uuid
+from leadvibe.server.app import LONGEST_BODY
 from support.callers import Caller
 from support.postgres import TestDatabase
 
@@ -137,9 +137,9 @@ async def test_requests_are_counted_by_the_template_of_their_route(client: Calle
 
 
 def test_counts_of_several_processes_are_added(tmp_path: Path) -> None:
-    count = "from leadvibe.core.telemetry import EVENTS_PROCESSED; EVENTS_PROCESSED.inc(3)"
+    count = "from leadvibe.core.metrics import EVENTS_PROCESSED; EVENTS_PROCESSED.inc(3)"
     show = (
-        "import sys; from leadvibe.core.telemetry import QueueState, exposition; "
+        "import sys; from leadvibe.core.metrics import QueueState, exposition; "
         "sys.stdout.buffer.write(exposition(QueueState(5, 0.5)))"
     )
     for program in (count, count, show):

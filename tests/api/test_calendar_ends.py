@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.queue import drain_jobs
 from support.callers import Caller
 from support.make import Make
 

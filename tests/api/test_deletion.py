@@ -8,13 +8,14 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from leadvibe.core.db import transaction
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.request_body import UploadedFile
+from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.core.scope import system_scope
-from leadvibe.events.bodies import UploadedFile
-from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
+from leadvibe.identity.aliases import Identifier
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
-from leadvibe.leads.importing import erasing, reading
+from leadvibe.leads.importing import reading, redaction
 from leadvibe.leads.importing.reading import read_leads
 from leadvibe.leads.importing.repository import LeadImports
 from support.callers import Caller
@@ -89,8 +90,8 @@ async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: T
     await make.event("visit", None, aliases=MAIL)
     await make.event("visit", "neighbour-of-it", aliases=MAIL)
     for event in (
-        Received("visit", main, [], None, b"{}", None, None),
-        Received("visit", None, [ReceivedAlias("email", f"{QUAGGA}@example.com", "")], None, b"{}", None, None),
+        AcceptedEvent("visit", main, [], None, b"{}", None, None),
+        AcceptedEvent("visit", None, [Identifier("email", f"{QUAGGA}@example.com", "")], None, b"{}", None, None),
     ):
         await database.execute(
             "INSERT INTO failed_events (unit_id, event_id, route, received_at, error, body)"
@@ -252,7 +253,7 @@ async def test_pieces_of_files_that_do_not_name_it_are_not_even_locked(
     client: Caller, make: Make, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
 ) -> None:
     monkeypatch.setattr(reading, "PIECE_RECORDS", 1)
-    monkeypatch.setattr(erasing, "PIECES_AT_ONCE", 2)
+    monkeypatch.setattr(redaction, "PIECES_AT_ONCE", 2)
     await make.lead(QUAGGA)
     people = [b"a", b"b", QUAGGA.encode(), b"d", b"e"]
     await previewed(client, b"who\n" + b"\n".join(people))

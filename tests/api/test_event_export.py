@@ -168,7 +168,7 @@ async def test_a_client_that_goes_away_ends_the_work(
 async def test_no_connection_is_held_while_the_client_reads(
     client: Caller, make: Make, drain: Drain, slices: list[int]
 ) -> None:
-    from leadvibe.core.db import database
+    from leadvibe.core.database.transactions import database
     from leadvibe.core.scope import system_scope
     from leadvibe.events.schemas import EventFilter
 

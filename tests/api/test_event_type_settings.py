@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
-from leadvibe.core import job_waiting
-from leadvibe.core.db import transaction
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.jobs import waiting as job_waiting
+from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.events.types import tasks
 from support import ledger
 from support.callers import Caller
@@ -384,7 +384,7 @@ async def test_no_worker_uses_a_type_while_it_is_forgotten(
     """Whoever folds keeps the configuration; so a type is forgotten before its event comes, or not at all."""
     from leadvibe.core.scope import system_scope
     from leadvibe.events.types.repository import EventTypeSettings
-    from leadvibe.rulesets.locks import keep_configurations
+    from leadvibe.rulesets.locks import share_configuration_locks
 
     await make.rule("page_view")
     scope = system_scope(client.org_id, client.unit_id)
@@ -396,7 +396,7 @@ async def test_no_worker_uses_a_type_while_it_is_forgotten(
             await EventTypeSettings(session, scope).forget("page_view")
 
     async with transaction(scope) as session:
-        await keep_configurations(session, [client.unit_id])
+        await share_configuration_locks(session, [client.unit_id])
         forgetting = asyncio.create_task(forget())
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
         while not await database.fetchval(waits):

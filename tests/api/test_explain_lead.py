@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.queue import drain_jobs
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -240,7 +240,7 @@ class Story:
         self.negative = False
         self.believed: list[tuple[str, dict[str, Any]]] = []
 
-    async def happen(self, turns: int) -> None:
+    async def apply_facts(self, turns: int) -> None:
         often = [self.events, self.events, self.adjust, self.reweigh, self.negatives, self.look]
         acts = [*often, *often, self.reset]
         for _ in range(turns):
@@ -310,7 +310,7 @@ async def test_whatever_happens_the_parts_add_up_and_the_past_stays_what_it_was(
     await make.filter("view", count_threshold=6, time_window_ms=3_600_000)
     await with_past(database)
     story = Story(client, make, drain, seed)
-    await story.happen(30)
+    await story.apply_facts(30)
 
     rulesets = [ruleset["ruleset_id"] for ruleset in (await client.get("/rulesets")).json()]
     for lead_id in LEADS:

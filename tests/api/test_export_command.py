@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from leadvibe import address
+from leadvibe.server import address
 from support.callers import Caller
 from support.make import Make
 from support.world import World

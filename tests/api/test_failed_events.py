@@ -6,14 +6,15 @@ from uuid import UUID
 import pytest
 
 from leadvibe.core.ids import new_uuid, show
-from leadvibe.events.inbox import Received, ReceivedAlias, encode, route_of
+from leadvibe.identity.aliases import Identifier
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from support.callers import Caller
 from support.postgres import TestDatabase
 
-EVENT = Received(
+EVENT = AcceptedEvent(
     event_type="signup",
     lead_id=None,
-    aliases=[ReceivedAlias("email", "ada@example.com", "Ada@example.com")],
+    aliases=[Identifier("email", "ada@example.com", "Ada@example.com")],
     timestamp=1_755_259_200_000_000,
     metadata=b'{"a":1}',
     channel=None,

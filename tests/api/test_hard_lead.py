@@ -5,9 +5,9 @@ from time import monotonic
 
 import pytest
 
-from leadvibe.events.inbox import Received, route_of
-from leadvibe.scoring import batch, emptying
-from leadvibe.scoring.emptying import take_batch
+from leadvibe.ingest.inbox import AcceptedEvent, route_of
+from leadvibe.pipeline import batch, consumer
+from leadvibe.pipeline.consumer import consume_batch
 from support.callers import Caller
 from support.ledger import differences
 from support.make import Make
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("short_memory")
 @pytest.fixture
 def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty facts are a long history, and nothing is known of any route."""
-    monkeypatch.setattr(batch, "LONG", 20)
-    monkeypatch.setattr(emptying, "_apart", emptying.Apart())
+    monkeypatch.setattr(batch, "SLOW_REPLAY_FACTS", 20)
+    monkeypatch.setattr(consumer, "_slow_routes", consumer.SlowRoutes())
 
 
 def hour(number: int) -> str:
@@ -33,7 +33,7 @@ def elsewhere(client: Caller) -> str:
     """A lead whose events wait on another route than the hard lead's."""
 
     def route(lead_id: str) -> int:
-        return route_of(client.unit_id, Received("page_view", lead_id, [], None, b"{}", None, None))
+        return route_of(client.unit_id, AcceptedEvent("page_view", lead_id, [], None, b"{}", None, None))
 
     return next(name for name in map("other-{}".format, range(99)) if route(name) != route("hard"))
 
@@ -48,12 +48,12 @@ async def test_its_late_events_are_taken_alone(client: Caller, make: Make, drain
     await long_history(make, drain)
     other = elsewhere(client)
     await make.events({"lead_id": "hard", "timestamp": hour(10)}, {"lead_id": other})
-    assert await take_batch() == 2, "nobody can know before the first"
+    assert await consume_batch() == 2, "nobody can know before the first"
 
     for _ in range(2):
         late = ({"lead_id": "hard", "timestamp": hour(number)} for number in (2, 40, 6))
         await make.events(*late, {"lead_id": other}, {"lead_id": other})
-        assert [await take_batch() for _ in range(3)] == [3, 2, 0]
+        assert [await consume_batch() for _ in range(3)] == [3, 2, 0]
 
 
 async def test_while_they_are_replayed_others_are_scored(client: Caller, make: Make, drain: Drain) -> None:
@@ -61,9 +61,9 @@ async def test_while_they_are_replayed_others_are_scored(client: Caller, make: M
     await make.event(lead_id="hard", timestamp=hour(10))
     await drain()
     await make.events({"lead_id": "hard", "timestamp": hour(20)}, {"lead_id": elsewhere(client)})
-    with emptying._apart.turn() as taken:
+    with consumer._slow_routes.reserve() as taken:
         assert len(taken) == 1
-        assert [await take_batch() for _ in range(2)] == [1, 0]
+        assert [await consume_batch() for _ in range(2)] == [1, 0]
         assert await make.score(elsewhere(client)) == 5
         assert await make.score("hard") == 5 * 31
     await drain()
@@ -77,10 +77,10 @@ async def test_a_minute_after_its_last_late_event_it_is_like_any_other(
     await make.event(lead_id="hard", timestamp=hour(10))
     await drain()
     later = monotonic() + 61
-    monkeypatch.setattr(emptying, "monotonic", lambda: later)
+    monkeypatch.setattr(consumer, "monotonic", lambda: later)
 
     await make.events({"lead_id": "hard", "timestamp": hour(62)}, {"lead_id": elsewhere(client)})
-    assert [await take_batch() for _ in range(2)] == [2, 0]
+    assert [await consume_batch() for _ in range(2)] == [2, 0]
 
 
 async def test_its_ledger_is_exact(make: Make, database: TestDatabase, drain: Drain) -> None:

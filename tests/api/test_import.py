@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from leadvibe.events.inbox import Received, ReceivedAlias, decode
+from leadvibe.identity.aliases import Identifier
+from leadvibe.ingest.inbox import AcceptedEvent, decode
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -19,7 +20,7 @@ async def send(client: Caller, content: str | bytes, path: str = "/import", **op
     return await client.post(path, files={"file": ("events.csv", sent, "text/csv")}, **options)
 
 
-async def waiting(database: TestDatabase) -> list[Received]:
+async def waiting(database: TestDatabase) -> list[AcceptedEvent]:
     return [decode(row["body"]) for row in await database.fetch("SELECT body FROM inbox ORDER BY event_id")]
 
 
@@ -37,7 +38,7 @@ async def test_every_row_becomes_an_event(client: Caller, database: TestDatabase
     assert response.status_code == 202
     assert response.json() == {"message": "import queued", "imported": 2, "errors": 0, "error_rows": []}
     assert await waiting(database) == [
-        Received(
+        AcceptedEvent(
             event_type="A_SUBMITTED",
             lead_id="173688",
             aliases=[],
@@ -46,7 +47,7 @@ async def test_every_row_becomes_an_event(client: Caller, database: TestDatabase
             channel=None,
             idempotency_key=None,
         ),
-        Received("other", "b", [], None, b"{}", None, None),
+        AcceptedEvent("other", "b", [], None, b"{}", None, None),
     ]
 
 
@@ -54,9 +55,9 @@ async def test_aliases_have_columns_of_their_own(client: Caller, database: TestD
     await send(client, "event_type,email,phone,cookie,social,external_id\nsignup,A@b.c,,c-1,,x-1\n")
     [event] = await waiting(database)
     assert event.aliases == [
-        ReceivedAlias("external_id", "x-1", "x-1"),
-        ReceivedAlias("email", "a@b.c", "A@b.c"),
-        ReceivedAlias("cookie", "c-1", "c-1"),
+        Identifier("external_id", "x-1", "x-1"),
+        Identifier("email", "a@b.c", "A@b.c"),
+        Identifier("cookie", "c-1", "c-1"),
     ]
 
 

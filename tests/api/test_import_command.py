@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from leadvibe.events.inbox import Received, decode
+from leadvibe.ingest.inbox import AcceptedEvent, decode
 from support.callers import Caller
 from support.postgres import TestDatabase
 from support.world import World
@@ -28,7 +28,7 @@ async def run(database: TestDatabase, *arguments: str | Path) -> tuple[int, str]
     return process.returncode or 0, " ".join(said.decode().split())
 
 
-async def waiting(database: TestDatabase) -> list[tuple[str, Received]]:
+async def waiting(database: TestDatabase) -> list[tuple[str, AcceptedEvent]]:
     rows = await database.fetch("SELECT unit_id, body FROM inbox ORDER BY event_id")
     return [(row["unit_id"], decode(row["body"])) for row in rows]
 
@@ -44,8 +44,8 @@ async def test_a_file_is_imported_and_its_bad_rows_are_named(
     assert "line 3: event_type: must be 1 to 200 characters" in said
     key = hashlib.sha256(CONTENT).hexdigest()
     assert await waiting(database) == [
-        (world.admin.unit_id, Received("signup", "ada", [], None, b"{}", None, f"{key}/0", skip_triggers=True)),
-        (world.admin.unit_id, Received("login", "bob", [], None, b"{}", None, f"{key}/2", skip_triggers=True)),
+        (world.admin.unit_id, AcceptedEvent("signup", "ada", [], None, b"{}", None, f"{key}/0", skip_triggers=True)),
+        (world.admin.unit_id, AcceptedEvent("login", "bob", [], None, b"{}", None, f"{key}/2", skip_triggers=True)),
     ]
 
 

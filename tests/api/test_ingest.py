@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.events.inbox import Received, decode
+from leadvibe.ingest.inbox import AcceptedEvent, decode
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -14,7 +14,7 @@ from support.postgres import TestDatabase
 EVENT = {"event_type": "signup", "lead_id": "ada"}
 
 
-async def waiting(database: TestDatabase) -> list[Received]:
+async def waiting(database: TestDatabase) -> list[AcceptedEvent]:
     return [decode(row["body"]) for row in await database.fetch("SELECT body FROM inbox ORDER BY event_id")]
 
 
@@ -34,7 +34,7 @@ async def test_an_event_is_acknowledged_when_it_is_in_the_inbox(client: Caller, 
     assert response.json() == {"message": "event ingested", "metadata": {"a": "ä", "b": 1}, "event_id": event_id}
     [row] = await database.fetch("SELECT * FROM inbox")
     assert (f"ev_{row['event_id'].hex}", row["unit_id"]) == (event_id, client.unit_id)
-    assert decode(row["body"]) == Received("signup", "ada", [], None, '{"a":"ä","b":1}'.encode(), None, None)
+    assert decode(row["body"]) == AcceptedEvent("signup", "ada", [], None, '{"a":"ä","b":1}'.encode(), None, None)
 
 
 async def test_an_event_moves_the_score(client: Caller, make: Make, drain: Callable[[], Awaitable[None]]) -> None:

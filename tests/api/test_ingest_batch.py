@@ -2,7 +2,7 @@
 
 import json
 
-from leadvibe.events.inbox import decode
+from leadvibe.ingest.inbox import decode
 from support.callers import Caller
 from support.postgres import TestDatabase
 

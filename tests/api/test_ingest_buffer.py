@@ -8,15 +8,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from leadvibe.core.db import asyncpg_dsn
-from leadvibe.core.problems import Problem, Unavailable
-from leadvibe.events.buffer import IngestBuffer, Row, row_of
-from leadvibe.events.inbox import Received
+from leadvibe.core.database.transactions import asyncpg_dsn
+from leadvibe.core.http.problems import Problem, Unavailable
+from leadvibe.ingest.buffer import IngestBuffer, Row, row_of
+from leadvibe.ingest.inbox import AcceptedEvent
 from support.postgres import TestDatabase
 
 
 def row(lead_id: str = "ada") -> Row:
-    return row_of("unit_1", Received("signup", lead_id, [], None, b"{}", None, None))
+    return row_of("unit_1", AcceptedEvent("signup", lead_id, [], None, b"{}", None, None))
 
 
 BAD_ROW: Row = (1, row()[1], "unit_\x00", b"")
@@ -193,9 +193,9 @@ async def test_idle_workers_are_woken_and_busy_ones_left_alone(database: TestDat
     connection: asyncpg.Connection = await asyncpg.connect(asyncpg_dsn(database.url))
     heard: asyncio.Queue[str] = asyncio.Queue()
     await connection.add_listener("leadvibe_inbox", lambda *heard_of: heard.put_nowait(heard_of[2]))
-    from leadvibe.events import buffer as module
+    from leadvibe.ingest import buffer as module
 
-    module._bell = module.Bell()
+    module._bell = module.NotifyThrottle()
     await module.append([row()])
     await module.append([row()])
     await connection.execute("SELECT 1")

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core import job_progress, jobs
-from leadvibe.core.db import database as program
-from leadvibe.core.db import transaction
-from leadvibe.core.job_progress import Progress, start_job, watched_job
-from leadvibe.core.jobs import drain_jobs, enqueue, job, run_jobs, schedule
-from leadvibe.core.problems import Conflict
+from leadvibe.core.database.transactions import database as program
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import Conflict
+from leadvibe.core.jobs import progress as job_progress
+from leadvibe.core.jobs import queue as jobs
+from leadvibe.core.jobs.progress import Progress, start_job, watched_job
+from leadvibe.core.jobs.queue import drain_jobs, enqueue, job, run_jobs, schedule
 from leadvibe.core.scope import Scope, system_scope
 from support.callers import Caller
 from support.postgres import TestDatabase

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from leadvibe.core.job_progress import Progress
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.progress import Progress
+from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.core.scope import system_scope
 from leadvibe.leads.importing import reading, tasks
 from leadvibe.leads.importing.mapping import ImportLeads

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.leads.importing import tasks
 from support.callers import Caller
 from support.importing import BY_MAIL, LEADS, WHOLE, counts, preview, previewed, result, start

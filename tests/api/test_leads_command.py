@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from leadvibe.core.jobs import run_jobs
+from leadvibe.core.jobs.queue import run_jobs
 from support.callers import Caller
 from support.make import Make
 from support.serving import free_port

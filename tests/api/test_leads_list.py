@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.queue import drain_jobs
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase

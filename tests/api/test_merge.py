@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from leadvibe.core.jobs import drain_jobs
-from leadvibe.scoring.emptying import take_batch
+from leadvibe.core.jobs.queue import drain_jobs
+from leadvibe.pipeline.consumer import consume_batch
 from support import ledger
 from support.callers import Caller
 from support.make import Make
@@ -261,7 +261,7 @@ async def test_merges_while_events_come_in_lose_none_and_count_none_twice(
         await make.events(*({"event_type": "visit", **event} for event in [*by_id, *by_alias]))
 
     async def work() -> None:
-        while await take_batch(10):
+        while await consume_batch(10):
             pass
 
     async def merge_all() -> None:

@@ -9,14 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from leadvibe.core.db import raw, transaction
+from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.instants import micros
-from leadvibe.engine import Event, Fact, Line, Standing, advance, countable, fold, order, united, watermark
-from leadvibe.rulesets.plans import held_plans
-from leadvibe.scoring.load import load
+from leadvibe.engine import Event, Fact, LedgerLine, Standing, advance, fold, order
+from leadvibe.pipeline.load import load
+from leadvibe.rulesets.plans import lock_plans
 from support import ledger
 from support.callers import Caller
 from support.make import Make
+from support.merging import countable, latest_reset_at, merge_histories
 from support.postgres import TestDatabase
 
 Drain = Callable[[], Awaitable[None]]
@@ -30,17 +31,17 @@ class Model:
 
     histories: dict[str, list[Fact]] = field(default_factory=lambda: {name: [] for name in NAMES})
     part_of: dict[str, str] = field(default_factory=lambda: {name: name for name in NAMES})
-    taken_in: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(NAMES))
+    reset_before_merge: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(NAMES))
 
     def know(self, fact: Fact, origin: str) -> None:
-        self.histories[self.part_of[origin]] += countable([fact], self.taken_in[origin])
+        self.histories[self.part_of[origin]] += countable([fact], self.reset_before_merge[origin])
 
     def merge(self, target: str, sources: Sequence[str]) -> None:
         for name, lead in self.part_of.items():
             if lead in {target, *sources}:
-                bounds = (self.taken_in[name], watermark(self.histories[lead]))
-                self.taken_in[name] = max((bound for bound in bounds if bound is not None), default=None)
-        whole = united([self.histories[target], *(self.histories.pop(source) for source in sources)])
+                bounds = (self.reset_before_merge[name], latest_reset_at(self.histories[lead]))
+                self.reset_before_merge[name] = max((bound for bound in bounds if bound is not None), default=None)
+        whole = merge_histories([self.histories[target], *(self.histories.pop(source) for source in sources)])
         self.histories[target] = whole
         self.part_of = {name: target if lead in sources else lead for name, lead in self.part_of.items()}
 
@@ -95,14 +96,14 @@ class Life:
                     continue
                 self.known.add(fact.id)
                 if isinstance(fact, Event):
-                    self.model.know(replace(fact, taken_in=False), origins[fact.key])
+                    self.model.know(replace(fact, reset_before_merge=False), origins[fact.key])
                 else:
                     self.model.histories[lead_id].append(fact)
 
     async def check(self, database: TestDatabase) -> None:
         unit_id = self.client.unit_id
         async with transaction(None) as session:
-            plans = (await held_plans(session, [unit_id]))[unit_id].plans
+            plans = (await lock_plans(session, [unit_id]))[unit_id].plans
             stored = await load(await raw(session), [(unit_id, name) for name in NAMES], ())
         written = {row["lead_id"]: row["ledger_at"] for row in await database.fetch("SELECT * FROM leads")}
         for name in NAMES:
@@ -112,9 +113,9 @@ class Life:
             assert lines(stored[unit_id, name].entries) == lines(entries), name
 
 
-def lines(entries: Sequence[Line]) -> list[Any]:
+def lines(entries: Sequence[LedgerLine]) -> list[Any]:
     return sorted(
-        (e.ruleset_id, e.at, e.kind, str(e.subject), e.awards, e.multiplier, e.points, e.applied) for e in entries
+        (e.ruleset_id, e.at, e.kind, str(e.cause), e.awards, e.multiplier, e.points, e.applied) for e in entries
     )
 
 

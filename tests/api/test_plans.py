@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import transaction
-from leadvibe.core.http import Page
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.paging import Page
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.events.repository import EventRepository, EventTypeRepository
 from leadvibe.events.schemas import Cursor, EventFilter

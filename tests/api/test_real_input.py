@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from leadvibe.worker import empty_inbox
+from leadvibe.server.worker import consume_inbox
 from support import loans
 from support.callers import Caller
 from support.ledger import differences, fingerprint, stored_totals
@@ -28,7 +28,7 @@ def rows() -> list[loans.Row]:
 async def workers(number: int) -> AsyncGenerator[None]:
     """So many workers at once, each with connections of its own."""
     stop = asyncio.Event()
-    working = [asyncio.create_task(empty_inbox(stop)) for _ in range(number)]
+    working = [asyncio.create_task(consume_inbox(stop)) for _ in range(number)]
     try:
         yield
     finally:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core import pieces
-from leadvibe.core.jobs import drain_jobs
-from leadvibe.scoring import rescoring
+from leadvibe.core import retries as pieces
+from leadvibe.core.jobs.queue import drain_jobs
+from leadvibe.rescoring import tasks as rescoring
 from support.callers import Caller
 from support.make import Make
 

@@ -7,9 +7,9 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from leadvibe.core.db import OutsideScope, raw, transaction
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.database.transactions import OutsideScope, raw, transaction
 from leadvibe.core.ids import new_id
-from leadvibe.core.repository import Repository
 from leadvibe.core.scope import Scope, system_scope
 from leadvibe.rulesets.models import Rule, Ruleset
 from support.callers import Caller

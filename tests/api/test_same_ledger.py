@@ -2,7 +2,7 @@
 
 import pytest
 
-from leadvibe.scoring import batch
+from leadvibe.pipeline import batch
 from support import loans
 from support.arrivals import Keyed, configure, every_tenth_twice, keyed, ledger_of, mixed
 from support.callers import Caller
@@ -41,7 +41,7 @@ async def test_order_repetition_and_the_number_of_workers_change_nothing(
 async def test_it_is_so_where_long_histories_are_kept_apart(
     client: Caller, neighbour: Caller, database: TestDatabase, rows: list[Keyed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "LONG", 10)
+    monkeypatch.setattr(batch, "SLOW_REPLAY_FACTS", 10)
     for caller in (client, neighbour):
         await configure(Make(caller))
     some = rows[: len(rows) // 2]

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from leadvibe.core.db import transaction
-from leadvibe.scoring.models import ScoreReset
+from leadvibe.core.database.transactions import transaction
+from leadvibe.scores.models import ScoreReset
 from support.callers import Caller
 from support.make import Make
 

@@ -8,10 +8,11 @@ import pytest
 
 from leadvibe.access.active_unit import sign_active_unit
 from leadvibe.config import settings
-from leadvibe.core import broadcast, stream
-from leadvibe.core.db import database as program
-from leadvibe.core.db import raw, transaction
-from leadvibe.core.stream import Frame
+from leadvibe.core.database.transactions import database as program
+from leadvibe.core.database.transactions import raw, transaction
+from leadvibe.core.stream import broadcast
+from leadvibe.core.stream import frames as stream
+from leadvibe.core.stream.frames import Frame
 from leadvibe.stream import service
 from leadvibe.stream.tasks import prune_stream_frames
 from support.callers import Caller

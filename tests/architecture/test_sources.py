@@ -10,7 +10,7 @@ import pytest
 import leadvibe
 
 SOURCES = Path(leadvibe.__file__).parent
-OPENS_TRANSACTIONS = {"core/db.py", "core/migrations.py"}
+OPENS_TRANSACTIONS = {"core/database/transactions.py", "core/database/migrations.py"}
 
 
 def named(*names: str) -> list[Path]:

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Table
 
-from leadvibe.tables import METADATA
+from leadvibe.server.tables import METADATA
 from support.tenancy import NOT_TENANT, TENANT_TABLES
 
 TABLES = [pytest.param(table, id=name) for name, table in sorted(METADATA.tables.items())]

@@ -14,11 +14,11 @@ from hypothesis import settings as hypothesis
 from schemathesis import checks
 from schemathesis.config import SchemathesisConfig
 
-from leadvibe import worker
-from leadvibe.app import create_app
 from leadvibe.config import settings
-from leadvibe.core import job_waiting
-from leadvibe.core.db import close_database, open_database
+from leadvibe.core.database.transactions import close_database, open_database
+from leadvibe.core.jobs import waiting as job_waiting
+from leadvibe.server import worker
+from leadvibe.server.app import create_app
 from support.callers import caller
 from support.lifespan import running
 from support.operations import document, parameters

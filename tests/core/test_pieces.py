@@ -2,8 +2,8 @@
 
 import pytest
 
-from leadvibe.core import pieces
-from leadvibe.core.pieces import ATTEMPTS, persistently
+from leadvibe.core import retries as pieces
+from leadvibe.core.retries import ATTEMPTS, retry_transient
 
 
 @pytest.fixture(autouse=True)
@@ -28,19 +28,19 @@ class Piece:
 
 async def test_what_passes_is_waited_for() -> None:
     piece = Piece(ATTEMPTS - 1, ConnectionError("the server restarts"))
-    assert await persistently(piece) == "done"
+    assert await retry_transient(piece) == "done"
     assert piece.tried == ATTEMPTS
 
 
 async def test_what_does_not_pass_in_time_is_raised() -> None:
     piece = Piece(ATTEMPTS, ConnectionError("the server restarts"))
     with pytest.raises(ConnectionError):
-        await persistently(piece)
+        await retry_transient(piece)
     assert piece.tried == ATTEMPTS
 
 
 async def test_what_would_repeat_itself_is_raised_at_once() -> None:
     piece = Piece(1, ValueError("a bug"))
     with pytest.raises(ValueError, match="a bug"):
-        await persistently(piece)
+        await retry_transient(piece)
     assert piece.tried == 1

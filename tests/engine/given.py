@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from leadvibe.engine import Adjustment, Event, Plans, Reset, Snapshot, instant
+from leadvibe.engine import Adjustment, Event, Plans, Reset, Snapshot, to_instant
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -15,7 +15,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
-NOON = instant(datetime(2026, 1, 1, 12, tzinfo=UTC))
+NOON = to_instant(datetime(2026, 1, 1, 12, tzinfo=UTC))
 
 _numbers = count(1)
 
@@ -39,7 +39,7 @@ def plans(*rules: Any, **more: Any) -> Plans:
 
 
 def versions(*snapshots: tuple[int, Snapshot]) -> Plans:
-    """Versions 1, 2, … each with the instant of its creation."""
+    """Versions 1, 2, … each with the to_instant of its creation."""
     return Plans.of((number, at, given) for number, (at, given) in enumerate(snapshots, start=1))
 
 
@@ -52,11 +52,11 @@ def event(
     key: str = "",
     channel: str = "web",
     metadata: Mapping[str, object] | None = None,
-    taken_in: bool = False,
+    reset_before_merge: bool = False,
 ) -> Event:
     """An event so many microseconds after noon."""
     digest = sha256(repr(sorted((metadata or {}).items())).encode()).digest()
-    return Event(_id(number), event_type, NOON + at, digest, key, version, metadata or {}, channel, taken_in)
+    return Event(_id(number), event_type, NOON + at, digest, key, version, metadata or {}, channel, reset_before_merge)
 
 
 def adjustment(at: int, points: int, *, ruleset_id: str = "A", number: int | None = None) -> Adjustment:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from engine.given import HOUR, MINUTE, NOON, SECOND, adjustment, event, reset
-from leadvibe.engine import Adjustment, Event, Fact, Plans, Reset, Snapshot, moment
+from leadvibe.engine import Adjustment, Event, Fact, Plans, Reset, Snapshot, to_datetime
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def _rule(rule_id: str, ruleset_id: str, event_type: str, weight: int, **more: A
 
 
 def _time(hours: int) -> str:
-    return moment(NOON + hours * HOUR).isoformat()
+    return to_datetime(NOON + hours * HOUR).isoformat()
 
 
 _GOLD = [{"field": "tier", "operator": "equals", "value": "gold"}]

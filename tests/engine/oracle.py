@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.given import HOUR, MINUTE, NOON, SECOND
 from engine.unit import Ledger
-from leadvibe.engine import Adjustment, Event, Fact, Reset, Session, instant, order
+from leadvibe.engine import Adjustment, Event, Fact, Reset, Session, order, to_instant
 
 _GENTLE = [(1, 4, "1"), (5, 9, "1.1"), (10, None, "1.25")]
 
@@ -122,7 +122,7 @@ class Oracle:
             else:
                 self.visits.append([event])
         treatment = given["event_types"].get(event.type, {})
-        if event.taken_in or treatment.get("hidden") or treatment.get("max_processing_scope") == "observe":
+        if event.reset_before_merge or treatment.get("hidden") or treatment.get("max_processing_scope") == "observe":
             return
         self._score(event, given)
 
@@ -179,7 +179,7 @@ class Oracle:
     def _write(
         self,
         kind: str,
-        subject: object,
+        cause: object,
         ruleset_id: str,
         at: int,
         points: int,
@@ -196,11 +196,11 @@ class Oracle:
             self.touched.add(ruleset_id)
         self.totals[ruleset_id] = after
         paid = tuple(sorted(awards.items()))
-        self.ledger.append((kind, subject, ruleset_id, at, paid, int(multiplier * 1000), points, after - before))
+        self.ledger.append((kind, cause, ruleset_id, at, paid, int(multiplier * 1000), points, after - before))
 
 
 def _within(given: Any, at: int) -> bool:
     start, end = given.get("start_at"), given.get("end_at")
-    return (not start or instant(datetime.fromisoformat(start)) <= at) and (
-        not end or at < instant(datetime.fromisoformat(end))
+    return (not start or to_instant(datetime.fromisoformat(start)) <= at) and (
+        not end or at < to_instant(datetime.fromisoformat(end))
     )

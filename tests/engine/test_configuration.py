@@ -20,7 +20,7 @@ from engine.given import (
     versions,
 )
 from engine.unit import Lead, told
-from leadvibe.engine import PRESETS, Plans, effective, fold
+from leadvibe.engine import PRESETS, Plans, effective_policy, fold
 from leadvibe.engine.standing import Standing
 
 UNFILTERED = snapshot(rule())
@@ -98,9 +98,9 @@ def test_of_two_filters_the_shorter_window_names_the_reason() -> None:
     long = {"filter_id": "1", "event_type": "page_view", "count_threshold": 1, "time_window_ms": 9_000}
     first = {**short, "filter_id": "0", "group_events": True}
     lead = told(plans(rule(), filters=[long, {**short, "group_events": True}]), [event(0), event(1)])
-    assert [mark.suppression_reason for mark in lead.marks.values()] == [None, "inorganic_grouped"]
+    assert [mark.suppression_reason for mark in lead.verdicts.values()] == [None, "inorganic_grouped"]
     lead = told(plans(rule(), filters=[long, short, first]), [event(0), event(1)])
-    assert [mark.suppression_reason for mark in lead.marks.values()] == [None, "inorganic_grouped"]
+    assert [mark.suppression_reason for mark in lead.verdicts.values()] == [None, "inorganic_grouped"]
 
 
 def test_switching_negatives_off_lifts_every_negative_total() -> None:
@@ -114,7 +114,7 @@ def test_switching_negatives_off_lifts_every_negative_total() -> None:
     assert lead.next_decay_at == NOON + HOUR
     lead.advance(NOON + HOUR)
     assert lead.totals == {"B": 10}
-    assert [(line.kind, line.subject, line.applied) for line in lead.lines.values()][-1] == (
+    assert [(line.kind, line.cause, line.applied) for line in lead.lines.values()][-1] == (
         "lift",
         "allow_negative_scores",
         5,
@@ -209,7 +209,7 @@ def test_draft_decays_stay_in_force_whatever_was_changed_within_the_window() -> 
     live = versions((0, snapshot(rule(weight=100))), (NOON + 10 * DAY, snapshot(decays=[{**WEEKLY, "decay_id": "e"}])))
     lead = told(live.drafted(snapshot(decays=[WEEKLY]), NOON + 8 * DAY), [event()])
     lead.advance(NOON + 22 * DAY)
-    assert [(line.subject, (line.at - NOON) // DAY) for line in lead.lines.values()][1:] == [
+    assert [(line.cause, (line.at - NOON) // DAY) for line in lead.lines.values()][1:] == [
         ("d", 8),
         ("d", 15),
         ("d", 22),
@@ -234,7 +234,7 @@ def test_a_draft_may_begin_before_the_first_version() -> None:
 def test_an_empty_snapshot_scores_nothing_and_hides_nothing() -> None:
     lead = told(Plans.of([(1, 0, {})]), [event(), adjustment(1, 5), reset(2)])
     assert lead.totals == {}
-    assert [mark.scope for mark in lead.marks.values()] == ["activate"]
+    assert [mark.scope for mark in lead.verdicts.values()] == ["activate"]
 
 
 def test_a_rule_scores_only_while_it_and_its_ruleset_are_active() -> None:
@@ -248,7 +248,7 @@ def test_a_hidden_type_fires_no_rule_but_is_activity() -> None:
     lead = told(plans(rule(), event_types={"page_view": {"hidden": True}}), [event()])
     assert lead.totals == {}
     assert lead.standing.activity == NOON
-    assert [mark.scope for mark in lead.marks.values()] == ["observe"]
+    assert [mark.scope for mark in lead.verdicts.values()] == ["observe"]
 
 
 def test_a_system_event_scores_but_is_no_activity_and_no_surge() -> None:
@@ -277,11 +277,14 @@ def test_a_surge_policy_multiplies_as_its_bands_say(policy: Any, multipliers: li
 
 
 def test_the_effective_policy_has_no_gaps() -> None:
-    assert effective(None) == PRESETS["off"]
-    assert effective({"mode": "standard"}) == PRESETS["standard"]
-    assert effective({"mode": "gentle", "idle_reset_seconds": 60}) == {**PRESETS["gentle"], "idle_reset_seconds": 60}
+    assert effective_policy(None) == PRESETS["off"]
+    assert effective_policy({"mode": "standard"}) == PRESETS["standard"]
+    assert effective_policy({"mode": "gentle", "idle_reset_seconds": 60}) == {
+        **PRESETS["gentle"],
+        "idle_reset_seconds": 60,
+    }
     bands: Any = [{"min_events": 1, "max_events": None, "multiplier": 1.5}]
-    assert effective({"mode": "custom", "bands": bands}) == {
+    assert effective_policy({"mode": "custom", "bands": bands}) == {
         "mode": "custom",
         "bands": bands,
         "idle_reset_seconds": 1800,

@@ -119,5 +119,5 @@ def test_a_reset_ends_the_surge_but_no_session_burst_or_silence() -> None:
     assert lead.totals == {"A": 10}
     assert lead.standing.surge_count == 1
     assert [session.count for session in lead.sessions.values()] == [5]
-    assert [mark.suppression_reason for mark in lead.marks.values()][-1] == "inorganic"
+    assert [mark.suppression_reason for mark in lead.verdicts.values()][-1] == "inorganic"
     assert lead.next_decay_at == NOON + 7 * DAY + 5

@@ -20,7 +20,7 @@ def test_the_engine_follows_the_definitions(history: History) -> None:
     assert lead.ledger == sorted(oracle.ledger, key=lambda line: (line[3], str(line)))
     assert lead.totals == {ruleset_id: total for ruleset_id, total in oracle.totals.items() if total}
     assert lead.sessions == oracle.sessions
-    assert {mark.event_id: mark.suppression_reason for mark in lead.marks.values()} == oracle.reasons
+    assert {mark.event_id: mark.suppression_reason for mark in lead.verdicts.values()} == oracle.reasons
 
 
 @given(histories())

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from engine.histories import Dice, History, histories, throws
 from engine.unit import Lead, told
-from leadvibe.engine import Fact, countable, united, watermark
+from leadvibe.engine import Fact
+from support.merging import countable, latest_reset_at, merge_histories
 
 
 def owned(history: History) -> list[list[Fact]]:
@@ -16,10 +17,10 @@ def owned(history: History) -> list[list[Fact]]:
 @given(histories(), st.permutations(range(3)))
 def test_sources_merge_into_one_target_in_any_order(history: History, turns: list[int]) -> None:
     leads = owned(history)
-    at_once = united(leads)
+    at_once = merge_histories(leads)
     one_by_one: list[Fact] = []
     for owner in turns:
-        one_by_one = united([one_by_one, leads[owner]])
+        one_by_one = merge_histories([one_by_one, leads[owner]])
     assert one_by_one == at_once
 
 
@@ -28,15 +29,15 @@ def test_what_arrives_after_a_merge_counts_as_if_it_had_arrived_before(history: 
     delayed = {fact.id for fact, each in zip(history.events, late, strict=False) if each.number % 2}
     leads = owned(history)
     merged = Lead(history.plans)
-    merged.receive(*united([fact for fact in lead if fact.id not in delayed] for lead in leads))
+    merged.receive(*merge_histories([fact for fact in lead if fact.id not in delayed] for lead in leads))
     for lead in leads:
-        merged.receive(*countable((fact for fact in lead if fact.id in delayed), watermark(lead)))
-    assert merged.story == told(history.plans, united(leads)).story
+        merged.receive(*countable((fact for fact in lead if fact.id in delayed), latest_reset_at(lead)))
+    assert merged.story == told(history.plans, merge_histories(leads)).story
 
 
 @given(histories())
 def test_merging_with_a_lead_that_did_nothing_leaves_every_total(history: History) -> None:
-    alone, merged = told(history.plans, history.facts), told(history.plans, united([history.facts, []]))
+    alone, merged = told(history.plans, history.facts), told(history.plans, merge_histories([history.facts, []]))
     assert merged.totals == alone.totals
     assert merged.sessions == alone.sessions
     assert merged.next_decay_at == alone.next_decay_at

@@ -7,7 +7,7 @@ from hypothesis import given
 from engine.given import NOON
 from engine.histories import FAR, Dice, History, batches, histories, instant_of, instants, throws
 from engine.unit import Lead, told
-from leadvibe.engine import Standing, advance, fold, order, settle
+from leadvibe.engine import Standing, advance, fold, fold_until, order
 
 
 @given(histories(), throws(most=6), throws(most=7))
@@ -40,9 +40,9 @@ def test_settling_is_folding_and_then_advancing(history: History, until: int) ->
     facts = sorted(history.facts, key=order)
     folded = fold(history.plans, Standing(), facts)
     advanced = advance(history.plans, folded.standing, NOON + until)
-    settled = settle(history.plans, Standing(), facts, NOON + until)
+    settled = fold_until(history.plans, Standing(), facts, NOON + until)
     assert settled.entries == [*folded.entries, *advanced.entries]
-    assert (settled.marks, settled.sessions) == (folded.marks, folded.sessions)
+    assert (settled.verdicts, settled.sessions) == (folded.verdicts, folded.sessions)
     assert (settled.standing, settled.next_decay_at) == (advanced.standing, advanced.next_decay_at)
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from engine.given import HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule
 from engine.unit import told
-from leadvibe.engine import Plans, Standing, fold, order, restamped
+from leadvibe.engine import Plans, Standing, fold, order, with_version
 
 VELOCITY = {"filter_id": "f", "event_type": "page_view", "count_threshold": 2, "time_window_ms": 60_000}
 
@@ -32,11 +32,11 @@ def test_a_standing_takes_what_comes_after_it_and_nothing_else() -> None:
     given = watched()
     first, second, third = sorted([event(0), event(0), event(0)], key=order)
     standing = fold(given, Standing(), [second]).standing
-    assert standing.takes(given, [third])
-    assert not standing.takes(given, [first])
-    assert not standing.takes(given, [second])
-    assert standing.takes(given)
-    assert Standing().takes(given, [first])
+    assert standing.can_fold(given, [third])
+    assert not standing.can_fold(given, [first])
+    assert not standing.can_fold(given, [second])
+    assert standing.can_fold(given)
+    assert Standing().can_fold(given, [first])
 
 
 def test_within_an_instant_adjustments_follow_events_and_resets_follow_both() -> None:
@@ -64,7 +64,7 @@ def test_events_of_an_instant_are_ordered_by_what_they_say_before_who_they_are()
 
 def test_restamping_touches_events_alone_and_keeps_the_order() -> None:
     facts = [event(0, number=2, version=1), event(0, number=1, version=2), reset(1), adjustment(2, 5)]
-    stamped = restamped(facts, 3)
+    stamped = with_version(facts, 3)
     assert [fact.id.int for fact in stamped[:2]] == [1, 2]
     assert stamped[2:] == facts[2:]
 

@@ -6,7 +6,8 @@ import pytest
 
 from engine.given import DAY, HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule, snapshot, versions
 from engine.unit import Lead, told
-from leadvibe.engine import Event, Plans, instant, moment, united
+from leadvibe.engine import Event, Plans, to_datetime, to_instant
+from support.merging import merge_histories
 
 STANDARD = {"surge_policy": {"mode": "standard"}}
 WEEKLY = {"decays": [{"decay_id": "weekly", "inactive_for": 7, "unit": "days", "decrease": 5}]}
@@ -23,7 +24,7 @@ def decayed(lead: Lead) -> list[tuple[float, int]]:
 
 
 def reasons(lead: Lead) -> list[str]:
-    return [mark.suppression_reason for mark in lead.marks.values() if mark.suppression_reason]
+    return [mark.suppression_reason for mark in lead.verdicts.values() if mark.suppression_reason]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def reasons(lead: Lead) -> list[str]:
 )
 def test_1_a_window_includes_its_start_and_excludes_its_end(at: str, points: int) -> None:
     january = rule(start_at="2026-01-01T00:00:00Z", end_at="2026-02-01T00:00:00Z")
-    lead = told(plans(january), [event(instant(datetime.fromisoformat(at)) - NOON)])
+    lead = told(plans(january), [event(to_instant(datetime.fromisoformat(at)) - NOON)])
     assert lead.totals.get("A", 0) == points
 
 
@@ -165,7 +166,7 @@ def test_12_a_reset_takes_in_what_happened_before_it_whenever_that_arrives() -> 
     assert lead.totals == {"A": 10}
     lead.receive(reset(HOUR), reset(2 * HOUR))
     assert lead.totals == {}
-    assert [moment(line.at).hour for line in lead.lines.values() if line.kind == "reset" and line.at > NOON] == [13]
+    assert [to_datetime(r.at).hour for r in lead.lines.values() if r.kind == "reset" and r.at > NOON] == [13]
 
 
 def merge_sources() -> tuple[list[Event], list[Event]]:
@@ -174,14 +175,14 @@ def merge_sources() -> tuple[list[Event], list[Event]]:
 
 def test_13_a_merge_scores_both_histories_as_one() -> None:
     target, source = merge_sources()
-    assert told(plans(rule()), united([target, source])).totals == {"A": 50}
+    assert told(plans(rule()), merge_histories([target, source])).totals == {"A": 50}
 
 
 def test_13_a_source_that_was_reset_brings_nothing_of_before() -> None:
     target, source = merge_sources()
-    merged = told(plans(rule()), united([target, [*source, reset(2 * HOUR)]]))
+    merged = told(plans(rule()), merge_histories([target, [*source, reset(2 * HOUR)]]))
     assert merged.totals == {"A": 30}
-    assert len(merged.marks) == 5
+    assert len(merged.verdicts) == 5
 
 
 def test_16_an_observed_type_is_activity_but_never_scores() -> None:
@@ -189,14 +190,14 @@ def test_16_an_observed_type_is_activity_but_never_scores() -> None:
     lead = told(seen, [event(0, "visit"), event(MINUTE, "chat")])
     assert lead.totals == {"A": 45}
     assert [session.count for session in lead.sessions.values()] == [2]
-    assert [mark.scope for mark in lead.marks.values()] == ["activate", "observe"]
+    assert [mark.scope for mark in lead.verdicts.values()] == ["activate", "observe"]
 
 
 def test_16_a_decided_type_scores_and_says_that_it_triggers_nothing() -> None:
     seen = plans(rule("visit", 45), rule("chat", 10), event_types={"chat": {"max_processing_scope": "decide"}})
     lead = told(seen, [event(0, "visit"), event(MINUTE, "chat")])
     assert lead.totals == {"A": 55}
-    assert [mark.scope for mark in lead.marks.values()] == ["activate", "decide"]
+    assert [mark.scope for mark in lead.verdicts.values()] == ["activate", "decide"]
 
 
 def test_an_adjustment_stays_where_it_stands() -> None:
@@ -207,4 +208,4 @@ def test_an_adjustment_stays_where_it_stands() -> None:
 
 def test_instants_are_whole_microseconds() -> None:
     noon = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    assert moment(instant(noon)) == noon
+    assert to_datetime(to_instant(noon)) == noon

@@ -10,21 +10,21 @@ import msgspec
 
 from leadvibe.engine import (
     Awards,
+    Cause,
     Entry,
     Event,
     Fact,
     Kind,
-    Mark,
     Outcome,
     Plans,
     Session,
     Standing,
-    Subject,
+    Verdict,
     advance,
     fold,
     order,
     reconcile,
-    restamped,
+    with_version,
 )
 
 
@@ -33,7 +33,7 @@ class Stored(NamedTuple):
 
     id: int
     kind: Kind
-    subject: Subject
+    cause: Cause
     ruleset_id: str
     at: int
     awards: Awards
@@ -52,7 +52,7 @@ class Lead:
     keys: set[str] = field(default_factory=set)
     standing: Standing = field(default_factory=Standing)
     lines: dict[int, Stored] = field(default_factory=dict)
-    marks: dict[UUID, Mark] = field(default_factory=dict)
+    verdicts: dict[UUID, Verdict] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     next_decay_at: int | None = None
     replays: int = 0
@@ -63,7 +63,7 @@ class Lead:
         new = sorted((fact for fact in batch if self._is_new(fact)), key=order)
         if not new:
             return
-        if self.standing.takes(self.plans, new):
+        if self.standing.can_fold(self.plans, new):
             self._go_on(fold(self.plans, self.standing, new))
         else:
             self.replay()
@@ -77,22 +77,22 @@ class Lead:
         return True
 
     def advance(self, until: int) -> None:
-        if not self.standing.takes(self.plans):
+        if not self.standing.can_fold(self.plans):
             self.replay()
         self._go_on(advance(self.plans, self.standing, until))
 
-    def delete(self, subject: UUID) -> None:
-        if self.facts.pop(subject, None):
+    def delete(self, cause: UUID) -> None:
+        if self.facts.pop(cause, None):
             self.replay()
 
     def rescore(self, version: int) -> None:
-        self.facts = {fact.id: fact for fact in restamped(self.facts.values(), version)}
+        self.facts = {fact.id: fact for fact in with_version(self.facts.values(), version)}
         self.replay()
 
     def replay(self) -> None:
         """Derive everything again from the beginning, and touch only what comes out otherwise."""
         self.replays += 1
-        self.marks, self.sessions = {}, {}
+        self.verdicts, self.sessions = {}, {}
         outcome = fold(self.plans, Standing(), sorted(self.facts.values(), key=order))
         superseded, written = reconcile(self.lines.values(), outcome.entries)
         for line in superseded:
@@ -103,7 +103,7 @@ class Lead:
         for entry in outcome.entries:
             number = next(self._ids)
             self.lines[number] = Stored(number, *_kept(entry))
-        self.marks |= {mark.event_id: mark for mark in outcome.marks}
+        self.verdicts |= {mark.event_id: mark for mark in outcome.verdicts}
         self.sessions |= {session.id: session for session in outcome.sessions}
         self.next_decay_at = outcome.next_decay_at
         self.standing = Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.standing.dump())))
@@ -120,13 +120,13 @@ class Lead:
     @property
     def story(self) -> tuple[object, ...]:
         """Everything that must not depend on how the facts came in."""
-        return self.ledger, self.totals, self.marks, self.sessions, self.next_decay_at
+        return self.ledger, self.totals, self.verdicts, self.sessions, self.next_decay_at
 
 
-def _kept(entry: Entry) -> tuple[Kind, Subject, str, int, Awards, int, int, int]:
+def _kept(entry: Entry) -> tuple[Kind, Cause, str, int, Awards, int, int, int]:
     return (
         entry.kind,
-        entry.subject,
+        entry.cause,
         entry.ruleset_id,
         entry.at,
         entry.awards,

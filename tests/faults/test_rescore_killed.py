@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.database.transactions import asyncpg_dsn
 from support.callers import Caller
 from support.ledger import differences
 from support.make import Make

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from leadvibe.cli import COMMANDS
-from leadvibe.first_start import FirstStart, keep
+from leadvibe.cli.main import COMMANDS
+from leadvibe.server.first_start import FirstStart, save
 
 
 def leadvibe(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def test_it_tells_its_version() -> None:
 
 
 def test_it_gives_a_shell_the_address_and_credential_of_the_first_start(tmp_path: Path) -> None:
-    keep(
+    save(
         tmp_path, FirstStart("http://127.0.0.1:8000", "a@example.com", "pass word", "lv_ci_1", "lv_cs_2", "org", "unit")
     )
     said = leadvibe("env", LEADVIBE_DATA_DIR=str(tmp_path))

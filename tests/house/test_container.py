@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from leadvibe.cli import COMMANDS
+from leadvibe.cli.main import COMMANDS
 from leadvibe.config import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 
-from leadvibe import demo
+from leadvibe.cli import demo
 from support.callers import Caller
 
 

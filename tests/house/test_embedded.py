@@ -14,9 +14,10 @@ import asyncpg
 import psutil
 import pytest
 
-from leadvibe.core import custodian, embedded, postmaster
-from leadvibe.core.custodian import Custodian
-from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.database.transactions import asyncpg_dsn
+from leadvibe.core.postgres import account as service_account
+from leadvibe.core.postgres import embedded, postmaster
+from leadvibe.core.postgres.account import ServiceAccount
 from leadvibe.core.startup import CannotStart
 
 
@@ -89,7 +90,7 @@ def test_another_process_finds_the_running_server(tmp_path: Path, start: Start) 
 import sys
 import tempfile
 from pathlib import Path
-from leadvibe.core import embedded
+from leadvibe.core.postgres import embedded
 print(embedded.find(Path(sys.argv[1])))
 """
     found = subprocess.run([sys.executable, "-c", look, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -129,7 +130,7 @@ def test_the_server_ends_with_a_process_that_is_killed_and_the_next_start_works(
     script = """
 import os, signal, sys
 from pathlib import Path
-from leadvibe.core import embedded
+from leadvibe.core.postgres import embedded
 print(embedded.start(Path(sys.argv[1])).pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -183,7 +184,7 @@ def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(sys, "platform", "darwin")  # without /proc nobody can be started behind a closed door
     with pytest.raises(CannotStart, match=f"its own user may not enter .*{tmp_path.parts[1]}"):
-        custodian.place(closed / "data", Custodian(uid=54321, gid=54321))
+        service_account.place(closed / "data", ServiceAccount(uid=54321, gid=54321))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
@@ -192,7 +193,7 @@ def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    nobody = custodian._account("nobody")
+    nobody = service_account._account("nobody")
     os.chown(data, nobody.uid, nobody.gid)
     server = start(data)
     assert psutil.Process(server.pid).uids().effective == nobody.uid
@@ -202,16 +203,16 @@ def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
 def test_as_root_with_data_of_roots_the_server_runs_as_an_account_of_its_own(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
-    assert psutil.Process(server.pid).username() == custodian.SERVICE_ACCOUNT
+    assert psutil.Process(server.pid).username() == service_account.SERVICE_ACCOUNT
 
 
 def test_a_copy_of_the_programs_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(custodian, "PROGRAMS", tmp_path / "cache")
-    copy = custodian.reachable_copy(custodian.installed())
-    assert custodian.reachable_copy(custodian.installed()) == copy
+    monkeypatch.setattr(service_account, "PROGRAMS", tmp_path / "cache")
+    copy = service_account.reachable_copy(service_account.installed())
+    assert service_account.reachable_copy(service_account.installed()) == copy
     for program in ("initdb", "postgres"):
         said = subprocess.run(
-            [copy / custodian._BIN / program, "--version"], capture_output=True, text=True, check=True
+            [copy / service_account._BIN / program, "--version"], capture_output=True, text=True, check=True
         )
         assert "(PostgreSQL) 18" in said.stdout
 
@@ -236,13 +237,13 @@ def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_wor
 
 
 def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper = Custodian(os.geteuid(), os.getegid())
+    account = ServiceAccount(os.geteuid(), os.getegid())
     deep = Path("/", "deep" * 30, "postgres")
     with tempfile.TemporaryDirectory() as short:
         monkeypatch.setenv("XDG_RUNTIME_DIR", short)
-        postmaster.socket_dir(deep, keeper).chmod(0o755)
+        postmaster.socket_dir(deep, account).chmod(0o755)
         with pytest.raises(CannotStart, match="is not a private folder"):
-            postmaster.socket_dir(deep, keeper)
+            postmaster.socket_dir(deep, account)
 
 
 def test_a_data_directory_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:

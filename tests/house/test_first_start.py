@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from leadvibe import preparation
 from leadvibe.access.models import Organization
 from leadvibe.config import Settings
-from leadvibe.core import embedded, private_files
-from leadvibe.core.db import opened_database, transaction
-from leadvibe.core.migrations import migrate
-from leadvibe.first_start import note
+from leadvibe.core import private_files
+from leadvibe.core.database.migrations import migrate
+from leadvibe.core.database.transactions import opened_database, transaction
+from leadvibe.core.postgres import embedded
+from leadvibe.server import preparation
+from leadvibe.server.first_start import note
 
 
 @pytest.fixture
@@ -31,8 +32,8 @@ async def organizations() -> int:
 async def test_it_founds_once_and_keeps_its_secrets_from_others(settings: Settings) -> None:
     await migrate(settings.database_url or "")
     async with opened_database(settings.database_url, pool_size=1):
-        first = await preparation.found_if_new(settings, "http://here")
-        again = await preparation.found_if_new(settings, "http://here")
+        first = await preparation.bootstrap_if_empty(settings, "http://here")
+        again = await preparation.bootstrap_if_empty(settings, "http://here")
         assert await organizations() == 1
     kept = note(settings.data_dir)
     assert first is not None
@@ -59,7 +60,7 @@ async def test_it_takes_the_names_and_the_password_that_are_set(settings: Settin
     )
     await migrate(settings.database_url or "")
     async with opened_database(settings.database_url, pool_size=1):
-        first = await preparation.found_if_new(told, "http://here")
+        first = await preparation.bootstrap_if_empty(told, "http://here")
         async with transaction(None) as session:
             assert await session.scalar(select(Organization.name)) == "Hopper"
     assert first is not None
@@ -77,6 +78,6 @@ async def test_if_the_secrets_cannot_be_kept_nothing_is_founded(
         with monkeypatch.context() as patch:
             patch.setattr(private_files, "write", full)
             with pytest.raises(OSError, match="No space"):
-                await preparation.found_if_new(settings, "http://here")
+                await preparation.bootstrap_if_empty(settings, "http://here")
         assert await organizations() == 0
-        assert await preparation.found_if_new(settings, "http://here") is not None
+        assert await preparation.bootstrap_if_empty(settings, "http://here") is not None

@@ -2,8 +2,8 @@
 
 from alembic.script import ScriptDirectory
 
-from leadvibe.core.migration_files import newest
-from leadvibe.core.migrations import config
+from leadvibe.core.database.migration_files import newest
+from leadvibe.core.database.migrations import config
 
 
 def test_the_newest_file_is_the_head() -> None:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from random import Random
 
-from leadvibe.worker import empty_inbox
+from leadvibe.server.worker import consume_inbox
 from support import loans
 from support.callers import Caller
 from support.ledger import differences, fingerprint
@@ -52,7 +52,7 @@ async def ledger_of(
 ) -> str:
     """The ledger's fingerprint once everything is scored, while it still comes in."""
     stop = asyncio.Event()
-    working = [asyncio.create_task(empty_inbox(stop)) for _ in range(workers)]
+    working = [asyncio.create_task(consume_inbox(stop)) for _ in range(workers)]
     for part in range(imports):
         file = ("loans.csv", as_csv(rows[part::imports]), "text/csv")
         (await caller.post("/import", files={"file": file})).raise_for_status()

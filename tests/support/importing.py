@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from leadvibe.core.jobs import drain_jobs
+from leadvibe.core.jobs.queue import drain_jobs
 from support.callers import Caller
 
 LEADS = b"""Email,Phone,CRM Id,Company

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leadvibe.app import create_app
+from leadvibe.server.app import create_app
 
 TABLE = Path(__file__).parents[1] / "contract" / "operations.tsv"
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")

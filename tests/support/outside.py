@@ -2,9 +2,9 @@
 
 import asyncpg
 
-from leadvibe.core import embedded
-from leadvibe.core.db import asyncpg_dsn
-from leadvibe.events.inbox import decode
+from leadvibe.core.database.transactions import asyncpg_dsn
+from leadvibe.core.postgres import embedded
+from leadvibe.ingest.inbox import decode
 from support.postgres import SETTINGS
 from support.serving import Serving
 from support.waiting import PATIENCE, eventually

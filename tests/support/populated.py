@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from leadvibe.events.inbox import Received, encode, route_of
+from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from support.callers import Caller
 from support.make import Make
 from support.operations import parameters
@@ -79,7 +79,7 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
 
 async def fail_event(unit_id: str, database: TestDatabase) -> str:
     """An event that could not be processed: nothing known makes one fail, so it is put there."""
-    event = Received(f"{MARK}_failed", f"{MARK}-poison", [], None, b"{}", None, None)
+    event = AcceptedEvent(f"{MARK}_failed", f"{MARK}-poison", [], None, b"{}", None, None)
     event_id = uuid4()
     await database.execute(
         "INSERT INTO failed_events (unit_id, event_id, route, received_at, error, body)"

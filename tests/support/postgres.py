@@ -18,8 +18,8 @@ from zlib import crc32
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from leadvibe.core import embedded
-from leadvibe.core.db import asyncpg_dsn
+from leadvibe.core.database.transactions import asyncpg_dsn
+from leadvibe.core.postgres import embedded
 
 GIVEN = "LEADVIBE_TEST_DATABASE_URL"
 """A maintenance database of a server to use instead of an embedded one; its role may create databases, no more."""

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from leadvibe.core.models import Tenant
-from leadvibe.tables import Base
+from leadvibe.core.database.models import Tenant
+from leadvibe.server.tables import Base
 from support.confinement import unconfined
 
 TENANT_TABLES = frozenset(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from leadvibe.core.jobs import run_jobs
+from leadvibe.core.jobs.queue import run_jobs
 
 PATIENCE = 30.0
 
@@ -12,7 +12,7 @@ PATIENCE = 30.0
 @asynccontextmanager
 async def jobs_at_work() -> AsyncGenerator[None]:
     """Jobs are done as they come, until the end of the block."""
-    from leadvibe import tasks
+    from leadvibe.server import tasks
 
     assert tasks.MODULES  # importing them registers the jobs
     stop = asyncio.Event()

@@ -4,15 +4,16 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from leadvibe.access.founding import found
-from leadvibe.access.models import Member, Organization, OrgUnit, UnitMembership
-from leadvibe.access.passwords import hash_password
+from leadvibe.access.models import Member, Organization
+from leadvibe.access.sign_in.passwords import hash_password
 from leadvibe.access.tokens import issue_access_token
-from leadvibe.core.db import close_database, open_database, transaction
+from leadvibe.core.database.migrations import migrate
+from leadvibe.core.database.transactions import close_database, open_database, transaction
 from leadvibe.core.ids import new_id
-from leadvibe.core.migrations import migrate
 from leadvibe.core.scope import Role, system_scope
-from leadvibe.rulesets.versions import found_configuration
+from leadvibe.rulesets.versions import create_configuration
+from leadvibe.server.bootstrap import bootstrap
+from leadvibe.units.models import OrgUnit, UnitMembership
 from support.callers import Identity, basic_authorization
 
 PASSWORD = "correct horse battery staple"  # everybody's
@@ -33,12 +34,12 @@ class World:
         return cls(**{name: Identity(**identity) for name, identity in told.items()})
 
 
-async def found_world(url: str) -> dict[str, Any]:
+async def create_world(url: str) -> dict[str, Any]:
     """Migrate the database, and found in it what `World` names."""
     await migrate(url)
     open_database(url)
     try:
-        first = await found(organization="Acme", unit="Sales", email="admin@acme.example", password=PASSWORD)
+        first = await bootstrap(organization="Acme", unit="Sales", email="admin@acme.example", password=PASSWORD)
         assert first is not None
         hashed = await hash_password(PASSWORD)
         elsewhere = await _unit(first.org_id, "Support")
@@ -76,7 +77,7 @@ async def _unit(org_id: str, name: str, *, is_default: bool = False) -> str:
     async with transaction(scope) as session:
         session.add(OrgUnit(unit_id=unit_id, org_id=org_id, name=name, slug=name.lower(), is_default=is_default))
         await session.flush()
-        await found_configuration(session, scope)
+        await create_configuration(session, scope)
     return unit_id
 
 

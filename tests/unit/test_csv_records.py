@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadvibe.events.csv_records import LONGEST_RECORD, CsvRecords, Record
+from leadvibe.ingest.csv_records import LONGEST_RECORD, CsvRecords, Record
 
 
 def records(content: bytes, size: int = 2**20) -> list[Record]:

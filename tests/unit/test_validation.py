@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from leadvibe.core.problems import Invalid, Problem, TooLarge
-from leadvibe.events import metadata
-from leadvibe.events.inbox import Received, ReceivedAlias
-from leadvibe.events.validation import read_event
+from leadvibe.core.http.problems import Invalid, Problem, TooLarge
+from leadvibe.identity.aliases import Identifier
+from leadvibe.ingest import metadata
+from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.validation import read_event
 
 
-def event(**fields: Any) -> Received:
+def event(**fields: Any) -> AcceptedEvent:
     return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode())
 
 
@@ -37,7 +38,7 @@ def metadata_of(text: str) -> bytes:
 
 
 def test_an_event_needs_a_type_and_a_lead_and_nothing_else() -> None:
-    assert event() == Received("signup", "ada", [], None, b"{}", None, None)
+    assert event() == AcceptedEvent("signup", "ada", [], None, b"{}", None, None)
 
 
 def test_a_whole_event_is_read() -> None:
@@ -47,10 +48,10 @@ def test_a_whole_event_is_read() -> None:
         metadata={"channel": " Email ", "amount": 2},
         idempotency_key="order-7",
     )
-    assert read == Received(
+    assert read == AcceptedEvent(
         event_type="signup",
         lead_id="ada",
-        aliases=[ReceivedAlias("email", "ada@example.com", " Ada@Example.com")],
+        aliases=[Identifier("email", "ada@example.com", " Ada@Example.com")],
         timestamp=1_755_259_200_250_000,
         metadata=b'{"amount":2,"channel":" Email "}',
         channel="email",
@@ -110,7 +111,7 @@ def test_the_strongest_alias_comes_first_and_each_stands_once() -> None:
 
 def test_the_older_pair_of_fields_is_an_alias_like_others() -> None:
     read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}')
-    assert read.aliases == [ReceivedAlias("email", "a@b.c", "A@b.c")]
+    assert read.aliases == [Identifier("email", "a@b.c", "A@b.c")]
 
 
 def test_half_of_the_older_pair_is_refused() -> None:
@@ -302,7 +303,7 @@ def test_a_key_from_outside_is_used_where_the_event_names_none() -> None:
 
 
 def test_what_is_accepted_can_be_written_down_and_read_again() -> None:
-    from leadvibe.events.inbox import decode, encode
+    from leadvibe.ingest.inbox import decode, encode
 
     read = event(aliases=[{"alias_kind": "email", "raw_value": "a@b.c"}], metadata={"a": [1, 2.5, "ä"]})
     assert decode(encode(read)) == read

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Select, literal, select
 
 from leadvibe.access.active_unit import COOKIE, read_active_unit
-from leadvibe.access.models import OrgUnit, UnitMembership
-from leadvibe.core.db import transaction
-from leadvibe.core.problems import Invalid, NotFound
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import Invalid, NotFound
 from leadvibe.core.scope import OrgScope, Role, Scope
+from leadvibe.units.models import OrgUnit, UnitMembership
 
 
 class NoActiveUnit(Invalid):

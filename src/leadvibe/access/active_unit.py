@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from leadvibe.access.keys import key_for
+from leadvibe.access.secret_key import key_for
 from leadvibe.config import settings
-from leadvibe.core.problems import Invalid
+from leadvibe.core.http.problems import Invalid
 
 COOKIE = "activeOu"
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, func, select, update
 
 from leadvibe.access import cache, issuer, tokens
-from leadvibe.access.credentials import digest_of, scope_of_credential
+from leadvibe.access.credentials.verification import digest_of, scope_of_credential
 from leadvibe.access.models import Member, PersonalToken
-from leadvibe.core.db import transaction
-from leadvibe.core.problems import NotAuthenticated
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import NotAuthenticated
 from leadvibe.core.scope import Actor, OrgScope
 
 PERSONAL_TOKEN = "lv_pat_"  # noqa: S105 - the prefix that tells a personal token from a JWT

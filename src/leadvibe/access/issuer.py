@@ -12,7 +12,7 @@ import structlog
 
 from leadvibe.access.tokens import TokenExpired, TokenInvalid
 from leadvibe.config import settings
-from leadvibe.core.problems import Unavailable
+from leadvibe.core.http.problems import Unavailable
 
 ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}

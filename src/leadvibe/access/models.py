@@ -1,9 +1,9 @@
 """Who exists and who may enter: organizations, OUs, members, credentials and tokens."""
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Blob, Id, Instant, OfUnit, Timestamps
+from leadvibe.core.database.models import Base, Blob, Id, Instant, OfUnit, Timestamps
 
 
 class Organization(Base, Timestamps):
@@ -13,26 +13,6 @@ class Organization(Base, Timestamps):
     name: Mapped[str]
     allow_negative_scores: Mapped[bool] = mapped_column(server_default=text("false"))
     abm_enabled: Mapped[bool] = mapped_column(server_default=text("false"))
-
-
-class OrgUnit(Base, Timestamps):
-    """An organizational unit: the wall that isolates leads, events, configuration and credentials."""
-
-    __tablename__ = "org_units"
-    __table_args__ = (
-        UniqueConstraint("org_id", "slug"),
-        Index("uq_org_units_default", "org_id", unique=True, postgresql_where=text("is_default")),
-    )
-
-    unit_id: Mapped[Id] = mapped_column(primary_key=True)
-    org_id: Mapped[Id] = mapped_column(ForeignKey("organizations.org_id", ondelete="CASCADE"))
-    name: Mapped[str]
-    slug: Mapped[str]
-    external_ref: Mapped[str | None]
-    is_default: Mapped[bool] = mapped_column(server_default=text("false"))
-    session_timeout_minutes: Mapped[int] = mapped_column(server_default=text("30"))
-    config_version: Mapped[int] = mapped_column(server_default=text("0"))
-    """The version of its configuration that is current; 0 before the first."""
 
 
 class Member(Base, Timestamps):
@@ -50,16 +30,6 @@ class Member(Base, Timestamps):
     role: Mapped[str]
     """admin, editor or viewer, in the organization."""
     verified: Mapped[bool] = mapped_column(server_default=text("true"))
-
-
-class UnitMembership(Base, OfUnit, Timestamps):
-    __tablename__ = "unit_memberships"
-
-    org_member_id: Mapped[Id] = mapped_column(
-        ForeignKey("members.org_member_id", ondelete="CASCADE"), primary_key=True, index=True
-    )
-    role: Mapped[str]
-    """Owner, Operator or Viewer, in the OU."""
 
 
 class ApiCredential(Base, OfUnit, Timestamps):

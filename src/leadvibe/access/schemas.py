@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from leadvibe.core.schemas import UNSENT, Line, PlainText, Read, Time, Write, check_line
+from leadvibe.core.http.schemas import UNSENT, Line, PlainText, Read, Time, Write, check_line
 from leadvibe.core.scope import Role
 
 EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+")

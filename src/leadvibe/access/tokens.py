@@ -7,10 +7,10 @@ from typing import Any
 
 import jwt
 
-from leadvibe.access.keys import key_for
 from leadvibe.access.models import Member
+from leadvibe.access.secret_key import key_for
 from leadvibe.config import settings
-from leadvibe.core.problems import NotAuthenticated
+from leadvibe.core.http.problems import NotAuthenticated
 
 ISSUER = "leadvibe"
 ALGORITHM = "HS256"

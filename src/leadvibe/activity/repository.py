@@ -22,15 +22,15 @@ from sqlalchemy import (
 )
 
 from leadvibe.activity.schemas import ActivityFilter
-from leadvibe.core.ranges import Window
+from leadvibe.core.ranges import TimeSpan
 from leadvibe.events.models import Event, EventType
 from leadvibe.events.repository import EventRow
 from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
+from leadvibe.identity.leads import require_lead
 from leadvibe.leads.models import TimelineEntry
-from leadvibe.leads.presence import demand_lead
 from leadvibe.orders.repository import OrderRepository, OrderRow
-from leadvibe.scoring.models import ScoreEntry
-from leadvibe.scoring.repository import ScoreRepository
+from leadvibe.scores.models import ScoreEntry
+from leadvibe.scores.repository import ScoreRepository
 
 LATENCY = func.greatest(cast(extract("epoch", Event.scored_at - Event.received_at) * 1000, BigInteger), 0)
 NO_LATENCY = cast(null(), BigInteger)
@@ -57,13 +57,13 @@ class Activities(ScoreRepository):
 
     async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
         window = where.window(datetime.now(UTC))
-        await demand_lead(self.session, self.scope, lead_id)
+        await require_lead(self.session, self.scope, lead_id)
         events = await self._events(lead_id, where, window)
         orders = await OrderRepository(self.session, self.scope).of(lead_id, window, where.limit)
         both = sorted([*events, *orders], key=lambda row: row.occurred_at, reverse=True)
         return Activity(events, orders, both[: where.limit])
 
-    async def _events(self, lead_id: str, where: ActivityFilter, window: Window) -> Sequence[ActivityEvent]:
+    async def _events(self, lead_id: str, where: ActivityFilter, window: TimeSpan) -> Sequence[ActivityEvent]:
         primary = (await self.rulesets()).primary
         ruleset_id = primary and primary.ruleset_id
         parts = [part.subquery() for part in self._parts(lead_id, ruleset_id)]
@@ -106,7 +106,7 @@ def _newest(part: Subquery, *conditions: ColumnElement[bool]) -> Rows:
     return select(part).where(*conditions).order_by(part.c.occurred_at.desc(), part.c.event_id.desc())
 
 
-def _conditions(part: Subquery, where: ActivityFilter, window: Window) -> Iterator[ColumnElement[bool]]:
+def _conditions(part: Subquery, where: ActivityFilter, window: TimeSpan) -> Iterator[ColumnElement[bool]]:
     if window.since is not None:
         yield part.c.occurred_at >= window.since
     if window.until is not None:

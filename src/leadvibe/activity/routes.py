@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from leadvibe.access.http import ANSWERS, provide
+from leadvibe.access.dependencies import ANSWERS, provide
 from leadvibe.activity.repository import Activities, Activity
 from leadvibe.activity.schemas import ActivityFilter, ActivityRead
-from leadvibe.core.schemas import LeadId
+from leadvibe.core.http.schemas import LeadId
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Events"], responses=ANSWERS)

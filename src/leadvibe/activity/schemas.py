@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from leadvibe.core.http import MAXIMUM_LIMIT
-from leadvibe.core.problems import Invalid
-from leadvibe.core.ranges import Range, Window
-from leadvibe.core.schemas import Read, Time
+from leadvibe.core.http.paging import MAXIMUM_LIMIT
+from leadvibe.core.http.problems import Invalid
+from leadvibe.core.http.schemas import Read, Time
+from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.events.schemas import EventRead
 from leadvibe.orders.schemas import OrderRead
 
@@ -49,7 +49,7 @@ class ActivityFilter(BaseModel):
     )
     limit: int = Field(default=MAXIMUM_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows of each list, the newest")
 
-    def window(self, now: datetime) -> Window:
+    def window(self, now: datetime) -> TimeSpan:
         """Invalid where a custom range lacks an end, or another one has some."""
         if self.range is not ActivityRange.CUSTOM:
             for name, sent in (("start", self.start), ("end", self.end)):
@@ -62,7 +62,7 @@ class ActivityFilter(BaseModel):
             raise Invalid.field("end", "is needed with range=custom")
         if self.end <= self.start:
             raise Invalid.field("end", "must be later than start")
-        return Window(self.start, self.end)
+        return TimeSpan(self.start, self.end)
 
 
 class ActivityEventRead(EventRead):

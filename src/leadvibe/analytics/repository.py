@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, s
 from leadvibe.core.ranges import Range
 from leadvibe.leads.models import Lead
 from leadvibe.leads.repository import RANK
-from leadvibe.scoring.models import LeadScore, ScoreEntry
-from leadvibe.scoring.repository import ScoreRepository
+from leadvibe.scores.models import LeadScore, ScoreEntry
+from leadvibe.scores.repository import ScoreRepository
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from leadvibe.access.http import ANSWERS, CurrentOrg, provide
+from leadvibe.access.dependencies import ANSWERS, CurrentOrg, provide
 from leadvibe.analytics.repository import ScoreGain, Standings, TopLead
 from leadvibe.analytics.schemas import (
     FEW,

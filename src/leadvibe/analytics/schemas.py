@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, computed_field
 
+from leadvibe.core.http.schemas import PlainText, Read, Time, Write
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import PlainText, Read, Time, Write
 
 FEW = 10
 MOST = 500

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import ColumnElement, Date, cast, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.ranges import Range, Window
+from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
@@ -82,19 +82,19 @@ class TrafficRepository:
         counts = await CountRepository(self.session, self.scope).events_by_type()
         hidden = await self._hidden()
         everything = {type_: events for type_, events in counts.items() if type_ not in hidden}
-        by_type = everything if window == Window() else await self._by_type(self._shown(window, hidden))
+        by_type = everything if window == TimeSpan() else await self._by_type(self._shown(window, hidden))
         today = Range.TODAY.window(now)
         last_day = self._shown(Range.LAST_24H.window(now), hidden)
         return Statistics(
             total_events=sum(everything.values()),
-            total_leads=await self._leads(self._shown(Window(), hidden)),
+            total_leads=await self._leads(self._shown(TimeSpan(), hidden)),
             events_today=await self._events(self._shown(today, hidden)),
             events_this_week=await self._events(self._shown(_week(today), hidden)),
             last_24h=Totals(await self._events(last_day), await self._leads(last_day)),
             top_events=_most_frequent(by_type)[:most],
         )
 
-    def _shown(self, window: Window, hidden: set[str]) -> list[ColumnElement[bool]]:
+    def _shown(self, window: TimeSpan, hidden: set[str]) -> list[ColumnElement[bool]]:
         visible = [Event.event_type.not_in(hidden)] if hidden else []
         return [Event.unit_id == self.scope.unit_id, *within(window), *visible]
 
@@ -120,7 +120,7 @@ def _most_frequent(by_type: dict[str, int]) -> list[TypeCount]:
     return [TypeCount(*item) for item in sorted(by_type.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def _week(today: Window) -> Window:
+def _week(today: TimeSpan) -> TimeSpan:
     """From Monday on."""
     assert today.since is not None  # noqa: S101 - a day begins
-    return Window(today.since - timedelta(days=today.since.weekday()))
+    return TimeSpan(today.since - timedelta(days=today.since.weekday()))

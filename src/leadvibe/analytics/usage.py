@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.models import Organization, OrgUnit
+from leadvibe.access.models import Organization
 from leadvibe.config import settings
 from leadvibe.core.scope import OrgScope
 from leadvibe.counts.models import UsageCount
+from leadvibe.units.models import OrgUnit
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Window(NamedTuple):
+class TimeSpan(NamedTuple):
     """From `since` on, and before `until`; None is open."""
 
     since: datetime | None = None
@@ -21,15 +21,15 @@ class Range(StrEnum):
     LAST_30D = "last_30d"
     LAST_90D = "last_90d"
 
-    def window(self, now: datetime) -> Window:
+    def window(self, now: datetime) -> TimeSpan:
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         windows = {
-            Range.ALL: Window(),
-            Range.TODAY: Window(midnight, midnight + timedelta(days=1)),
-            Range.YESTERDAY: Window(midnight - timedelta(days=1), midnight),
-            Range.LAST_24H: Window(now - timedelta(hours=24)),
-            Range.LAST_7D: Window(now - timedelta(days=7)),
-            Range.LAST_30D: Window(now - timedelta(days=30)),
-            Range.LAST_90D: Window(now - timedelta(days=90)),
+            Range.ALL: TimeSpan(),
+            Range.TODAY: TimeSpan(midnight, midnight + timedelta(days=1)),
+            Range.YESTERDAY: TimeSpan(midnight - timedelta(days=1), midnight),
+            Range.LAST_24H: TimeSpan(now - timedelta(hours=24)),
+            Range.LAST_7D: TimeSpan(now - timedelta(days=7)),
+            Range.LAST_30D: TimeSpan(now - timedelta(days=30)),
+            Range.LAST_90D: TimeSpan(now - timedelta(days=90)),
         }
         return windows[self]

@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Big, Id, OfUnit
+from leadvibe.core.database.models import Base, Big, Id, OfUnit
 
 IN_PLACE = {"postgresql_with": {"fillfactor": "50"}}
 """Rows that change all the time leave room for their next version beside them."""

@@ -1,25 +1,26 @@
 """The engine: a score is a pure function of a lead's history and the configuration."""
 
 from leadvibe.engine.conditions import OPERATORS, Comparison, Condition, Every, Some, canonical_operator
-from leadvibe.engine.entries import Entry, Kind, Mark, Outcome, Subject
-from leadvibe.engine.facts import Adjustment, Event, Fact, Order, Reset, order, restamped
-from leadvibe.engine.fold import advance, fold, settle
-from leadvibe.engine.instants import instant, moment
-from leadvibe.engine.merge import countable, united, watermark
+from leadvibe.engine.configuration import Snapshot
+from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, Verdict
+from leadvibe.engine.facts import Adjustment, Event, Fact, Order, Reset, order, with_version
+from leadvibe.engine.fold import advance, fold, fold_until
+from leadvibe.engine.instants import to_datetime, to_instant
+from leadvibe.engine.merge import as_counted
 from leadvibe.engine.plan import ScoringPlan
 from leadvibe.engine.plans import Plans, Version
-from leadvibe.engine.reconcile import Line, reconcile
+from leadvibe.engine.reconcile import LedgerLine, reconcile
 from leadvibe.engine.rules import Awards
 from leadvibe.engine.sessions import Session
-from leadvibe.engine.snapshots import Snapshot
 from leadvibe.engine.standing import Standing
-from leadvibe.engine.surge import PRESETS, effective
+from leadvibe.engine.surge import PRESETS, effective_policy
 
 __all__ = [
     "OPERATORS",
     "PRESETS",
     "Adjustment",
     "Awards",
+    "Cause",
     "Comparison",
     "Condition",
     "Entry",
@@ -27,8 +28,7 @@ __all__ = [
     "Every",
     "Fact",
     "Kind",
-    "Line",
-    "Mark",
+    "LedgerLine",
     "Order",
     "Outcome",
     "Plans",
@@ -38,19 +38,17 @@ __all__ = [
     "Snapshot",
     "Some",
     "Standing",
-    "Subject",
+    "Verdict",
     "Version",
     "advance",
+    "as_counted",
     "canonical_operator",
-    "countable",
-    "effective",
+    "effective_policy",
     "fold",
-    "instant",
-    "moment",
+    "fold_until",
     "order",
     "reconcile",
-    "restamped",
-    "settle",
-    "united",
-    "watermark",
+    "to_datetime",
+    "to_instant",
+    "with_version",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from leadvibe.engine.snapshots import AttributeFilter
+from leadvibe.engine.configuration import AttributeFilter
 
 Properties = Mapping[str, object]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from leadvibe.engine.configuration import DecayConfig
 from leadvibe.engine.instants import DAY, HOUR, WEEK
-from leadvibe.engine.snapshots import DecayConfig
 
 _UNITS = {"hours": HOUR, "days": DAY, "weeks": WEEK}
 

@@ -4,20 +4,20 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
 
+from leadvibe.engine.configuration import Scope
 from leadvibe.engine.rules import Awards
 from leadvibe.engine.sessions import Session
-from leadvibe.engine.snapshots import Scope
 from leadvibe.engine.standing import Standing
 
 Kind = Literal["decay", "event", "adjustment", "reset", "lift"]
-Subject = UUID | str
+Cause = UUID | str
 
 
 class Entry(NamedTuple):
     """One line of the ledger: what a fact or a derived step did to one ruleset's total."""
 
     kind: Kind
-    subject: Subject
+    cause: Cause
     """The event, adjustment or reset; the decay rule's id; of a lifting, the setting's name."""
     ruleset_id: str
     at: int
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     after: int
 
 
-class Mark(NamedTuple):
+class Verdict(NamedTuple):
     """What became of an event."""
 
     event_id: UUID
@@ -46,7 +46,7 @@ class Mark(NamedTuple):
 class Outcome:
     standing: Standing
     entries: list[Entry]
-    marks: list[Mark]
+    verdicts: list[Verdict]
     sessions: list[Session]
     """Those that were opened or grew, as they are now."""
     next_decay_at: int | None

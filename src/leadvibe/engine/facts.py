@@ -27,7 +27,7 @@ class Event:
     version: int
     metadata: Mapping[str, object]
     channel: str
-    taken_in: bool = False
+    reset_before_merge: bool = False
     """Its own lead's reset took it in before a merge: it is activity still, but it never counts."""
 
 
@@ -64,6 +64,6 @@ def order(fact: Fact) -> Order:
     return (fact.at, ADJUSTMENT if isinstance(fact, Adjustment) else RESET, fact.id.bytes)
 
 
-def restamped(facts: Iterable[Fact], version: int) -> list[Fact]:
+def with_version(facts: Iterable[Fact], version: int) -> list[Fact]:
     """The same facts in order, every event judged by one version from now on."""
     return sorted((replace(fact, version=version) if isinstance(fact, Event) else fact for fact in facts), key=order)

@@ -4,22 +4,22 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from leadvibe.engine.snapshots import FilterConfig, Snapshot
+from leadvibe.engine.configuration import FilterConfig, Snapshot
 
 INORGANIC = "inorganic"
 INORGANIC_GROUPED = "inorganic_grouped"
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
+class LookbackWindow:
     """How far back the instants of an event type must be remembered to judge the next one."""
 
     count: int = 0
     window: int = 0
     groupings: frozenset[int] = frozenset()
 
-    def with_room_for(self, velocity: "VelocityFilter") -> "Depth":
-        return Depth(
+    def with_room_for(self, velocity: "VelocityFilter") -> "LookbackWindow":
+        return LookbackWindow(
             max(self.count, velocity.count),
             max(self.window, velocity.window),
             self.groupings | {velocity.window} if velocity.grouped else self.groupings,
@@ -27,25 +27,25 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class VelocityWindow:
     """The latest instants of one event type, and where the current burst began for each grouping window."""
 
     times: tuple[int, ...]
     bursts: Mapping[int, int]
 
-    def seen_from(self, at: int, depth: Depth) -> "Window | None":
+    def seen_from(self, at: int, depth: LookbackWindow) -> "VelocityWindow | None":
         """What of it still matters from an instant on."""
         times = tuple(time for time in self.times if time > at - depth.window)
         bursts = {window: start for window, start in self.bursts.items() if at - start < window}
-        return Window(times, bursts) if times or bursts else None
+        return VelocityWindow(times, bursts) if times or bursts else None
 
 
-class Recent:
+class VelocityCounter:
     """A window that moves on."""
 
     __slots__ = ("bursts", "times")
 
-    def __init__(self, window: Window | None, depth: Depth) -> None:
+    def __init__(self, window: VelocityWindow | None, depth: LookbackWindow) -> None:
         self.times = deque[int](window.times if window else (), maxlen=depth.count)
         self.bursts = dict[int, int](window.bursts if window else {})
 
@@ -53,14 +53,14 @@ class Recent:
         start = self.bursts.get(window)
         return start is None or at - start >= window
 
-    def add(self, at: int, depth: Depth) -> None:
+    def add(self, at: int, depth: LookbackWindow) -> None:
         for window in depth.groupings:
             if self.starts_burst(at, window):
                 self.bursts[window] = at
         self.times.append(at)
 
-    def window(self) -> Window:
-        return Window(tuple(self.times), self.bursts)
+    def window(self) -> VelocityWindow:
+        return VelocityWindow(tuple(self.times), self.bursts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class VelocityFilter:
             config.get("group_events", False),
         )
 
-    def suppresses(self, at: int, recent: Recent) -> bool:
+    def suppresses(self, at: int, recent: VelocityCounter) -> bool:
         """Whether an event at this instant is one too many after the recent ones."""
         times = recent.times
         exceeded = len(times) >= self.count and times[-self.count] > at - self.window

@@ -17,16 +17,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def instant(moment: datetime) -> int:
+def to_instant(moment: datetime) -> int:
     """The instant of an aware datetime."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def moment(instant: int) -> datetime:
+def to_datetime(to_instant: int) -> datetime:
     """The aware datetime, in UTC, of an instant."""
-    return _EPOCH + timedelta(microseconds=instant)
+    return _EPOCH + timedelta(microseconds=to_instant)
 
 
 def parsed(text: str | None, default: int) -> int:
     """The instant that an RFC 3339 text names."""
-    return default if text is None else instant(datetime.fromisoformat(text))
+    return default if text is None else to_instant(datetime.fromisoformat(text))

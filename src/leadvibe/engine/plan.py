@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from leadvibe.engine.configuration import Scope, Snapshot
 from leadvibe.engine.filters import VelocityFilter, velocity_filters
 from leadvibe.engine.instants import MINUTE
 from leadvibe.engine.rules import NO_RULES, TypeRules, rules_by_type
-from leadvibe.engine.snapshots import Scope, Snapshot
 from leadvibe.engine.surge import SurgePolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class EventTypePlan:
     """How one event type is dealt with."""
 
     scope: Scope = "activate"
@@ -28,7 +28,7 @@ class ScoringPlan:
     """None for a draft."""
     surge: SurgePolicy
     session_timeout: int
-    treatments: Mapping[str, Treatment]
+    event_type_plans: Mapping[str, EventTypePlan]
 
     @classmethod
     def of(cls, version: int | None, snapshot: Snapshot) -> "ScoringPlan":
@@ -40,20 +40,20 @@ class ScoringPlan:
         )
 
 
-def _treatments(snapshot: Snapshot) -> dict[str, Treatment]:
+def _treatments(snapshot: Snapshot) -> dict[str, EventTypePlan]:
     rules = rules_by_type(snapshot)
     filters = velocity_filters(snapshot)
     configs = snapshot.get("event_types", {})
-    treatments: dict[str, Treatment] = {}
+    event_type_plans: dict[str, EventTypePlan] = {}
     for event_type in {*rules, *configs, *(velocity.event_type for velocity in filters)}:
         config = configs.get(event_type, {})
         scope = "observe" if config.get("hidden", False) else config.get("max_processing_scope", "activate")
-        treatments[event_type] = Treatment(
+        event_type_plans[event_type] = EventTypePlan(
             scope,
             tuple(velocity for velocity in filters if velocity.event_type == event_type),
             NO_RULES if scope == "observe" else rules.get(event_type, NO_RULES),
         )
-    return treatments
+    return event_type_plans
 
 
-DEFAULT_TREATMENT = Treatment()
+DEFAULT_EVENT_TYPE_PLAN = EventTypePlan()

@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from leadvibe.engine.entries import Entry, Kind, Subject
+from leadvibe.engine.entries import Cause, Entry, Kind
 from leadvibe.engine.rules import Awards
 
 
-class Line(Protocol):
+class LedgerLine(Protocol):
     """What a stored line of the ledger has in common with an entry."""
 
     @property
     def kind(self) -> Kind: ...
     @property
-    def subject(self) -> Subject: ...
+    def cause(self) -> Cause: ...
     @property
     def ruleset_id(self) -> str: ...
     @property
@@ -28,7 +28,7 @@ class Line(Protocol):
     def applied(self) -> int: ...
 
 
-Stored = TypeVar("Stored", bound=Line)
+Stored = TypeVar("Stored", bound=LedgerLine)
 
 
 def reconcile(current: Iterable[Stored], derived: Iterable[Entry]) -> tuple[list[Stored], list[Entry]]:
@@ -46,9 +46,9 @@ def reconcile(current: Iterable[Stored], derived: Iterable[Entry]) -> tuple[list
     return [*superseded, *standing.values()], written
 
 
-def _identity(line: Line) -> tuple[Kind, Subject, str, int]:
-    return line.kind, line.subject, line.ruleset_id, line.at
+def _identity(line: LedgerLine) -> tuple[Kind, Cause, str, int]:
+    return line.kind, line.cause, line.ruleset_id, line.at
 
 
-def _substance(line: Line) -> tuple[Awards, int, int, int]:
+def _substance(line: LedgerLine) -> tuple[Awards, int, int, int]:
     return line.awards, line.multiplier, line.points, line.applied

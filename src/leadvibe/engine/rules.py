@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from leadvibe.engine.conditions import Comparison, Condition, Every
+from leadvibe.engine.configuration import RuleConfig, RulesetConfig, Snapshot
 from leadvibe.engine.facts import Event
 from leadvibe.engine.instants import BEGINNING, END, parsed
-from leadvibe.engine.snapshots import RuleConfig, RulesetConfig, Snapshot
 
 Awards = tuple[tuple[str, int], ...]
 """Rule and weight of every rule that paid, by rule id."""
@@ -131,7 +131,7 @@ class TypeRules:
 NO_RULES = TypeRules()
 
 
-def asked_types(snapshot: Snapshot) -> frozenset[str]:
+def types_with_conditions(snapshot: Snapshot) -> frozenset[str]:
     """The event types of which some rule asks what is in the metadata."""
     return frozenset(rule["event_type"] for rule in snapshot.get("rules", ()) if rule.get("attribute_filters"))
 

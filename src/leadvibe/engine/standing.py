@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leadvibe.engine.facts import START, Event, Fact, Order, order
-from leadvibe.engine.filters import Window
+from leadvibe.engine.filters import VelocityWindow
 from leadvibe.engine.plans import Plans
 from leadvibe.engine.sessions import Session
 
@@ -26,14 +26,14 @@ class Standing:
     surge_at: int | None = None
     activity: int | None = None
     session: Session | None = None
-    windows: Mapping[str, Window] = field(default_factory=dict[str, Window])
+    windows: Mapping[str, VelocityWindow] = field(default_factory=dict[str, VelocityWindow])
 
     @property
     def empty(self) -> bool:
         """Nothing was folded yet."""
         return self.position == START
 
-    def takes(self, plans: Plans, facts: Sequence[Fact] = ()) -> bool:
+    def can_fold(self, plans: Plans, facts: Sequence[Fact] = ()) -> bool:
         """Whether a fold of these facts, in order, can go on from here; otherwise a replay is due."""
         if self.empty:
             return True
@@ -41,7 +41,7 @@ class Standing:
             return False
         if facts and order(facts[0]) <= self.position:
             return False
-        deepened = plans.memory.deepened
+        deepened = plans.lookback.deepened
         return all(deepened.get(fact.type, 0) <= self.horizon for fact in facts if isinstance(fact, Event))
 
     def dump(self) -> list[Any]:
@@ -73,5 +73,5 @@ class Standing:
             surge_at,
             activity,
             session and Session.load(session),
-            {name: Window(tuple(times), bursts) for name, (times, bursts) in windows.items()},
+            {name: VelocityWindow(tuple(times), bursts) for name, (times, bursts) in windows.items()},
         )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from leadvibe.engine.configuration import BandConfig, EffectiveSurge, SurgeConfig
 from leadvibe.engine.instants import SECOND
-from leadvibe.engine.snapshots import BandConfig, EffectiveSurge, SurgeConfig
 
 ONE: Final = 1000
 """The multiplier that changes nothing, in thousandths."""
@@ -40,7 +40,7 @@ _CUSTOM: EffectiveSurge = {
 }
 
 
-def effective(policy: SurgeConfig | None) -> EffectiveSurge:
+def effective_policy(policy: SurgeConfig | None) -> EffectiveSurge:
     """The policy with every gap filled: a preset keeps its own bands, whatever else was stored with it."""
     if policy is None:
         return PRESETS["off"]
@@ -73,7 +73,7 @@ class SurgePolicy:
 
     @classmethod
     def of(cls, policy: SurgeConfig | None) -> "SurgePolicy":
-        surge = effective(policy)
+        surge = effective_policy(policy)
         cap = thousandths(surge["multiplier_cap"])
         steps = {1: ONE}
         for band in sorted(surge["bands"], key=lambda band: band["min_events"]):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, select, tuple_
 
-from leadvibe.core.db import transaction
+from leadvibe.core.database.transactions import transaction
 from leadvibe.core.ids import show
 from leadvibe.core.instants import show_instant
 from leadvibe.core.scope import Scope

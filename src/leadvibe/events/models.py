@@ -5,29 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, Integer, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Blob, Id, Instant, Json, OfUnit, Tenant
-
-
-class InboxEvent(Base):
-    """An event that was accepted and isn't processed yet: the row's presence is its state."""
-
-    __tablename__ = "inbox"
-    # Workers claim across OUs by route, so the route leads the key.
-    __table_args__ = (
-        {
-            "postgresql_with": {
-                "autovacuum_vacuum_scale_factor": "0",
-                "autovacuum_vacuum_threshold": "20000",
-                "autovacuum_vacuum_cost_delay": "0",
-            }
-        },
-    )
-
-    route: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
-    event_id: Mapped[UUID] = mapped_column(primary_key=True)
-    unit_id: Mapped[Id]
-    received_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
-    body: Mapped[Blob]
+from leadvibe.core.database.models import Base, Blob, Id, Instant, Json, OfUnit, Tenant
 
 
 class Event(Base, Tenant):
@@ -59,20 +37,6 @@ class Event(Base, Tenant):
     suppression_reason: Mapped[str | None]
     session_id: Mapped[UUID | None]
     original_lead_id: Mapped[str | None]
-
-
-class IdempotencyKey(Base, OfUnit):
-    """A key that was used: it outlives its event and goes with its lead."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        Index("ix_idempotency_keys_lead", "unit_id", "lead_id"),
-        {"postgresql_with": {"fillfactor": "70"}},
-    )
-
-    key: Mapped[Id] = mapped_column(primary_key=True)
-    event_id: Mapped[UUID]
-    lead_id: Mapped[Id | None]
 
 
 class FailedEvent(Base, OfUnit):

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Row, Select, UnaryExpression, and_, func, 
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
-from leadvibe.core.http import Page
-from leadvibe.core.ranges import Window
-from leadvibe.core.repository import Repository
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.paging import Page
+from leadvibe.core.ranges import TimeSpan
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
@@ -166,7 +166,7 @@ def _filtered(scope: Scope, where: EventFilter) -> Iterator[ColumnElement[bool]]
     yield from _matches(where, Event)
 
 
-def within(window: Window) -> Iterator[ColumnElement[bool]]:
+def within(window: TimeSpan) -> Iterator[ColumnElement[bool]]:
     """That an event occurred then."""
     if window.since is not None:
         yield Event.occurred_at >= window.since

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from leadvibe.access.http import ANSWERS, CurrentScope, provide
-from leadvibe.core.http import Paging, WantsCount, describe_page
-from leadvibe.core.schemas import LeadId, PlainText
+from leadvibe.access.dependencies import ANSWERS, CurrentScope, provide
+from leadvibe.core.http.paging import Paging, describe_page
+from leadvibe.core.http.preferences import WantsCount
+from leadvibe.core.http.schemas import LeadId, PlainText
 from leadvibe.events.export import EventExport
 from leadvibe.events.repository import EventProperties, EventRepository, EventRow, EventTypeRepository
 from leadvibe.events.schemas import EventFilter, EventPropertiesRead, EventRead, LeadEventFilter

@@ -4,20 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainValidator, computed_field
+from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
 
-from leadvibe.core import ids
+from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, check_plain, legible
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import PlainText, Read, Time, check_plain, legible
-
-
-def _show(value: object) -> object:
-    return ids.show("ev", value) if isinstance(value, UUID) else value
-
-
-EventId = Annotated[str, BeforeValidator(_show)]
-"""`ev_…` on the wire, a UUID in the table."""
 
 
 class EventRead(Read):

@@ -19,14 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.http import Page
+from leadvibe.core.http.paging import Page
 from leadvibe.core.scope import Scope
 from leadvibe.events.models import Event
 from leadvibe.events.repository import COLUMNS, EventPage
 from leadvibe.events.schemas import LeadEventFilter
+from leadvibe.identity.leads import require_lead
 from leadvibe.leads.models import TimelineEntry
-from leadvibe.leads.presence import demand_lead
-from leadvibe.scoring.models import ScoreEntry
+from leadvibe.scores.models import ScoreEntry
 
 DECAY = cast("DECAY", Text)
 SYSTEM = cast("system", Text)
@@ -45,7 +45,7 @@ class Timeline:
         self.scope = scope
 
     async def of_lead(self, lead_id: str, where: LeadEventFilter, page: Page) -> EventPage:
-        await demand_lead(self.session, self.scope, lead_id)
+        await require_lead(self.session, self.scope, lead_id)
         skipped = page.offset if where.start is None else 0
         wanted = skipped + page.limit + 1
         parts = [rows(self.scope, lead_id).subquery() for rows in (events_of, notes_of, decays_of)]

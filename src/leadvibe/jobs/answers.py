@@ -2,7 +2,7 @@
 
 from starlette.responses import JSONResponse, Response
 
-from leadvibe.core.job_models import Job
+from leadvibe.core.jobs.models import Job
 from leadvibe.jobs.schemas import JobRead
 
 

@@ -1,7 +1,7 @@
 """An OU's background jobs."""
 
-from leadvibe.core.job_models import Job
-from leadvibe.core.repository import Repository
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.jobs.models import Job
 
 
 class JobRepository(Repository[Job]):

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from leadvibe.access.http import ANSWERS, provide
-from leadvibe.core.job_models import Job
-from leadvibe.core.schemas import PlainText
+from leadvibe.access.dependencies import ANSWERS, provide
+from leadvibe.core.http.schemas import PlainText
+from leadvibe.core.jobs.models import Job
 from leadvibe.jobs.repository import JobRepository
 from leadvibe.jobs.schemas import JobRead
 

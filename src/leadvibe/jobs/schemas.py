@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from leadvibe.core.schemas import Read, Time
+from leadvibe.core.http.schemas import Read, Time
 
 
 class ProgressRead(Read):

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Depends, Request
 from pydantic import AfterValidator
 
-from leadvibe.events import metadata
+from leadvibe.ingest import metadata
 
 
 class _Sent(msgspec.Struct):
@@ -36,7 +36,7 @@ WHOLE_AS_SENT = Depends(_check_body)
 """The same where the body is the metadata."""
 
 
-def kept(value: dict[str, Any]) -> dict[str, Any]:
+def stored_form(value: dict[str, Any]) -> dict[str, Any]:
     """What is stored of it; a Problem or ValueError where it can't be."""
     return metadata.read(_encoded(value))
 

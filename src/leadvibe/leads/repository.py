@@ -10,23 +10,24 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal, s
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import Member
-from leadvibe.core.db import raw
-from leadvibe.core.http import Page
-from leadvibe.core.problems import Invalid, NotFound, constraint_means
-from leadvibe.core.ranges import Window
-from leadvibe.core.repository import Repository
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.database.transactions import raw
+from leadvibe.core.http.paging import Page
+from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
+from leadvibe.core.ranges import TimeSpan
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
+from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event
 from leadvibe.events.repository import within
+from leadvibe.identity.display import display_aliases
+from leadvibe.identity.leads import LeadMerged, require_lead
+from leadvibe.identity.models import Alias
 from leadvibe.leads.metadata import patched
-from leadvibe.leads.models import Alias, Lead
-from leadvibe.leads.naming import best_aliases
-from leadvibe.leads.presence import demand_lead
+from leadvibe.leads.models import Lead
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
-from leadvibe.scoring.acting import Merged
-from leadvibe.scoring.repository import Rulesets, ScoreRepository, Totals, among
+from leadvibe.scores.repository import Rulesets, ScoreRepository, Totals
 
 constraint_means("pk_leads", "There is a lead with this id already.")
 
@@ -121,7 +122,7 @@ class LeadRepository(Repository[Lead]):
 
     async def scored(self, lead_id: str) -> ScoredLead:
         query = self._records().where(Lead.lead_id == lead_id)
-        found = await self._with_scores(query, await self._scores.rulesets(), Window())
+        found = await self._with_scores(query, await self._scores.rulesets(), TimeSpan())
         if not found:
             raise NotFound("There is no such lead here.")
         return found[0]
@@ -157,7 +158,7 @@ class LeadRepository(Repository[Lead]):
     async def add(self, values: Mapping[str, Any]) -> LeadRow:
         await self._check_owner(values)
         lead = await self.create(values)
-        await keep(await raw(self.session), Tally(leads=Counter({self.scope.unit_id: 1})))
+        await update_counters(await raw(self.session), CounterChanges(leads=Counter({self.scope.unit_id: 1})))
         return await self.record(lead.lead_id)
 
     async def change(self, lead_id: str, values: Mapping[str, Any]) -> LeadRow:
@@ -172,7 +173,7 @@ class LeadRepository(Repository[Lead]):
 
     async def aliases(self, lead_id: str) -> Sequence[Alias]:
         """The first known first."""
-        await demand_lead(self.session, self.scope, lead_id)
+        await require_lead(self.session, self.scope, lead_id)
         query = select(Alias).where(Alias.unit_id == self.scope.unit_id, Alias.lead_id == lead_id)
         return (await self.session.scalars(query.order_by(Alias.created_at, Alias.kind, Alias.value))).all()
 
@@ -181,7 +182,7 @@ class LeadRepository(Repository[Lead]):
         if lead is None:
             raise NotFound("There is no such lead here.")
         if lead.merged_into is not None:
-            raise Merged(lead_id, lead.merged_into)
+            raise LeadMerged(lead_id, lead.merged_into)
         return lead
 
     def _records(self) -> Select[*tuple[Any, ...]]:
@@ -189,14 +190,14 @@ class LeadRepository(Repository[Lead]):
         return select(*COLUMNS).outerjoin(Member, owner).where(Lead.unit_id == self.scope.unit_id)
 
     async def _with_scores(
-        self, query: Select[*tuple[Any, ...]], rulesets: Rulesets, window: Window
+        self, query: Select[*tuple[Any, ...]], rulesets: Rulesets, window: TimeSpan
     ) -> Sequence[ScoredLead]:
         """Their sessions are counted in a window."""
         rows = (await self.session.execute(query)).all()
         lead_ids = [row.lead_id for row in rows]
         totals = await self._scores.totals(lead_ids)
         sessions = await self._sessions(lead_ids, window)
-        names = await best_aliases(self.session, self.scope, lead_ids)
+        names = await display_aliases(self.session, self.scope, lead_ids)
         primary = rulesets.primary.name if rulesets.primary else None
         leads: list[ScoredLead] = []
         for row in rows:
@@ -218,7 +219,7 @@ class LeadRepository(Repository[Lead]):
             )
         return leads
 
-    async def _sessions(self, lead_ids: Sequence[str], window: Window) -> dict[str, int]:
+    async def _sessions(self, lead_ids: Sequence[str], window: TimeSpan) -> dict[str, int]:
         query = (
             select(Event.lead_id, func.count(Event.session_id.distinct()))
             .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids), *within(window))

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
-from leadvibe.access.http import ANSWERS, OPERATOR, provide
-from leadvibe.core.http import Paging, describe_page
-from leadvibe.core.problems import Conflict, TooLarge, problems
-from leadvibe.core.schemas import LeadId, PlainText
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.paging import Paging, describe_page
+from leadvibe.core.http.problems import Conflict, TooLarge, problems
+from leadvibe.core.http.schemas import LeadId, PlainText
+from leadvibe.identity.models import Alias
 from leadvibe.leads.metadata import AS_SENT, WHOLE_AS_SENT, Metadata
-from leadvibe.leads.models import Alias
 from leadvibe.leads.repository import LeadPage, LeadRepository, LeadRow, ScoredLead
 from leadvibe.leads.schemas import (
     AliasRead,

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
+from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
 from leadvibe.leads.metadata import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]

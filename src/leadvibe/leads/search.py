@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
-from leadvibe.leads.models import Alias, Lead
-from leadvibe.leads.naming import best_aliases
+from leadvibe.identity.display import display_aliases
+from leadvibe.identity.models import Alias
+from leadvibe.leads.models import Lead
 
 SHORTEST = 2
 LAST_CHARACTER = "\U0010ffff"
@@ -47,7 +48,7 @@ class LeadSearch:
         forms = _forms(sought)
         by_id = await self._first(forms, [self._ids])
         by_alias = await self._first(forms, [self._beginning, self._sampled, self._anywhere], known=by_id)
-        best = await best_aliases(self.session, self.scope, [*by_id, *by_alias], like=forms)
+        best = await display_aliases(self.session, self.scope, [*by_id, *by_alias], like=forms)
         return [
             *(LeadMatch(lead_id, "id", best.get(lead_id)) for lead_id in by_id),
             *(LeadMatch(lead_id, "alias", best.get(lead_id)) for lead_id in by_alias),

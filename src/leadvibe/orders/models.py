@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import ForeignKeyConstraint, Index, Numeric, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Id, Instant, Json, Tenant, Timestamps
+from leadvibe.core.database.models import Base, Id, Instant, Json, Tenant, Timestamps
 
 
 class Order(Base, Tenant, Timestamps):

@@ -1,36 +1,34 @@
-"""Whose an order is: its lead is found, or made, as that of an event with the same names would be."""
+"""Finds or creates the lead of an order, as that of an event with the same identifiers."""
+
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import raw
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
-from leadvibe.events.inbox import encode, route_of
-from leadvibe.events.validation import SentAlias, SentEvent, accept
+from leadvibe.counts.counters import CounterChanges, update_counters
+from leadvibe.identity.identify import Identified, Identity, Redirects, UnresolvedEvent, identify, until_stable
+from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.validation import SentAlias, SentEvent, accept
 from leadvibe.orders.schemas import OrderWrite
-from leadvibe.scoring.acting import clock
-from leadvibe.scoring.claim import Waiting
-from leadvibe.scoring.identify import Identity, LeadKey, StartOver, identify
 
 
-async def hold_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> Identity:
-    """The order's lead, locked until this transaction ends; its aliases are attached to it."""
+async def lock_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> Identity:
+    """The order's lead, locked until this transaction ends. The order's aliases are attached to it."""
     aliases = [SentAlias(alias.alias_kind, alias.raw_value) for alias in order.aliases or ()]
-    names = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
-    redirects: dict[LeadKey, str] = {}
-    while True:
-        # Received now, so later than any deletion that we may have waited for: it begins a new lead then.
-        waiting = Waiting(
-            route_of(scope.unit_id, names), new_uuid(), scope.unit_id, await clock(session), encode(names)
-        )
-        try:
-            # What was locked and written for nothing goes with the savepoint.
-            async with session.begin_nested():
-                identified = await identify(await raw(session), [waiting], redirects)
-        except StartOver as change:
-            redirects |= change.redirects
-        else:
-            (((_, lead_id), (owned,)),) = identified.events.items()
-            await keep(await raw(session), Tally(leads=identified.new_leads))
-            return Identity(lead_id, owned.original_lead_id)
+    event = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
+    identified = await until_stable(partial(_identify, session, scope, event))
+    ((identity,), connection) = identified.identities.values(), await raw(session)
+    await update_counters(connection, CounterChanges(leads=identified.new_leads))
+    return identity
+
+
+async def _identify(session: AsyncSession, scope: Scope, event: AcceptedEvent, redirects: Redirects) -> Identified:
+    # Received now, so later than any deletion that this transaction waited for: the order then starts a new lead.
+    now = await database_now(session)
+    unresolved = UnresolvedEvent(scope.unit_id, new_uuid(), now, event.lead_id, event.aliases)
+    # The savepoint takes back the locks and rows of an attempt that has to be repeated.
+    async with session.begin_nested():
+        return await identify(await raw(session), [unresolved], redirects)

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, and_, func, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from leadvibe.core.http import Page
-from leadvibe.core.ranges import Window
-from leadvibe.core.repository import Repository
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.paging import Page
+from leadvibe.core.ranges import TimeSpan
 from leadvibe.orders.models import Order
-from leadvibe.orders.owner import hold_owner
+from leadvibe.orders.owner import lock_owner
 from leadvibe.orders.schemas import OrderCursor, OrderFilter, OrderWrite
 
 
@@ -68,7 +68,7 @@ class OrderRepository(Repository[Order]):
 
     async def store(self, order: OrderWrite) -> Stored:
         """Under the lead's lock, so that no merge or deletion passes it by; orders' rows are locked after leads'."""
-        owner = await hold_owner(self.session, self.scope, order)
+        owner = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
             "lead_id": owner.lead_id,
@@ -106,7 +106,7 @@ class OrderRepository(Repository[Order]):
         end = OrderCursor(items[-1].occurred_at, items[-1].order_id) if len(rows) > page.limit else None
         return OrderPage(items, total or 0, end)
 
-    async def of(self, lead_id: str, window: Window, limit: int) -> Sequence[OrderRow]:
+    async def of(self, lead_id: str, window: TimeSpan, limit: int) -> Sequence[OrderRow]:
         """A lead's newest in a window of time."""
         query = select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.lead_id == lead_id, *_within(window))
         rows = await self.session.execute(query.order_by(*NEWEST_FIRST).limit(limit))
@@ -121,7 +121,7 @@ def _conditions(where: OrderFilter) -> Iterator[ColumnElement[bool]]:
     yield from _within(where.range.window(datetime.now(UTC)))
 
 
-def _within(window: Window) -> Iterator[ColumnElement[bool]]:
+def _within(window: TimeSpan) -> Iterator[ColumnElement[bool]]:
     if window.since is not None:
         yield Order.occurred_at >= window.since
     if window.until is not None:

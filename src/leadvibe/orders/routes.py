@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from leadvibe.access.http import ANSWERS, OPERATOR, provide
-from leadvibe.core.http import Paging, describe_page
-from leadvibe.core.problems import TooLarge, problems
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.paging import Paging, describe_page
+from leadvibe.core.http.problems import TooLarge, problems
 from leadvibe.leads.metadata import AS_SENT
 from leadvibe.orders.repository import OrderRepository, OrderRow
 from leadvibe.orders.schemas import OrderFilter, OrderRead, OrderWrite

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
 
+from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, legible
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.core.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, legible
-from leadvibe.events.inbox import AliasKind
-from leadvibe.events.validation import MOST_ALIASES
+from leadvibe.identity.aliases import AliasKind
+from leadvibe.ingest.validation import MOST_ALIASES
 from leadvibe.leads.metadata import Metadata
 
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", re.ASCII)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from leadvibe.core.schemas import Line, Write, check_plain
+from leadvibe.core.http.schemas import Line, Write, check_plain
 from leadvibe.engine import OPERATORS, canonical_operator
 from leadvibe.engine.conditions import numeric
 

@@ -20,12 +20,12 @@ _KEEP = text("SELECT pg_advisory_xact_lock_shared(:class, key) FROM unnest(CAST(
 _TAKE = text("SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
 
 
-async def keep_configurations(session: AsyncSession, unit_ids: Iterable[str]) -> None:
+async def share_configuration_locks(session: AsyncSession, unit_ids: Iterable[str]) -> None:
     """Until this transaction ends, no new version is made in these OUs."""
     await session.execute(_KEEP, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
 
 
-async def take_configurations(session: AsyncSession, unit_ids: Iterable[str]) -> None:
+async def lock_configurations(session: AsyncSession, unit_ids: Iterable[str]) -> None:
     """Until this transaction ends, nobody else changes the configuration of these OUs or folds under it."""
     await session.execute(_TAKE, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
 

@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, object_session
 
-from leadvibe.core.models import Authored, Base, Big, Id, Instant, Json, OfUnit
+from leadvibe.core.database.models import Authored, Base, Big, Id, Instant, Json, OfUnit
 from leadvibe.core.scope import OrgScope
 
 

@@ -7,12 +7,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.models import OrgUnit
-from leadvibe.core.db import Database, database
+from leadvibe.core.database.transactions import Database, database
 from leadvibe.engine import Plans, Version
-from leadvibe.rulesets.locks import keep_configurations
-from leadvibe.rulesets.ranking import primary_of
+from leadvibe.rulesets.locks import share_configuration_locks
+from leadvibe.rulesets.messages import primary_of
 from leadvibe.rulesets.versions import versions_after
+from leadvibe.units.models import OrgUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ class UnitPlans:
 _kept: WeakKeyDictionary[Database, dict[str, UnitPlans]] = WeakKeyDictionary()
 
 
-async def held_plans(session: AsyncSession, unit_ids: Collection[str]) -> dict[str, UnitPlans]:
+async def lock_plans(session: AsyncSession, unit_ids: Collection[str]) -> dict[str, UnitPlans]:
     """The current plans of OUs, whose configuration stays as it is until this transaction ends.
 
     Asked for after the leads are locked, so that nobody folds a lead past a version without knowing it: the instant of
     the next version is later than the commit.
     """
-    await keep_configurations(session, unit_ids)
+    await share_configuration_locks(session, unit_ids)
     current = await session.execute(
         select(OrgUnit.unit_id, OrgUnit.config_version).where(OrgUnit.unit_id.in_(unit_ids))
     )
-    return {unit_id: await plans_of(session, unit_id, version) for unit_id, version in current.all()}
+    return {unit_id: await read_plans(session, unit_id, version) for unit_id, version in current.all()}
 
 
-async def plans_of(session: AsyncSession, unit_id: str, version: int) -> UnitPlans:
+async def read_plans(session: AsyncSession, unit_id: str, version: int) -> UnitPlans:
     """The OU's plans, with all versions up to this one at least.
 
     Not in a transaction that has made a version itself: what it rolls back would be kept.

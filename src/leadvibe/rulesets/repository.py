@@ -8,10 +8,10 @@ from typing import Any, ClassVar, TypeVar
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from leadvibe.core.database.models import Tenant
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.problems import Conflict, Invalid, NotFound, constraint_means
 from leadvibe.core.ids import new_id
-from leadvibe.core.models import Tenant
-from leadvibe.core.problems import Conflict, Invalid, NotFound, constraint_means
-from leadvibe.core.repository import Repository
 from leadvibe.events.models import EventType
 from leadvibe.rulesets.attribute_filters import filters_key
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset, SurgePolicy
@@ -156,7 +156,7 @@ class InorganicFilterRepository(Configuration[InorganicFilter]):
 class SurgePolicyRepository(Repository[SurgePolicy]):
     model = SurgePolicy
 
-    async def effective(self) -> dict[str, Any]:
+    async def effective_policy(self) -> dict[str, Any]:
         policy = await surge_policy_of(self.session, self.scope)
         return {"org_id": self.scope.org_id, "unit_id": self.scope.unit_id, **policy}
 
@@ -168,7 +168,7 @@ class SurgePolicyRepository(Repository[SurgePolicy]):
                 await self.update(row, {"idle_reset_seconds": None, "multiplier_cap": None})
             await self.update(row, values)
             await self.update(row, {"bands": in_order(row.bands) if row.mode == "custom" else None})
-        return await self.effective()
+        return await self.effective_policy()
 
 
 def check_window(values: Values, row: Ruleset | Rule | None) -> None:

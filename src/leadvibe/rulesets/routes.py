@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from leadvibe.access.http import ANSWERS, OPERATOR, VIEWER, provide
-from leadvibe.core.http import WantsRepresentation, changed
-from leadvibe.core.problems import Conflict, problems
-from leadvibe.core.schemas import PlainText
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, VIEWER, provide
+from leadvibe.core.http.preferences import WantsRepresentation, changed
+from leadvibe.core.http.problems import Conflict, problems
+from leadvibe.core.http.schemas import PlainText
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset
 from leadvibe.rulesets.repository import (
     DecayRepository,
@@ -134,7 +134,7 @@ async def delete_rule(rule_id: Annotated[PlainText, Path(alias="id")], rules: Ru
 @router.get("/settings/ou/surge-policy", tags=["Surge"], dependencies=[VIEWER], response_model=SurgePolicyRead)
 async def get_surge_policy(policies: SurgePolicies) -> dict[str, Any]:
     """The surge policy that is in effect: Standard, where nothing was stored."""
-    return await policies.effective()
+    return await policies.effective_policy()
 
 
 @router.put(

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
-from leadvibe.core.schemas import UNSENT, Line, Read, Time, Write
+from leadvibe.core.http.schemas import UNSENT, Line, Read, Time, Write
 from leadvibe.rulesets.attribute_filters import AttributeFilter, AttributeFilters
 
 INT32 = 2**31
@@ -225,7 +225,9 @@ class DecayChange(_Decay):
 
 
 Threshold = Annotated[StrictInt, Field(ge=1, le=1000, description="So many events within the window are a person's")]
-Window = Annotated[StrictInt, Field(ge=1, le=100 * 365 * 86_400_000, description="The length of the rolling window")]
+ActivePeriod = Annotated[
+    StrictInt, Field(ge=1, le=100 * 365 * 86_400_000, description="The length of the rolling window")
+]
 Grouping = Annotated[StrictBool, Field(description="Let the first event of each burst count, and only that one")]
 
 
@@ -243,7 +245,7 @@ class InorganicFilterCreate(Configure):
 
     event_type: EventTypeName
     count_threshold: Threshold
-    time_window_ms: Window
+    time_window_ms: ActivePeriod
     group_events: Grouping = False
 
 
@@ -252,5 +254,5 @@ class InorganicFilterChange(Configure):
 
     event_type: EventTypeName = UNSENT
     count_threshold: Threshold = UNSENT
-    time_window_ms: Window = UNSENT
+    time_window_ms: ActivePeriod = UNSENT
     group_events: Grouping = UNSENT

@@ -6,13 +6,14 @@ from typing import Any, cast
 from sqlalchemy import Executable, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.models import Organization, OrgUnit
+from leadvibe.access.models import Organization
 from leadvibe.core.instants import show_instant
 from leadvibe.core.scope import Scope
-from leadvibe.engine import effective
-from leadvibe.engine.snapshots import EffectiveSurge, SurgeConfig
+from leadvibe.engine import effective_policy
+from leadvibe.engine.configuration import EffectiveSurge, SurgeConfig
 from leadvibe.events.models import EventType
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset, SurgePolicy
+from leadvibe.units.models import OrgUnit
 
 Snapshot = dict[str, Any]
 
@@ -84,7 +85,7 @@ async def surge_policy_of(session: AsyncSession, scope: Scope) -> EffectiveSurge
         SurgePolicy.mode, SurgePolicy.bands, SurgePolicy.idle_reset_seconds, SurgePolicy.multiplier_cap
     ).where(SurgePolicy.unit_id == scope.unit_id)
     stored = await _objects(session, query)
-    return effective(cast(SurgeConfig, stored[0]) if stored else {"mode": "standard"})
+    return effective_policy(cast(SurgeConfig, stored[0]) if stored else {"mode": "standard"})
 
 
 async def _event_types(session: AsyncSession, scope: Scope) -> Snapshot:

@@ -8,18 +8,18 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.models import Organization, OrgUnit
+from leadvibe.access.models import Organization
+from leadvibe.core.http.problems import NotFound
 from leadvibe.core.ids import new_id
 from leadvibe.core.instants import micros
-from leadvibe.core.jobs import enqueue
-from leadvibe.core.problems import NotFound
+from leadvibe.core.jobs.queue import enqueue
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Version
-from leadvibe.rulesets.locks import take_configurations
+from leadvibe.rulesets.locks import lock_configurations
+from leadvibe.rulesets.messages import AdvanceLeads, RankLeads, decay_settings, primary_of
 from leadvibe.rulesets.models import ConfigVersion, Ruleset
-from leadvibe.rulesets.ranking import RankLeads, primary_of
-from leadvibe.rulesets.silence import AdvanceLeads, silence
 from leadvibe.rulesets.snapshots import snapshot_of
+from leadvibe.units.models import OrgUnit
 
 FIRST_RULESET = "Engagement"
 
@@ -31,14 +31,14 @@ async def configuration_change(session: AsyncSession, scope: Scope) -> AsyncGene
     Edits follow one another from before anything is read until the commit, so that none decides on what another is
     about to change, and no version is lost.
     """
-    await take_configurations(session, [scope.unit_id])
+    await lock_configurations(session, [scope.unit_id])
     yield
     await new_version(session, scope)
 
 
 async def new_version(session: AsyncSession, scope: Scope) -> int:
     """Keep the configuration as it is now; the number of the version that is current after that."""
-    await take_configurations(session, [scope.unit_id])
+    await lock_configurations(session, [scope.unit_id])
     current = await _current(session, scope)
     snapshot = await snapshot_of(session, scope)
     last = (
@@ -67,14 +67,14 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     # That the OU itself was changed is another matter, and another time.
     unit = update(OrgUnit).where(OrgUnit.unit_id == scope.unit_id)
     await session.execute(unit.values(config_version=version.version, updated_at=OrgUnit.updated_at))
-    if last is not None and silence(last.snapshot) != silence(snapshot):
+    if last is not None and decay_settings(last.snapshot) != decay_settings(snapshot):
         await enqueue(session, AdvanceLeads(scope.org_id, scope.unit_id), dedupe=scope.unit_id)
     if last is not None and primary_of(last.snapshot) != primary_of(snapshot):
         await enqueue(session, RankLeads(scope.org_id, scope.unit_id), dedupe=scope.unit_id)
     return version.version
 
 
-async def found_configuration(session: AsyncSession, scope: Scope) -> None:
+async def create_configuration(session: AsyncSession, scope: Scope) -> None:
     """Give a new OU, made in this transaction, its primary ruleset and the first version of its configuration."""
     await session.flush()
     # Until the commit, who changes the organization's toggles doesn't see this OU: so they stay what they are.

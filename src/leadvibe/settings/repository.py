@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.models import Organization, OrgUnit
-from leadvibe.core.db import confined_to
-from leadvibe.core.problems import Forbidden
+from leadvibe.access.models import Organization
+from leadvibe.core.database.transactions import confined_to
+from leadvibe.core.http.problems import Forbidden
 from leadvibe.core.scope import Scope
-from leadvibe.rulesets.locks import take_configurations
+from leadvibe.rulesets.locks import lock_configurations
 from leadvibe.rulesets.versions import new_version
+from leadvibe.units.models import OrgUnit
 
 ORGANIZATION_WIDE = ("allow_negative_scores", "abm_enabled")
 
@@ -47,7 +48,7 @@ class ScoringSettingsRepository:
         if organization_wide and not self.scope.admin:
             raise AdminsOnly
         units = await self._all_units() if organization_wide else [self.scope.unit_id]
-        await take_configurations(self.session, units)
+        await lock_configurations(self.session, units)
         await self._store(organization_wide, {name: values[name] for name in values.keys() - organization_wide.keys()})
         for unit_id in units:
             scope = replace(self.scope, unit_id=unit_id)

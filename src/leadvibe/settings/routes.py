@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from leadvibe.access.http import ANSWERS, OWNER, VIEWER, provide
-from leadvibe.core.http import WantsRepresentation, changed
+from leadvibe.access.dependencies import ANSWERS, OWNER, VIEWER, provide
+from leadvibe.core.http.preferences import WantsRepresentation, changed
 from leadvibe.settings.repository import ScoringSettings, ScoringSettingsRepository
 from leadvibe.settings.schemas import ScoringSettingsChange, ScoringSettingsRead
 

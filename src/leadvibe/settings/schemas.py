@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
 
-from leadvibe.core.schemas import UNSENT, Read, Write
+from leadvibe.core.http.schemas import UNSENT, Read, Write
 
 AllowNegativeScores = Annotated[StrictBool, Field(description="Organization-wide: may scores go below zero?")]
 AbmEnabled = Annotated[StrictBool, Field(description="Organization-wide: are accounts in use?")]

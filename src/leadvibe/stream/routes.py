@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 
-from leadvibe.access.listener import scope_of_listener
 from leadvibe.access.schemes import ByCookie, ByCredential, ByToken
-from leadvibe.core.problems import Invalid, NotAuthenticated, NotFound, problems
+from leadvibe.core.http.problems import Invalid, NotAuthenticated, NotFound, problems
 from leadvibe.core.scope import Scope
+from leadvibe.stream.access import scope_of_listener
 from leadvibe.stream.service import EventStream, frame_number, may_still_follow, texts
 
 router = APIRouter(tags=["Stream"])

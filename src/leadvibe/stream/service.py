@@ -11,13 +11,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
-from leadvibe.access.listener import scope_of_listener
 from leadvibe.config import settings
-from leadvibe.core.broadcast import Broadcaster
+from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
-from leadvibe.core.problems import Problem
 from leadvibe.core.scope import Scope
-from leadvibe.core.transience import is_transient
+from leadvibe.core.stream.broadcast import Broadcaster
+from leadvibe.core.transient import is_transient
+from leadvibe.stream.access import scope_of_listener
 
 RECHECK_SECONDS: Final = 60.0
 """How long a stream may outlive the right to it: a token that expires, a credential that is revoked."""

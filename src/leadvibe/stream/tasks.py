@@ -1,9 +1,9 @@
 """Keeps the stream's tables small."""
 
 from leadvibe.config import settings
-from leadvibe.core.db import transaction
-from leadvibe.core.jobs import schedule
-from leadvibe.core.stream import prune
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.jobs.queue import schedule
+from leadvibe.core.stream.frames import prune
 
 
 @schedule("*/5 * * * *")

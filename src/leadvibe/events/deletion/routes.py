@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from leadvibe.access.http import ANSWERS, OPERATOR, provide
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.events.deletion.schemas import EventBatch, EventsDeleted
 from leadvibe.events.deletion.service import Deleted, EventDeletions
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
-from leadvibe.core.schemas import PlainText, Read, Write
+from leadvibe.core.http.schemas import PlainText, Read, Write
 
 MOST_EVENTS = 1_000
 

@@ -10,19 +10,22 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, delete, func, literal, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import raw
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.transactions import raw
+from leadvibe.core.http.problems import Unavailable
 from leadvibe.core.ids import read
-from leadvibe.core.problems import Unavailable
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
-from leadvibe.events.inbox import ROUTES, Received
-from leadvibe.events.models import Event, FailedEvent, IdempotencyKey, InboxEvent
-from leadvibe.events.remains import readable
-from leadvibe.leads.activity import look_up_last_events
-from leadvibe.scoring.acting import clock, hold, replay_all, tell_scores
-from leadvibe.scoring.claim import hold_routes
-from leadvibe.scoring.models import ScoreEntry
-from leadvibe.scoring.repository import among
+from leadvibe.counts.counters import CounterChanges, update_counters
+from leadvibe.events.last_events import look_up_last_events
+from leadvibe.events.models import Event, FailedEvent
+from leadvibe.identity.models import IdempotencyKey
+from leadvibe.ingest.claim import hold_routes
+from leadvibe.ingest.inbox import ROUTES, AcceptedEvent
+from leadvibe.ingest.models import InboxEvent
+from leadvibe.ingest.unprocessed import try_decode
+from leadvibe.pipeline.apply import lock_leads, publish_scores, replay_leads
+from leadvibe.scores.models import ScoreEntry
 
 NAMED: Final = """
 SELECT aliases.kind, aliases.value, aliases.lead_id FROM aliases
@@ -55,8 +58,8 @@ class EventDeletions:
         if not event_ids:
             return Deleted(0)
         # In this order they go their way, so none slips through.
-        unprocessed = await self.delete_unprocessed(event_ids)
-        return Deleted(unprocessed + await self._processed(event_ids))
+        find_unprocessed = await self.delete_unprocessed(event_ids)
+        return Deleted(find_unprocessed + await self._processed(event_ids))
 
     async def delete_unprocessed(self, event_ids: Collection[UUID]) -> int:
         """Delete those of these events that wait or failed; how many they were."""
@@ -88,7 +91,7 @@ class EventDeletions:
     async def _use_keys(self, gone: Any) -> int:
         """Delete events that were not processed, whose keys nobody has used yet: whoever sends them again is late."""
         rows: Sequence[Any] = (await self.session.execute(gone.execution_options(synchronize_session=False))).all()
-        read_events = [(row[0], event) for row in rows if (event := readable(row[1])) is not None]
+        read_events = [(row[0], event) for row in rows if (event := try_decode(row[1])) is not None]
         named = await self._named([event for _, event in read_events])
         keys = sorted(
             (event.idempotency_key, event_id, event.lead_id or _first(event, named))
@@ -102,7 +105,7 @@ class EventDeletions:
             await self.session.execute(used.on_conflict_do_nothing())
         return len(rows)
 
-    async def _named(self, events: Iterable[Received]) -> dict[tuple[str, str], str]:
+    async def _named(self, events: Iterable[AcceptedEvent]) -> dict[tuple[str, str], str]:
         """Whom the aliases of those that name no lead belong to: a key goes with its lead."""
         aliases = sorted(
             {(alias.kind, alias.value) for event in events if event.lead_id is None for alias in event.aliases}
@@ -125,7 +128,7 @@ class EventDeletions:
     async def remove(self, lead_ids: Sequence[str], which: ColumnElement[bool]) -> Removed:
         """Delete these leads' processed events of which that holds, and score the leads without them."""
         # A merge may have left events with a lead that is scored no more.
-        states = await hold(self.session, self.scope.unit_id, [], also=lead_ids)
+        states = await lock_leads(self.session, self.scope.unit_id, [], also=lead_ids)
         gone = (
             delete(Event)
             .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids), which)
@@ -139,16 +142,16 @@ class EventDeletions:
                 ScoreEntry.superseded_at.is_(None), ScoreEntry.event_id == _any_of([row.event_id for row in deleted])
             )
         )
-        evolved = await replay_all(self.session, states, await clock(self.session))
+        evolved = await replay_leads(self.session, states, await database_now(self.session))
         await look_up_last_events(self.session, self.scope.unit_id, lead_ids)
-        tally = Tally()
+        tally = CounterChanges()
         tally.deleted(self.scope.unit_id, Counter(row.event_type for row in deleted).items())
-        await keep(await raw(self.session), tally)
-        await tell_scores(self.session, evolved)
+        await update_counters(await raw(self.session), tally)
+        await publish_scores(self.session, evolved)
         return Removed(len(deleted), entries or 0)
 
 
-def _first(event: Received, named: Mapping[tuple[str, str], str]) -> str | None:
+def _first(event: AcceptedEvent, named: Mapping[tuple[str, str], str]) -> str | None:
     names = (named.get((alias.kind, alias.value)) for alias in event.aliases)
     return next((lead_id for lead_id in names if lead_id is not None), None)
 

@@ -8,13 +8,14 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import delete, text
 
-from leadvibe.core.http import Page
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.paging import Page
+from leadvibe.core.http.problems import NotFound
 from leadvibe.core.ids import read
 from leadvibe.core.instants import from_micros
-from leadvibe.core.problems import NotFound
-from leadvibe.core.repository import Repository
-from leadvibe.events.inbox import INBOX_CHANNEL, decode
-from leadvibe.events.models import FailedEvent, InboxEvent
+from leadvibe.events.models import FailedEvent
+from leadvibe.ingest.inbox import INBOX_CHANNEL, decode
+from leadvibe.ingest.models import InboxEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from leadvibe.access.http import ADMIN, ANSWERS, provide
-from leadvibe.core.http import Paging, describe_page
+from leadvibe.access.dependencies import ADMIN, ANSWERS, provide
+from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.events.failed.repository import Failed, FailedEventRepository, Retry
 from leadvibe.events.failed.schemas import FailedEventRead, Retried
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from leadvibe.core.schemas import Read, Time
-from leadvibe.events.schemas import EventId
+from leadvibe.core.http.schemas import EventId, Read, Time
 
 
 class AliasRead(Read):

@@ -8,16 +8,16 @@ from sqlalchemy import delete, exists, func, literal, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.problems import NotFound
-from leadvibe.core.repository import Repository
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.problems import NotFound
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
-from leadvibe.events.validation import RESERVED
-from leadvibe.rulesets.locks import take_configurations
+from leadvibe.ingest.validation import RESERVED
+from leadvibe.rulesets.locks import lock_configurations
 from leadvibe.rulesets.models import InorganicFilter, Rule
 from leadvibe.rulesets.versions import configuration_change
-from leadvibe.scoring.models import ScoreEntry
+from leadvibe.scores.models import ScoreEntry
 
 SYSTEM_TYPES: Final = RESERVED | {"DECAY"}
 """What timelines call things that no visitor did."""
@@ -89,7 +89,7 @@ class EventTypeSettings(Repository[EventType]):
 
         Workers and editors keep away meanwhile: both make sure of the type before they use it.
         """
-        await take_configurations(self.session, [self.scope.unit_id])
+        await lock_configurations(self.session, [self.scope.unit_id])
         users = [
             exists().where(model.unit_id == self.scope.unit_id, model.event_type == event_type)
             for model in (Rule, InorganicFilter)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from leadvibe.access.http import ANSWERS, OWNER, VIEWER, CurrentScope, provide
-from leadvibe.core.http import WantsRepresentation, changed
-from leadvibe.core.problems import Conflict, problems
-from leadvibe.core.schemas import PlainText
+from leadvibe.access.dependencies import ANSWERS, OWNER, VIEWER, CurrentScope, provide
+from leadvibe.core.http.preferences import WantsRepresentation, changed
+from leadvibe.core.http.problems import Conflict, problems
+from leadvibe.core.http.schemas import PlainText
 from leadvibe.events.types.repository import EventTypeRow, EventTypeSettings, TypeCounts
 from leadvibe.events.types.schemas import EventTypeChange, EventTypeRead, TypeCountsRead, TypeDeletedRead
 from leadvibe.events.types.service import TypeDeletions

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool
 
-from leadvibe.core.schemas import UNSENT, Read
+from leadvibe.core.http.schemas import UNSENT, Read
 from leadvibe.rulesets.schemas import Configure
 
 Hidden = Annotated[StrictBool, Field(description="Left out of lists, reports and streams; new events score nothing")]

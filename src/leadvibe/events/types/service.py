@@ -1,14 +1,14 @@
 """Starts the deletion of all events of a type, and waits a moment for its end."""
 
-from leadvibe.core.db import transaction
-from leadvibe.core.job_models import Job
-from leadvibe.core.job_progress import start_job
-from leadvibe.core.job_waiting import after_a_while
-from leadvibe.core.problems import Conflict
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import Conflict
+from leadvibe.core.jobs.models import Job
+from leadvibe.core.jobs.progress import start_job
+from leadvibe.core.jobs.waiting import wait_for_job
 from leadvibe.core.scope import Scope
 from leadvibe.events.types.repository import EventTypeSettings
 from leadvibe.events.types.tasks import DeleteEventsOfType
-from leadvibe.scoring.acting import clock
 
 
 class ProtectedType(Conflict):
@@ -27,6 +27,6 @@ class TypeDeletions:
             await types.named(event_type)
             if event_type in await types.protected():
                 raise ProtectedType
-            message = DeleteEventsOfType(event_type, await clock(session))
+            message = DeleteEventsOfType(event_type, await database_now(session))
             job = await start_job(session, self.scope, message)
-        return await after_a_while(self.scope, job.job_id)
+        return await wait_for_job(self.scope, job.job_id)

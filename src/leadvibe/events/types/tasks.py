@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import transaction
-from leadvibe.core.job_progress import Progress, watched_job
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.jobs.progress import Progress, watched_job
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.deletion.service import EventDeletions
 from leadvibe.events.models import Event
-from leadvibe.events.remains import unprocessed
 from leadvibe.events.types.repository import EventTypeSettings
+from leadvibe.ingest.unprocessed import find_unprocessed
 
 LEADS_AT_ONCE: Final = 25
 """Few: an event of one of these waits until all of them are done."""
@@ -61,7 +61,7 @@ async def _forget(message: DeleteEventsOfType, scope: Scope) -> None:
 async def _delete_unprocessed(message: DeleteEventsOfType, progress: Progress, cursor: Cursor) -> Cursor:
     """What waits or failed goes first: what a worker takes meanwhile is found among the processed ones then."""
     scope = progress.scope
-    found = unprocessed(scope, message.received_until, lambda event: event.event_type == message.event_type)
+    found = find_unprocessed(scope, message.received_until, lambda event: event.event_type == message.event_type)
     async for event_ids in found:
         async with transaction(scope) as session:
             deleted = await EventDeletions(session, scope).delete_unprocessed(event_ids)

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.job_models import Job
+from leadvibe.core.jobs.models import Job
 from leadvibe.core.scope import Scope
 from leadvibe.leads.models import Lead
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from leadvibe.access.http import ANSWERS, OWNER_OR_PROGRAM, provide
-from leadvibe.core.problems import Conflict, problems
-from leadvibe.core.schemas import LeadId
+from leadvibe.access.dependencies import ANSWERS, OWNER_OR_PROGRAM, provide
+from leadvibe.core.http.problems import Conflict, problems
+from leadvibe.core.http.schemas import LeadId
 from leadvibe.leads.deletion.schemas import DeletionRead, DeletionStarted
 from leadvibe.leads.deletion.service import Deletion, Deletions, Started
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from leadvibe.core.schemas import Read
+from leadvibe.core.http.schemas import Read
 
 
 class DeletionStarted(Read):

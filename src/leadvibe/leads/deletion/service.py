@@ -9,19 +9,20 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import raw
-from leadvibe.core.jobs import enqueue
-from leadvibe.core.problems import NotFound
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.transactions import raw
+from leadvibe.core.http.problems import NotFound
+from leadvibe.core.jobs.queue import enqueue
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
-from leadvibe.events.models import Event, IdempotencyKey
+from leadvibe.counts.counters import CounterChanges, update_counters
+from leadvibe.events.models import Event
+from leadvibe.identity.models import Alias, IdempotencyKey, Tombstone
+from leadvibe.identity.tombstones import lead_digest
+from leadvibe.leads.deletion.pending_aliases import pending_aliases
 from leadvibe.leads.deletion.tasks import EraseTraces
-from leadvibe.leads.deletion.ties import tied
 from leadvibe.leads.merging.origins import hold_whole
-from leadvibe.leads.models import Alias, Lead, Tombstone
-from leadvibe.leads.tombstones import lead_digest
-from leadvibe.scoring.acting import clock
-from leadvibe.scoring.repository import among
+from leadvibe.leads.models import Lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class Deletions:
         _, merged = await hold_whole(self.session, self.scope, [lead_id])
         lead_ids = [lead_id, *merged]
         aliases = await self._aliases(lead_ids)
-        aliases += sorted(await tied(await raw(self.session), self.scope.unit_id, lead_ids, aliases))
+        aliases += sorted(await pending_aliases(await raw(self.session), self.scope.unit_id, lead_ids, aliases))
         names = EraseTraces(
             self.scope.org_id,
             self.scope.unit_id,
-            await clock(self.session),
+            await database_now(self.session),
             lead_ids,
             aliases,
         )
@@ -59,7 +60,7 @@ class Deletions:
         for model in (IdempotencyKey, Lead):  # the rest goes with the leads
             gone = delete(model).where(model.unit_id == self.scope.unit_id, model.lead_id == among(lead_ids))
             await self.session.execute(gone.execution_options(synchronize_session=False))
-        await keep(await raw(self.session), tally)
+        await update_counters(await raw(self.session), tally)
         await enqueue(self.session, names)
         return Started(lead_id)
 
@@ -72,14 +73,14 @@ class Deletions:
             raise NotFound("No lead of this id was ever deleted here.")
         return Deletion(lead_id, status)
 
-    async def _tally(self, lead_ids: Sequence[str]) -> Tally:
+    async def _tally(self, lead_ids: Sequence[str]) -> CounterChanges:
         """One lead that was listed goes, and the events of all."""
         query = (
             select(Event.event_type, func.count())
             .where(Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids))
             .group_by(Event.event_type)
         )
-        tally = Tally(leads=Counter({self.scope.unit_id: -1}))
+        tally = CounterChanges(leads=Counter({self.scope.unit_id: -1}))
         tally.deleted(self.scope.unit_id, [(row[0], row[1]) for row in await self.session.execute(query)])
         return tally
 

@@ -5,21 +5,23 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import delete, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import transaction
-from leadvibe.core.jobs import Registration, register
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.jobs.queue import Registration, register
 from leadvibe.core.scope import Scope, system_scope
-from leadvibe.core.stream import take_back
-from leadvibe.events.aliases import normalise
-from leadvibe.events.inbox import STRENGTH, AliasKind, Received
-from leadvibe.events.remains import rewrite_failed, rewrite_waiting
+from leadvibe.core.stream.frames import redact_frames
+from leadvibe.identity.aliases import STRENGTH, AliasKind, normalize
+from leadvibe.identity.models import Tombstone
+from leadvibe.identity.tombstones import alias_digest, lead_digest, surviving_identifiers
+from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.unprocessed import rewrite_failed, rewrite_inbox
 from leadvibe.leads.deletion.jobs import forget_in_jobs
-from leadvibe.leads.importing.erasing import erase_from_files, erase_from_imports
-from leadvibe.leads.models import TimelineEntry, Tombstone
-from leadvibe.leads.tombstones import alias_digest, lead_digest, outlived
-from leadvibe.scoring.repository import among
+from leadvibe.leads.importing.redaction import erase_from_files, erase_from_imports
+from leadvibe.leads.models import TimelineEntry
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ class EraseTraces:
         """Whether it is an id of the lead, or one of its aliases."""
         return cell.strip() in self.lead_ids or any((kind, _compared(kind, cell)) in self.names for kind in self.kinds)
 
-    def left_of(self, event: Received) -> Received | None:
-        return outlived(event, self.digests.__contains__)
+    def left_of(self, event: AcceptedEvent) -> AcceptedEvent | None:
+        identifiers = surviving_identifiers(event.lead_id, event.aliases, self.digests.__contains__)
+        if identifiers is None:
+            return None
+        return event if len(identifiers) == len(event.aliases) else replace(event, aliases=identifiers)
 
 
 def _compared(kind: AliasKind, cell: str) -> str | None:
     try:
-        return normalise(kind, cell)
+        return normalize(kind, cell)
     except ValueError:
         return None
 
@@ -68,7 +73,7 @@ def _compared(kind: AliasKind, cell: str) -> str | None:
 async def erase_traces(traces: EraseTraces) -> None:
     """Each step is done when it was done once, so a run that was broken off begins again."""
     await _note(traces, "running")
-    await rewrite_waiting(traces.scope, traces.deleted_at, traces.left_of)
+    await rewrite_inbox(traces.scope, traces.deleted_at, traces.left_of)
     await rewrite_failed(traces.scope, traces.deleted_at, traces.left_of)
     await erase_from_files(traces.scope, traces.deleted_at, traces.named_by)
     await erase_from_imports(traces.scope, traces.named_by)
@@ -77,7 +82,7 @@ async def erase_traces(traces: EraseTraces) -> None:
     async with transaction(traces.scope) as session:
         await _forget_conflicts(session, traces)
         for lead_id in traces.lead_ids:
-            await take_back(session, traces.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))
+            await redact_frames(session, traces.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))
     await _note(traces, "completed")
 
 

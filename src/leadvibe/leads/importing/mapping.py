@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leadvibe.core.problems import Invalid
-from leadvibe.events.aliases import normalise
-from leadvibe.events.inbox import STRENGTH, AliasKind, ReceivedAlias
-from leadvibe.leads.metadata import kept
+from leadvibe.core.http.problems import Invalid
+from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
+from leadvibe.leads.metadata import stored_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class ImportLeads:
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    aliases: list[ReceivedAlias]
+    aliases: list[Identifier]
     """The primary identifier first, the others after it, the strongest first."""
     fields: dict[str, Any]
 
@@ -66,7 +65,7 @@ class Columns:
         if len(cells) > self._width:
             raise ValueError(f"has {len(cells)} cells, and the header {self._width}")
         said = [cell.strip() for cell in cells] + [""] * (self._width - len(cells))
-        found: dict[tuple[AliasKind, str], ReceivedAlias] = {}
+        found: dict[tuple[AliasKind, str], Identifier] = {}
         for column, place, kind in self._aliases:
             if column == self._primary and not said[place]:
                 raise ValueError(f"{column}: is empty, and names the lead")
@@ -78,12 +77,12 @@ class Columns:
         )
 
 
-def _alias(column: str, kind: AliasKind, raw_value: str) -> ReceivedAlias:
+def _alias(column: str, kind: AliasKind, raw_value: str) -> Identifier:
     try:
-        return ReceivedAlias(kind, normalise(kind, raw_value), raw_value)
+        return Identifier(kind, normalize(kind, raw_value), raw_value)
     except ValueError as error:
         raise ValueError(f"{column}: {error}") from None
 
 
 def _fields(said: Mapping[str, str]) -> dict[str, Any]:
-    return kept(dict(said)) if said else {}
+    return stored_form(dict(said)) if said else {}

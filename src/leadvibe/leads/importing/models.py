@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant
+from leadvibe.core.database.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant
 
 
 class LeadImportFile(Base, OfUnit):

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from leadvibe.core.raw import RawRoute
-from leadvibe.events.operations import COUNT, PROBLEMS
+from leadvibe.core.http.raw_routes import RawRoute
+from leadvibe.ingest.routes import COUNT, PROBLEMS
 from leadvibe.leads.importing.detection import NAMES
 from leadvibe.leads.importing.reading import SAMPLE_ROWS
 from leadvibe.leads.importing.upload import preview_leads

@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from leadvibe.core.problems import Invalid, UnsupportedMediaType
-from leadvibe.events.bodies import UploadedFile
-from leadvibe.events.csv_import import BYTE_ORDER_MARK, NOT_CSV
-from leadvibe.events.csv_records import CsvRecords, Record
-from leadvibe.events.inbox import AliasKind
+from leadvibe.core.http.problems import Invalid, UnsupportedMediaType
+from leadvibe.core.http.request_body import UploadedFile
+from leadvibe.identity.aliases import AliasKind
+from leadvibe.ingest.csv_import import BYTE_ORDER_MARK, NOT_CSV
+from leadvibe.ingest.csv_records import CsvRecords, Record
 from leadvibe.leads.importing.detection import detect
 
 PIECE_RECORDS: Final = 250

@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 from sqlalchemy import select
 
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.problems import NotFound
 from leadvibe.core.ids import new_id
-from leadvibe.core.job_models import Job
-from leadvibe.core.job_progress import start_job
-from leadvibe.core.problems import NotFound
-from leadvibe.core.repository import Repository
+from leadvibe.core.jobs.models import Job
+from leadvibe.core.jobs.progress import start_job
 from leadvibe.leads.importing.locks import upload
 from leadvibe.leads.importing.mapping import ImportLeads, check
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
@@ -20,7 +21,6 @@ from leadvibe.leads.importing.reading import LeadsFile
 from leadvibe.leads.importing.rows import Outcome
 from leadvibe.leads.importing.schemas import ImportStart
 from leadvibe.leads.importing.tasks import KIND
-from leadvibe.scoring.acting import clock
 
 KEPT: Final = timedelta(hours=1)
 
@@ -44,7 +44,9 @@ class LeadImports(Repository[LeadImportFile]):
     async def keep(self, name: str, file: LeadsFile) -> Preview:
         await upload(self.session, self.scope.unit_id)  # before the instant that says when it was
         told = {"headers": file.headers, "row_count": file.row_count}
-        kept = await self.create({"file_id": new_id("preview"), **told, "expires_at": await clock(self.session) + KEPT})
+        kept = await self.create(
+            {"file_id": new_id("preview"), **told, "expires_at": await database_now(self.session) + KEPT}
+        )
         for number, body in enumerate(file.pieces):
             piece = LeadImportPiece(unit_id=self.scope.unit_id, file_id=kept.file_id, number=number, body=body)
             self.session.add(piece)
@@ -54,7 +56,7 @@ class LeadImports(Repository[LeadImportFile]):
 
     async def start(self, wanted: ImportStart) -> Job:
         """The job; the file is kept for another hour, so that it doesn't go before the job has begun."""
-        now = await clock(self.session)
+        now = await database_now(self.session)
         query = self._select().where(LeadImportFile.file_id == wanted.file_id, LeadImportFile.expires_at > now)
         file = await self.session.scalar(query.with_for_update(key_share=True))
         if file is None:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from leadvibe.access.http import ANSWERS, OPERATOR, provide
-from leadvibe.core.job_models import Job
-from leadvibe.core.schemas import PlainText
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.schemas import PlainText
+from leadvibe.core.jobs.models import Job
 from leadvibe.leads.importing.repository import LeadImports
 from leadvibe.leads.importing.schemas import ImportJobRead, ImportStart
 

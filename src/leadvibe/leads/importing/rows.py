@@ -10,18 +10,16 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import raw
+from leadvibe.core.database.transactions import raw
+from leadvibe.core.http.problems import Problem
 from leadvibe.core.ids import new_uuid
-from leadvibe.core.problems import Problem
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
-from leadvibe.events.csv_records import Record
-from leadvibe.events.inbox import Received, ReceivedAlias, encode
-from leadvibe.events.metadata import write
+from leadvibe.counts.counters import CounterChanges, update_counters
+from leadvibe.identity.identify import Redirects, UnresolvedEvent, identify
+from leadvibe.ingest.csv_records import Record
+from leadvibe.ingest.metadata import write
 from leadvibe.leads.importing.mapping import Columns
 from leadvibe.leads.metadata import patched
-from leadvibe.scoring.claim import Waiting
-from leadvibe.scoring.identify import LeadKey, identify
 
 ERRORS_SHOWN: Final = 100
 DELETED: Final = "names a lead that was deleted after the file was uploaded"
@@ -85,31 +83,29 @@ class RowImport:
     async def run(
         self,
         records: Sequence[Record],
-        redirects: Mapping[LeadKey, str],
+        redirects: Redirects,
         refused: Mapping[int, str],
         outcome: Outcome,
     ) -> None:
         """Import them, but for those that were refused before, and count what became of each.
 
-        StartOver where an identity changed meanwhile, RowsRefused where further ones have to be.
+        Raises IdentityChanged if an identity changed meanwhile, and RowsRefused if further rows must be left out.
         """
         self._refused |= refused
         connection = await raw(self._session)
         identified = await identify(connection, self._read(records), redirects)
-        owners = {
-            owned.waiting.event_id: lead_id for (_, lead_id), events in identified.events.items() for owned in events
-        }
+        owners = {event_id: identity.lead_id for event_id, identity in identified.identities.items()}
         await self._merge(connection, owners, again=bool(refused))
-        await keep(connection, Tally(leads=identified.new_leads))
+        await update_counters(connection, CounterChanges(leads=identified.new_leads))
         created = identified.new_leads.total()
         outcome.processed += len(records)
         outcome.created += created
         outcome.updated += len(records) - len(self._refused) - created
         outcome.refuse(self._refused)
 
-    def _read(self, records: Sequence[Record]) -> list[Waiting]:
-        """The rows as events that name their leads by aliases, received when the file was."""
-        arrived: list[Waiting] = []
+    def _read(self, records: Sequence[Record]) -> list[UnresolvedEvent]:
+        """The rows by the identifiers of their leads, received when the file was."""
+        unresolved: list[UnresolvedEvent] = []
         for record in records:
             if record.line in self._refused:
                 continue
@@ -120,8 +116,8 @@ class RowImport:
                 continue
             event_id = new_uuid()
             self._sent[event_id] = _Sent(record.line, row.aliases[0].value, row.fields)
-            arrived.append(Waiting(0, event_id, self._scope.unit_id, self._uploaded_at, _naming(row.aliases)))
-        return arrived
+            unresolved.append(UnresolvedEvent(self._scope.unit_id, event_id, self._uploaded_at, None, row.aliases))
+        return unresolved
 
     async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str], *, again: bool) -> None:
         """Merge each row's fields into its lead, in the file's order."""
@@ -151,7 +147,3 @@ def _cells(record: Record) -> list[str]:
     if record.problem is not None:
         raise ValueError(record.problem)
     return record.cells
-
-
-def _naming(aliases: list[ReceivedAlias]) -> bytes:
-    return encode(Received("lead_import", None, aliases, None, b"{}", None, None))

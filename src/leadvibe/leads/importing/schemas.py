@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from leadvibe.core.schemas import Line, PlainText, Read, Write
-from leadvibe.events.inbox import AliasKind
+from leadvibe.core.http.schemas import Line, PlainText, Read, Write
+from leadvibe.identity.aliases import AliasKind
 from leadvibe.jobs.schemas import JobRead
 
 

@@ -1,19 +1,20 @@
 """Imports leads from a previewed file, and forgets files that nobody imports."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import select, text
 
-from leadvibe.core.db import transaction
-from leadvibe.core.job_progress import ENDED, Progress, watched_job
-from leadvibe.core.jobs import schedule
-from leadvibe.core.problems import NotFound
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import NotFound
+from leadvibe.core.jobs.progress import ENDED, Progress, watched_job
+from leadvibe.core.jobs.queue import schedule
+from leadvibe.identity.identify import Redirects, until_stable
 from leadvibe.leads.importing.mapping import Columns, ImportLeads
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import decode_piece
 from leadvibe.leads.importing.rows import Outcome, RowImport, RowsRefused
-from leadvibe.scoring.identify import LeadKey, StartOver
 
 KIND = "lead_import"
 GONE = "The file is no longer here: preview it again."
@@ -43,19 +44,16 @@ class Reached(msgspec.Struct):
 
 
 async def _next_piece(message: ImportLeads, progress: Progress) -> Reached:
-    redirects: dict[LeadKey, str] = {}
     refused: dict[int, str] = {}
     while True:
         try:
-            return await _import_piece(message, progress, redirects, refused)
-        except StartOver as change:
-            redirects |= change.redirects
+            return await until_stable(partial(_import_piece, message, progress, refused))
         except RowsRefused as refusal:
             refused |= refusal.errors
 
 
 async def _import_piece(
-    message: ImportLeads, progress: Progress, redirects: dict[LeadKey, str], refused: dict[int, str]
+    message: ImportLeads, progress: Progress, refused: dict[int, str], redirects: Redirects
 ) -> Reached:
     scope = progress.scope
     async with transaction(scope) as session:

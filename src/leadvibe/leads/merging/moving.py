@@ -9,13 +9,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from leadvibe.core.database.queries import among
 from leadvibe.core.scope import Scope
-from leadvibe.events.models import Event, IdempotencyKey
-from leadvibe.leads.models import Alias, Lead, TimelineEntry
+from leadvibe.events.models import Event
+from leadvibe.identity.models import Alias, IdempotencyKey
+from leadvibe.leads.models import Lead, TimelineEntry
 from leadvibe.leads.watching.models import WatchedLead
 from leadvibe.orders.models import Order
-from leadvibe.scoring.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset
-from leadvibe.scoring.repository import among
+from leadvibe.scores.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset
 
 
 class Move:

@@ -6,13 +6,13 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.problems import Unavailable
+from leadvibe.core.database.queries import among
+from leadvibe.core.http.problems import Unavailable
 from leadvibe.core.scope import Scope
 from leadvibe.leads.models import LeadOrigin
-from leadvibe.scoring.acting import hold
-from leadvibe.scoring.evolving import LeadState
-from leadvibe.scoring.models import ScoreReset
-from leadvibe.scoring.repository import among
+from leadvibe.pipeline.apply import lock_leads
+from leadvibe.pipeline.project import LeadState
+from leadvibe.scores.models import ScoreReset
 
 Origins = dict[str, datetime | None]
 """Lead of origin → the instant up to which nothing of it counts any more, if there is one."""
@@ -33,7 +33,7 @@ async def hold_whole(
 ) -> tuple[dict[str, LeadState], list[str]]:
     """Lock leads together with those that went into them: their states, and who those are."""
     merged = await absorbed(session, scope, lead_ids)
-    states = await hold(session, scope.unit_id, lead_ids, also=merged)
+    states = await lock_leads(session, scope.unit_id, lead_ids, also=merged)
     if await absorbed(session, scope, lead_ids) != merged:
         # To lock more now would be out of order.
         raise Unavailable("Another merge of these leads came first; try again.")

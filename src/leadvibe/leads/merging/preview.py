@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from leadvibe.core.problems import NotFound
+from leadvibe.core.database.queries import among
+from leadvibe.core.http.problems import NotFound
 from leadvibe.events.models import Event
+from leadvibe.identity.leads import LeadMerged
+from leadvibe.identity.models import Alias
 from leadvibe.leads.merging.schemas import MergeCreate
-from leadvibe.leads.models import Alias, Lead, TimelineEntry
-from leadvibe.scoring.acting import Merged
-from leadvibe.scoring.repository import ScoreRepository, among
+from leadvibe.leads.models import Lead, TimelineEntry
+from leadvibe.scores.repository import ScoreRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class MergePreviews(ScoreRepository):
             if lead_id not in found:
                 raise NotFound(f"There is no lead {lead_id} here.")
             if found[lead_id].merged_into is not None:
-                raise Merged(lead_id, found[lead_id].merged_into)
+                raise LeadMerged(lead_id, found[lead_id].merged_into)
         return sorted({row.account_id for row in found.values() if row.account_id is not None})
 
     async def _overall_scores(self, lead_ids: Sequence[str]) -> dict[str, int]:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from leadvibe.access.http import ANSWERS, OPERATOR, provide
-from leadvibe.core.problems import Conflict, problems
+from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.leads.merging.preview import MergePreview, MergePreviews
 from leadvibe.leads.merging.schemas import MergeCreate, MergePreviewRead, MergeRead
 from leadvibe.leads.merging.service import MergeDone, Merges

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator
 
+from leadvibe.core.http.problems import Invalid
+from leadvibe.core.http.schemas import LeadId, Read, Time, Write
 from leadvibe.core.instants import FIRST, MICROSECOND
-from leadvibe.core.problems import Invalid
-from leadvibe.core.schemas import LeadId, Read, Time, Write
 from leadvibe.leads.schemas import Reference, ScoredLeadRead
 
 MOST_SOURCES = 1_000

@@ -9,20 +9,22 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.core.db import raw
+from leadvibe.core.database.clock import database_now
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import Scope
-from leadvibe.counts.keeping import Tally, keep
+from leadvibe.counts.counters import CounterChanges, update_counters
+from leadvibe.events.last_events import look_up_last_events
 from leadvibe.events.models import Event
-from leadvibe.leads.activity import look_up_last_events
 from leadvibe.leads.merging.moving import Move
 from leadvibe.leads.merging.origins import hold_whole, later, origins_of, replace_origins
 from leadvibe.leads.merging.schemas import MergeCreate
 from leadvibe.leads.models import Lead, TimelineEntry
 from leadvibe.leads.repository import LeadRepository, ScoredLead
-from leadvibe.scoring.acting import clock, replay_all, tell_scores
-from leadvibe.scoring.evolving import LeadState, written_at
-from leadvibe.scoring.repository import ScoreRepository, among
+from leadvibe.pipeline.apply import publish_scores, replay_leads
+from leadvibe.pipeline.project import LeadState, next_ledger_time
+from leadvibe.scores.repository import ScoreRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,19 @@ class Merges:
     async def merge(self, wanted: MergeCreate) -> MergeDone:
         target_id, source_ids = wanted.target_lead_id, wanted.source_lead_ids
         states, merged = await hold_whole(self.session, self.scope, wanted.lead_ids)
-        now = await clock(self.session)
+        now = await database_now(self.session)
         previous = await self._totals(target_id)
         await self._fill_gaps(wanted)
         await self._replace_origins(wanted)
         moved, left_behind = await self._move(wanted, merged, _ending(states, source_ids, now))
         await self._note(target_id, source_ids, moved, now)
-        evolved = await replay_all(self.session, [states[target_id]], now)
+        evolved = await replay_leads(self.session, [states[target_id]], now)
         await look_up_last_events(self.session, self.scope.unit_id, wanted.lead_ids)
-        await keep(await raw(self.session), Tally(leads=Counter({self.scope.unit_id: -len(source_ids)})))
+        await update_counters(
+            await raw(self.session), CounterChanges(leads=Counter({self.scope.unit_id: -len(source_ids)}))
+        )
         target = await LeadRepository(self.session, self.scope).scored(target_id)
-        await tell_scores(self.session, evolved)
+        await publish_scores(self.session, evolved)
         return MergeDone(target, source_ids, moved, left_behind, Rescore(previous, target.engagement_scores))
 
     async def _totals(self, lead_id: str) -> Mapping[str, int]:
@@ -132,4 +136,4 @@ class Merges:
 
 def _ending(states: Mapping[str, LeadState], source_ids: Sequence[str], now: datetime) -> datetime:
     """When the sources' ledgers end: later than the last writing of any."""
-    return max(written_at(states[source_id].lead, now) for source_id in source_ids)
+    return max(next_ledger_time(states[source_id].lead, now) for source_id in source_ids)

@@ -3,7 +3,7 @@
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.models import Base, Id, Instant, Tenant
+from leadvibe.core.database.models import Base, Id, Instant, Tenant
 
 
 class WatchedLead(Base, Tenant):

@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
 
-from leadvibe.core.http import Page
+from leadvibe.core.database.queries import among
+from leadvibe.core.database.repository import Repository
+from leadvibe.core.http.paging import Page
+from leadvibe.core.http.problems import NotFound, constraint_means
 from leadvibe.core.ids import new_id
-from leadvibe.core.problems import NotFound, constraint_means
-from leadvibe.core.repository import Repository
+from leadvibe.identity.leads import LeadMerged
 from leadvibe.leads.models import Lead
 from leadvibe.leads.watching.models import WatchedLead
-from leadvibe.scoring.acting import Merged
-from leadvibe.scoring.models import ScoreEntry
-from leadvibe.scoring.repository import ScoreRepository, among
+from leadvibe.scores.models import ScoreEntry
+from leadvibe.scores.repository import ScoreRepository
 
 constraint_means("pk_watched_leads", "You are watching this lead already.")
 
@@ -58,7 +59,7 @@ class WatchList(Repository[WatchedLead]):
         if row is None:
             raise NotFound("There is no such lead here.")
         if row.merged_into is not None:
-            raise Merged(lead_id, row.merged_into)
+            raise LeadMerged(lead_id, row.merged_into)
         own = {"org_member_id": self.scope.actor.id, "lead_id": lead_id, "watch_id": new_id("watch")}
         entry = await self.create({**values, **own})
         return Started(entry.watch_id, lead_id)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from leadvibe.access.http import ANSWERS, member_scope, provide
-from leadvibe.core.http import Paging, describe_page
-from leadvibe.core.problems import Conflict, problems
-from leadvibe.core.schemas import LeadId
+from leadvibe.access.dependencies import ANSWERS, member_scope, provide
+from leadvibe.core.http.paging import Paging, describe_page
+from leadvibe.core.http.problems import Conflict, problems
+from leadvibe.core.http.schemas import LeadId
 from leadvibe.leads.watching.repository import Started, WatchedPage, WatchList
 from leadvibe.leads.watching.schemas import WatchCreate, WatchCreated, WatchedLeads
 

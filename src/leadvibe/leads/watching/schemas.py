@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from leadvibe.core.schemas import Line, PlainText, Read, Time, Write
+from leadvibe.core.http.schemas import Line, PlainText, Read, Time, Write
 
 
 class WatchCreate(Write):

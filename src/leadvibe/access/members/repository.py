@@ -1,0 +1,168 @@
+"""The people of an organization."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from leadvibe.access.models import Member, Organization, RefreshToken
+from leadvibe.access.sign_in.passwords import hash_password
+from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
+from leadvibe.core.ids import new_id
+from leadvibe.core.scope import OrgScope, Role
+from leadvibe.units.models import OrgUnit, UnitMembership
+
+constraint_means("uq_members_email", "email: there is a member with this e-mail address.")
+
+
+class LastAdmin(Conflict):
+    detail = "The organization's last admin must stay one."
+
+
+class LastOwner(Conflict):
+    detail = "The OU's last Owner must stay one."
+
+
+@dataclass(frozen=True, slots=True)
+class RoleInUnit:
+    unit_id: str
+    unit_name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A member and what they are in each OU."""
+
+    org_member_id: str
+    first_name: str
+    last_name: str
+    email: str
+    role: str
+    verified: bool
+    created_at: datetime
+    ou_memberships: list[RoleInUnit] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, member: Member) -> "Profile":
+        return cls(
+            member.org_member_id,
+            member.first_name,
+            member.last_name,
+            member.email,
+            member.role,
+            member.verified,
+            member.created_at,
+        )
+
+
+class MemberRepository:
+    def __init__(self, session: AsyncSession, caller: OrgScope) -> None:
+        self.session = session
+        self.caller = caller
+
+    async def list(self) -> Sequence[Profile]:
+        members = await self.session.scalars(
+            select(Member).where(Member.org_id == self.caller.org_id).order_by(Member.created_at, Member.org_member_id)
+        )
+        return await self._profiles(members.all())
+
+    async def get(self, org_member_id: str) -> Member:
+        member = await self.session.scalar(
+            select(Member)
+            .where(Member.org_id == self.caller.org_id, Member.org_member_id == org_member_id)
+            .execution_options(populate_existing=True)
+        )
+        if member is None:
+            raise NotFound
+        return member
+
+    async def create(self, values: Mapping[str, Any]) -> Profile:
+        columns = await _columns(values)
+        member = Member(org_member_id=new_id("om"), org_id=self.caller.org_id, **columns)
+        self.session.add(member)
+        await self.session.flush()
+        return Profile.of(member)
+
+    async def update(self, org_member_id: str, values: Mapping[str, Any]) -> Profile:
+        columns = await _columns(values)
+        await self._lock()
+        member = await self.get(org_member_id)
+        if columns.get("role", "admin") != "admin":
+            await self._keep_an_admin_besides(member)
+        for name, value in columns.items():
+            setattr(member, name, value)
+        await self.session.flush()
+        if "password_hash" in columns:
+            await self.session.execute(delete(RefreshToken).where(RefreshToken.org_member_id == org_member_id))
+        return (await self._profiles([member]))[0]
+
+    async def delete(self, org_member_id: str) -> None:
+        """End the member's access everywhere."""
+        await self._lock()
+        member = await self.get(org_member_id)
+        await self._keep_an_admin_besides(member)
+        await self._keep_owners_besides(member)
+        await self.session.delete(member)
+        await self.session.flush()
+
+    async def _profiles(self, members: Sequence[Member]) -> Sequence[Profile]:
+        profiles = {member.org_member_id: Profile.of(member) for member in members}
+        roles = await self.session.execute(
+            select(UnitMembership.org_member_id, OrgUnit.unit_id, OrgUnit.name, UnitMembership.role)
+            .join(OrgUnit, OrgUnit.unit_id == UnitMembership.unit_id)
+            .where(OrgUnit.org_id == self.caller.org_id, UnitMembership.org_member_id.in_(profiles))
+            .order_by(OrgUnit.name, OrgUnit.unit_id)
+        )
+        for org_member_id, unit_id, unit_name, role in roles:
+            profiles[org_member_id].ou_memberships.append(RoleInUnit(unit_id, unit_name, role))
+        return list(profiles.values())
+
+    async def _lock(self) -> None:
+        """Let the organization's members change one at a time, or two admins could remove each other."""
+        await self.session.execute(
+            select(Organization.org_id).where(Organization.org_id == self.caller.org_id).with_for_update(key_share=True)
+        )
+
+    async def _keep_an_admin_besides(self, member: Member) -> None:
+        another = exists().where(
+            Member.org_id == member.org_id, Member.role == "admin", Member.org_member_id != member.org_member_id
+        )
+        if member.role == "admin" and not await self.session.scalar(select(another)):
+            raise LastAdmin
+
+    async def _keep_owners_besides(self, member: Member) -> None:
+        owned = (
+            UnitMembership.unit_id == OrgUnit.unit_id,
+            UnitMembership.org_member_id == member.org_member_id,
+            UnitMembership.role == Role.OWNER,
+        )
+        await self.session.execute(
+            select(OrgUnit.unit_id)
+            .where(OrgUnit.org_id == member.org_id, exists().where(*owned))
+            .order_by(OrgUnit.unit_id)
+            .with_for_update(key_share=True)
+        )
+        other = aliased(UnitMembership)
+        another = exists().where(
+            other.unit_id == OrgUnit.unit_id,
+            other.role == Role.OWNER,
+            other.org_member_id != member.org_member_id,
+        )
+        name = await self.session.scalar(
+            select(OrgUnit.name).where(OrgUnit.org_id == member.org_id, exists().where(*owned), ~another).limit(1)
+        )
+        if name is not None:
+            raise LastOwner(f"The member is the last Owner of the OU {name}; make another one first.")
+
+
+async def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client sent, as it is stored."""
+    columns = dict(values)
+    if "password" in columns:
+        columns["password_hash"] = await hash_password(columns.pop("password"))
+    return columns

@@ -1,0 +1,165 @@
+"""The database: one engine per process, and the one function that opens and commits a transaction."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import cast
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+
+from leadvibe.core.database.models import Tenant
+from leadvibe.core.scope import OrgScope, Scope
+from leadvibe.core.startup import CannotStart
+
+SERVER_SETTINGS = {
+    "application_name": "leadvibe",
+    "jit": "off",
+    "timezone": "UTC",
+    # A host that vanishes must not keep its locks.
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+
+
+class OutsideScope(Exception):
+    """A flush would have written another OU's row: a bug, stopped before it reached the table."""
+
+
+class Database:
+    """A process's connections to PostgreSQL."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=False,
+            hide_parameters=True,  # an error is logged, and parameters are people's data
+            connect_args={"server_settings": SERVER_SETTINGS, "timeout": 10},
+        )
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+
+def sqlalchemy_url(url: str) -> URL:
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def asyncpg_dsn(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class _Current:
+    database: Database | None = None
+
+
+def open_database(url: str, *, pool_size: int = 10) -> Database:
+    """Make `url` this process's database."""
+    _Current.database = Database(url, pool_size=pool_size)
+    return _Current.database
+
+
+async def close_database() -> None:
+    database, _Current.database = _Current.database, None
+    if database is not None:
+        await database.engine.dispose()
+
+
+@asynccontextmanager
+async def opened_database(url: str | None, *, pool_size: int) -> AsyncGenerator[Database]:
+    """This process's database for as long as the block lasts; one that is open already stays as it is."""
+    if _Current.database is not None:
+        yield _Current.database
+        return
+    if url is None:
+        raise CannotStart("No database is known: set LEADVIBE_DATABASE_URL, or start with `leadvibe serve`.")
+    try:
+        yield open_database(url, pool_size=pool_size)
+    finally:
+        await close_database()
+
+
+def database() -> Database:
+    if _Current.database is None:
+        raise RuntimeError("no database is open in this process")
+    return _Current.database
+
+
+@asynccontextmanager
+async def transaction(scope: OrgScope | None, *, isolation: str | None = None) -> AsyncGenerator[AsyncSession]:
+    """A transaction that commits at the end of the block and rolls back if it raises.
+
+    Under a `Scope` the session is confined to its OU. `isolation="REPEATABLE READ"` makes several reads agree.
+    """
+    async with database().sessions() as session, session.begin():
+        session.info["scope"] = scope
+        if isolation is not None:
+            await session.connection(execution_options={"isolation_level": isolation})
+        yield session
+
+
+@contextmanager
+def confined_to(session: AsyncSession, scope: Scope) -> Generator[None]:
+    """For a while the session is another OU's: for what an organization decides for all of its OUs at once."""
+    before = session.info["scope"]
+    session.info["scope"] = scope
+    try:
+        yield
+    finally:
+        session.info["scope"] = before
+
+
+async def raw(session: AsyncSession) -> asyncpg.Connection:
+    """The asyncpg connection under the session, inside its transaction: for COPY and unnest on the hot path."""
+    connection = await session.connection()
+    fairy = await connection.get_raw_connection()
+    driver = cast("asyncpg.Connection", fairy.driver_connection)
+    if not driver.is_in_transaction():
+        # The dialect begins with the first statement that it runs itself; before that the raw connection autocommits.
+        await connection.exec_driver_sql("SELECT 1")
+    if not driver.is_in_transaction():
+        raise RuntimeError("the raw connection is outside the session's transaction")
+    return driver
+
+
+@asynccontextmanager
+async def listening_connection() -> AsyncGenerator[asyncpg.Connection]:
+    """A connection outside the pool, for LISTEN."""
+    connection = await asyncpg.connect(asyncpg_dsn(database().url), server_settings=SERVER_SETTINGS, timeout=10)
+    try:
+        yield connection
+    finally:
+        async with asyncio.timeout(5):
+            await connection.close(timeout=4)
+
+
+def _unit_of(session: Session) -> str | None:
+    scope = session.info.get("scope")
+    return scope.unit_id if isinstance(scope, Scope) else None
+
+
+@event.listens_for(Session, "do_orm_execute")
+def confine(state: ORMExecuteState) -> None:
+    """Add the OU's criterion to every statement on a tenant entity."""
+    unit_id = _unit_of(state.session)
+    if unit_id is not None and not state.is_column_load and (state.is_select or state.is_update or state.is_delete):
+        state.statement = state.statement.options(
+            with_loader_criteria(Tenant, lambda entity: entity.unit_id == unit_id, include_aliases=True)
+        )
+
+
+@event.listens_for(Session, "before_flush")
+def refuse_foreign_rows(session: Session, _context: UOWTransaction, _instances: object) -> None:
+    unit_id = _unit_of(session)
+    if unit_id is None:
+        return
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, Tenant) and row.unit_id != unit_id:
+            raise OutsideScope(f"{type(row).__name__} of another OU")

@@ -1,0 +1,209 @@
+"""Background jobs: typed messages, enqueued in the transaction that causes them and done after its commit.
+
+A job is done at least once: a worker that dies in the middle leaves it to another one, so doing it twice must do no
+harm. One that fails is tried again after a pause that doubles, and set aside when it has failed too often.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import msgspec
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as QueuedJob
+from pgqueuer.domain.models import Schedule
+from pgqueuer.domain.types import QueueExecutionMode
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.database.transactions import listening_connection, raw, transaction
+from leadvibe.core.http.problems import Problem
+from leadvibe.core.logs import summary
+
+M = TypeVar("M")
+
+LONGEST_PAUSE: Final = timedelta(minutes=10)
+GRACE_SECONDS: Final = 5.0
+"""How long a running job may go on when the worker is told to stop; then it is broken off, to be done again."""
+RECONNECT_SECONDS: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How the jobs of one kind of message are done."""
+
+    message: type[Any]
+    run: Callable[[Any], Awaitable[None]]
+    give_up: Callable[[Any, Exception], Awaitable[None]] | None
+    """Called once with the error that was one too many."""
+    attempts: int
+    pause: timedelta
+
+
+_registered: dict[str, Registration] = {}
+_scheduled: dict[tuple[str, str], Callable[[], Awaitable[None]]] = {}
+
+
+def register(name: str, registration: Registration) -> None:
+    if name in _registered:
+        raise ValueError(f"a job for {name} exists already")
+    _registered[name] = registration
+
+
+def job(
+    message: type[M], *, attempts: int = 10, pause: timedelta = timedelta(seconds=1)
+) -> Callable[[Callable[[M], Awaitable[None]]], Callable[[M], Awaitable[None]]]:
+    """Register what does the jobs of a message, a frozen dataclass in the imperative (`DeliverWebhook`)."""
+
+    def decorate(run: Callable[[M], Awaitable[None]]) -> Callable[[M], Awaitable[None]]:
+        register(message.__name__, Registration(message, run, None, attempts, pause))
+        return run
+
+    return decorate
+
+
+def schedule(cron: str) -> Callable[[Callable[[], Awaitable[None]]], Callable[[], Awaitable[None]]]:
+    """Register what happens at times given in cron's five fields, each time in one of the workers."""
+
+    def decorate(run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        _scheduled[run.__name__, cron] = run
+        return run
+
+    return decorate
+
+
+_LIKE_IT = """
+SELECT 1 FROM pgqueuer
+WHERE entrypoint = $1 AND status = 'queued' AND headers->>'dedupe' = $2 AND execute_after <= clock_timestamp()
+LIMIT 1 FOR SHARE
+"""
+
+
+async def enqueue(
+    session: AsyncSession, message: object, *, dedupe: str | None = None, delay: timedelta | None = None
+) -> None:
+    """Have it done after this transaction's commit. With `dedupe`, one that waits for the same key will do."""
+    await enqueue_as(session, type(message).__name__, message, dedupe=dedupe, delay=delay)
+
+
+async def enqueue_as(
+    session: AsyncSession, name: str, message: object, *, dedupe: str | None = None, delay: timedelta | None = None
+) -> None:
+    connection = await raw(session)
+    # The lock keeps it from being picked before our commit: so it will see what we write. One that was picked already
+    # may not have, which is why PgQueuer's own deduplication, that counts those too, would lose work.
+    if dedupe is not None and await connection.fetchval(_LIKE_IT, name, dedupe):
+        return
+    await Queries(AsyncpgDriver(connection)).enqueue(
+        name,
+        msgspec.json.encode(message),
+        execute_after=delay,
+        headers=None if dedupe is None else {"dedupe": dedupe},
+    )
+
+
+async def run_jobs(stop: asyncio.Event) -> None:
+    """Do jobs, and what is scheduled, until told to stop."""
+    while not stop.is_set():
+        try:
+            async with listening_connection() as connection:
+                await _work(connection, stop)
+        except Exception as error:  # noqa: BLE001 - without a connection to the queue nothing is done at all
+            log.warning("jobs pause", seconds=RECONNECT_SECONDS, reason=summary(error))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await stop.wait()
+
+
+async def drain_jobs() -> None:
+    """Do the jobs that wait, until none does."""
+    async with listening_connection() as connection:
+        queue = _queue(connection, asyncio.Event())
+        await queue.qm.run(mode=QueueExecutionMode.drain, log_aggregation_interval=timedelta(0))
+
+
+async def _work(connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+    """Do jobs until told to stop, or until the connection is lost."""
+    queue = _queue(connection, stop)
+    connection.add_termination_listener(lambda _: queue.shutdown.set())
+    for (name, cron), run in _scheduled.items():
+        queue.schedule(name, cron, accepts_context=False)(_on_time(run))
+    stopping = asyncio.create_task(stop.wait())
+    stopping.add_done_callback(lambda _: queue.shutdown.set())
+    try:
+        await queue.run(log_aggregation_interval=timedelta(0))
+    finally:
+        stopping.cancel()
+
+
+def _queue(connection: asyncpg.Connection, stop: asyncio.Event) -> PgQueuer:
+    queue = PgQueuer.from_asyncpg_connection(connection)
+    for name, registration in _registered.items():
+        queue.entrypoint(name, accepts_context=False, on_failure="hold")(_attempt(registration, stop))
+    return queue
+
+
+def _on_time(run: Callable[[], Awaitable[None]]) -> Callable[[Schedule], Awaitable[None]]:
+    async def on_time(_schedule: Schedule) -> None:
+        await run()
+
+    return on_time
+
+
+def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[QueuedJob], Awaitable[None]]:
+    async def attempt(queued: QueuedJob) -> None:
+        message = msgspec.json.decode(queued.payload or b"", type=registration.message)
+        try:
+            await _until_told_to_stop(registration.run(message), stop)
+        except RetryRequested:
+            raise
+        except Exception as error:
+            last = queued.attempts + 1 >= registration.attempts or (isinstance(error, Problem) and error.status < 500)
+            if not last:
+                pause = min(registration.pause * 2**queued.attempts, LONGEST_PAUSE)
+                log.warning("job failed", job=queued.entrypoint, again_in=pause.total_seconds(), exc_info=error)
+                raise RetryRequested(pause, type(error).__name__) from error
+            if registration.give_up is not None:
+                await registration.give_up(message, error)
+            raise
+
+    return attempt
+
+
+async def _until_told_to_stop(work: Awaitable[None], stop: asyncio.Event) -> None:
+    """Finish the work, or break it off a while after the order to stop: it is done again when a worker is back."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await asyncio.wait({working}, timeout=GRACE_SECONDS)
+        if working.done():
+            working.result()
+            return
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        raise RetryRequested(timedelta(0), "the worker stopped")
+    finally:
+        stopping.cancel()
+        working.cancel()
+
+
+@schedule("17 * * * *")
+async def prune_job_log() -> None:
+    """Forget what became of jobs a day ago, and of those that were set aside a month ago."""
+    async with transaction(None) as session:
+        await session.execute(text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 day'"))
+        await session.execute(
+            text("DELETE FROM pgqueuer WHERE status = 'failed' AND updated < now() - interval '30 days'")
+        )

@@ -1,0 +1,50 @@
+"""Aliases: the identifiers of a lead, and how two spellings of one identifier are compared."""
+
+import re
+from typing import Final, Literal
+
+import msgspec
+
+AliasKind = Literal["external_id", "email", "phone", "social", "cookie"]
+
+STRENGTH: Final[tuple[AliasKind, ...]] = ("external_id", "email", "phone", "social", "cookie")
+"""Alias kinds, the strongest first: the order in which an event's aliases are looked up."""
+
+MAX_VALUE_LENGTH: Final = 500
+"""Characters of a value, so that it fits into an index."""
+
+_NOT_A_DIGIT = re.compile(r"[^0-9]+")
+
+
+class Identifier(msgspec.Struct, array_like=True, frozen=True):
+    """One identifier of a lead, as an event names it."""
+
+    kind: AliasKind
+    value: str
+    """Normalized: what is compared."""
+    raw_value: str
+    """As it was sent."""
+
+
+def normalize(kind: AliasKind, raw_value: str) -> str:
+    """Return the form in which an identifier is compared.
+
+    E-mails are in lower case, phone numbers are `+` and digits, other values lose their outer white space.
+
+    Raises ValueError if nothing is left, or if the value can't be stored.
+    """
+    if "\x00" in raw_value:
+        raise ValueError("must not contain NUL characters")
+    match kind:
+        case "email":
+            value = raw_value.strip().lower()
+        case "phone":
+            digits = _NOT_A_DIGIT.sub("", raw_value)
+            value = f"+{digits}" if digits else ""
+        case _:
+            value = raw_value.strip()
+    if not value:
+        raise ValueError(f"must not be empty as {kind}")
+    if len(value) > MAX_VALUE_LENGTH or len(raw_value) > MAX_VALUE_LENGTH:
+        raise ValueError(f"must be at most {MAX_VALUE_LENGTH} characters")
+    return value

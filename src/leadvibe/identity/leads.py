@@ -1,0 +1,21 @@
+"""Whether a lead is here at all."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.http.problems import Conflict, NotFound
+from leadvibe.core.scope import Scope
+from leadvibe.leads.models import Lead
+
+
+async def require_lead(session: AsyncSession, scope: Scope, lead_id: str) -> None:
+    query = select(Lead.lead_id).where(Lead.unit_id == scope.unit_id, Lead.lead_id == lead_id)
+    if await session.scalar(query) is None:
+        raise NotFound("There is no such lead here.")
+
+
+class LeadMerged(Conflict):
+    """The lead went into another one, which is to be named instead."""
+
+    def __init__(self, lead_id: str, merged_into: str) -> None:
+        super().__init__(f"The lead {lead_id} was merged into {merged_into}.")

@@ -1,0 +1,60 @@
+"""Every operation there is: the routers of all domains, and the routes that are served below FastAPI."""
+
+from fastapi import FastAPI
+
+from leadvibe.access.credentials import routes as credentials
+from leadvibe.access.sign_in import routes as sign_in
+from leadvibe.activity import routes as activity
+from leadvibe.analytics import routes as analytics
+from leadvibe.core.http.raw_routes import RawRoute
+from leadvibe.events import routes as events
+from leadvibe.events.deletion import routes as event_deletion
+from leadvibe.events.failed import routes as failed_events
+from leadvibe.events.types import routes as event_types
+from leadvibe.health import routes as health
+from leadvibe.ingest import routes as ingest
+from leadvibe.jobs import routes as jobs
+from leadvibe.leads import routes as leads
+from leadvibe.leads.deletion import routes as deletion
+from leadvibe.leads.importing import operations as lead_previews
+from leadvibe.leads.importing import routes as lead_imports
+from leadvibe.leads.merging import routes as merging
+from leadvibe.leads.watching import routes as watching
+from leadvibe.orders import routes as orders
+from leadvibe.rescoring import routes as rescoring
+from leadvibe.rulesets import routes as rulesets
+from leadvibe.scores import routes as scores
+from leadvibe.settings import routes as settings
+from leadvibe.simulation import routes as simulation
+from leadvibe.stream import routes as stream
+from leadvibe.units import routes as units
+
+RAW_ROUTES: tuple[RawRoute, ...] = (*ingest.RAW_ROUTES, *lead_previews.RAW_ROUTES)
+
+
+def include_routers(app: FastAPI) -> None:
+    app.include_router(health.router)
+    app.include_router(sign_in.router)
+    app.include_router(units.router)
+    app.include_router(credentials.router)
+    app.include_router(scores.router)
+    app.include_router(rescoring.router)
+    app.include_router(simulation.router)
+    app.include_router(events.router)
+    app.include_router(event_deletion.router)
+    app.include_router(failed_events.router)
+    app.include_router(activity.router)
+    app.include_router(orders.router)
+    app.include_router(merging.router)
+    app.include_router(leads.router)
+    app.include_router(deletion.router)
+    app.include_router(watching.router)
+    app.include_router(analytics.router)
+    app.include_router(rulesets.router)
+    app.include_router(settings.router)
+    app.include_router(event_types.router)
+    app.include_router(stream.router)
+    app.include_router(lead_imports.router)  # after every /leads/{lead_id}/…: a lead may be called "import"
+    app.include_router(jobs.router)
+    for route in RAW_ROUTES:
+        app.router.routes.append(route)

@@ -1,0 +1,73 @@
+"""The API process: the ASGI application and what lives as long as it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from leadvibe.access import cache
+from leadvibe.config import settings
+from leadvibe.core.database.listening import Listener, listening
+from leadvibe.core.database.transactions import opened_database
+from leadvibe.core.http import problems
+from leadvibe.core.http.middleware import LimitBody, Observe
+from leadvibe.core.http.raw_routes import FastLane
+from leadvibe.core.stream.broadcast import Broadcaster
+from leadvibe.core.stream.frames import CHANNEL
+from leadvibe.ingest.buffer import close_buffer
+from leadvibe.server import api, openapi
+
+LONGEST_BODY: Final = 10 * 1024 * 1024
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    """Open what the process needs, and close it in the opposite order."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            opened_database(settings().database_url, pool_size=settings().database_pool_size)
+        )
+        app.state.broadcaster = Broadcaster()
+        stack.push_async_callback(app.state.broadcaster.close)
+        ears: dict[str, Listener] = {
+            CHANNEL: app.state.broadcaster.notice,
+            cache.CHANNEL: lambda _: cache.credentials.clear(),
+        }
+        await stack.enter_async_context(listening(ears))
+        stack.push_async_callback(close_buffer)
+        yield
+
+
+class LeadVibe(FastAPI):
+    """FastAPI behind a fast lane for the raw routes; every request is observed, whichever way it takes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            title="LeadVibe API",
+            version="1.0.0",
+            lifespan=lifespan,
+            openapi_url=None,
+            generate_unique_id_function=openapi.unique_id,
+            strict_content_type=False,
+        )
+        api.include_routers(self)
+        problems.install(self)
+        self.entrance = Observe(FastLane(api.RAW_ROUTES, LimitBody(super().__call__, LONGEST_BODY)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self.entrance(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The API's description."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.describe(super().openapi(), api.RAW_ROUTES)
+        return self.openapi_schema
+
+
+def create_app() -> LeadVibe:
+    return LeadVibe()

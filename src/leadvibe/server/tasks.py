@@ -1,0 +1,12 @@
+"""Every background job and schedule there is: importing this registers them."""
+
+from leadvibe.core.jobs import queue as jobs
+from leadvibe.events.types import tasks as event_types
+from leadvibe.leads.deletion import tasks as deletion
+from leadvibe.leads.importing import tasks as importing
+from leadvibe.pipeline import ranking
+from leadvibe.pipeline import tasks as scoring
+from leadvibe.rescoring import tasks as rescoring
+from leadvibe.stream import tasks as stream
+
+MODULES = (deletion, event_types, importing, jobs, ranking, rescoring, scoring, stream)

@@ -1,0 +1,102 @@
+"""Tries a rule on one lead's events, and stores nothing."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.database.transactions import raw
+from leadvibe.core.http.problems import NotFound
+from leadvibe.core.scope import Scope
+from leadvibe.engine import Event, Reset, order
+from leadvibe.engine.configuration import RuleConfig
+from leadvibe.engine.instants import BEGINNING, END
+from leadvibe.engine.rules import Rule, Ruleset
+from leadvibe.identity.leads import LeadMerged
+from leadvibe.leads.models import Lead
+from leadvibe.pipeline.load import History, load
+from leadvibe.rulesets.repository import check_window
+from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.scores.repository import ScoreRepository
+
+TRIED = "tried"
+"""The id of the rule while it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    matching_events: int
+    reason: str
+    current_score: int
+    projected_score: int
+
+    @property
+    def matches(self) -> bool:
+        return self.matching_events > 0
+
+
+class RuleTests:
+    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+
+    def __init__(self, session: AsyncSession, scope: Scope) -> None:
+        self.session = session
+        self.scope = scope
+
+    async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
+        check_window(draft.values(), None)
+        await self._demand(lead_id)
+        score = await self._score(lead_id, draft.ruleset_id)
+        key = self.scope.unit_id, lead_id
+        history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
+        config = draft.model_dump(mode="json") | {"rule_id": TRIED}
+        events = _countable(history, draft.event_type)
+        matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
+        reason = _reason(draft.event_type, len(events), matching)
+        return RuleTest(matching, reason, score, score + draft.weight * matching)
+
+    async def _demand(self, lead_id: str) -> None:
+        query = select(Lead.merged_into).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
+        found = (await self.session.execute(query)).one_or_none()
+        if found is None:
+            raise NotFound("There is no such lead here.")
+        if found.merged_into is not None:
+            raise LeadMerged(lead_id, found.merged_into)
+
+    async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
+        scores = ScoreRepository(self.session, self.scope)
+        rulesets = await scores.rulesets()
+        totals = (await scores.totals([lead_id])).get(lead_id, {})
+        chosen = rulesets.primary if ruleset_id is None else rulesets.of_id(ruleset_id)
+        return rulesets.score(lead_id, totals, chosen).score
+
+
+def _countable(history: History, event_type: str) -> list[Event]:
+    """The lead's events of a type that could count: not suppressed, and not taken in by a reset."""
+    events: list[Event] = []
+    for fact in sorted(history.facts, key=order):
+        match fact:
+            case Event() if (
+                fact.type == event_type and not fact.reset_before_merge and history.verdicts[fact.id][0] is None
+            ):
+                events.append(fact)
+            case Reset():
+                events.clear()
+            case _:
+                pass
+    return events
+
+
+def _paid(rule: Rule, events: list[Event]) -> int:
+    uses = {TRIED: 0}
+    for event in events:
+        uses[TRIED] += rule.pays(event, uses)
+    return uses[TRIED]
+
+
+def _reason(event_type: str, events: int, matching: int) -> str:
+    if not events:
+        return f"The lead has no {event_type} event that could count."
+    if not matching:
+        return f"None of the lead's {events} {event_type} events is what the rule asks for."
+    return f"The rule would pay for {matching} of the lead's {events} {event_type} events."

@@ -1,0 +1,54 @@
+"""Who may listen to an OU's stream: a browser's EventSource can send a cookie, but no header."""
+
+from sqlalchemy import select
+from starlette.requests import HTTPConnection
+
+from leadvibe.access.active import UnitNotFound, scope_in
+from leadvibe.access.active_unit import COOKIE, read_active_unit
+from leadvibe.access.callers import caller_of, member_caller
+from leadvibe.access.dependencies import scope_of
+from leadvibe.config import settings
+from leadvibe.core.database.transactions import transaction
+from leadvibe.core.http.problems import Invalid, NotAuthenticated
+from leadvibe.core.scope import Actor, Role, Scope
+from leadvibe.units.models import OrgUnit
+
+
+class CookieRefused(NotAuthenticated):
+    """Where the cookie is all that was sent, a bad one authenticates nobody."""
+
+    def __init__(self, refusal: Invalid) -> None:
+        super().__init__(refusal.detail)
+        self.fields = refusal.fields
+
+
+async def scope_of_listener(connection: HTTPConnection, unit_id: str | None) -> Scope:
+    """The caller as anywhere else, or by the signed `activeOu` cookie alone; `unit_id` is another OU of the same."""
+    authorization = connection.headers.get("authorization")
+    if authorization is not None and unit_id is None:
+        return await scope_of(connection)
+    if authorization is not None and unit_id is not None:
+        return await scope_in(await caller_of(authorization), unit_id)
+    if COOKIE in connection.cookies:
+        return await _scope_of_cookie(connection.cookies[COOKIE], unit_id)
+    if unit_id is not None and settings().stream_open:
+        return await _anonymous_scope(unit_id)
+    raise NotAuthenticated
+
+
+async def _scope_of_cookie(cookie: str, unit_id: str | None) -> Scope:
+    try:
+        member_id, active = read_active_unit(cookie)
+    except Invalid as refusal:
+        raise CookieRefused(refusal) from None
+    return await scope_in(await member_caller(member_id), active if unit_id is None else unit_id)
+
+
+async def _anonymous_scope(unit_id: str) -> Scope:
+    if "\x00" in unit_id:
+        raise UnitNotFound
+    async with transaction(None) as session:
+        org_id = await session.scalar(select(OrgUnit.org_id).where(OrgUnit.unit_id == unit_id))
+    if org_id is None:
+        raise UnitNotFound
+    return Scope(org_id=org_id, actor=Actor("system", "anonymous"), unit_id=unit_id, role=Role.VIEWER)
