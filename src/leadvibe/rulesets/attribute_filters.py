@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from leadvibe.core.http.schemas import Line, Write, check_plain
-from leadvibe.engine import OPERATORS, canonical_operator
+from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator
 from leadvibe.engine.conditions import numeric
 
 LONGEST_VALUE = 1000
@@ -17,6 +17,7 @@ MOST_FILTERS = 20
 
 _WITHOUT_VALUE = {"is_empty", "is_not_empty"}
 _NUMERIC = {"gt", "gte", "lt", "lte"}
+_OPERATOR_NAMES: list[JsonValue] = [*OPERATORS, *OPERATOR_ALIASES]
 
 
 def _operator(name: str) -> str:
@@ -53,7 +54,7 @@ class AttributeFilter(Write):
     """One condition on the metadata; a list of values holds if any of them does."""
 
     field: Annotated[Line, Field(description="A name in the metadata, or a dotted path into it")]
-    operator: Annotated[str, AfterValidator(_operator)]
+    operator: Annotated[str, AfterValidator(_operator), Field(json_schema_extra={"enum": _OPERATOR_NAMES})]
     value: Annotated[Plain | list[Plain] | None, BeforeValidator(_value)] = Field(default=None, validate_default=True)
 
     @field_validator("value")

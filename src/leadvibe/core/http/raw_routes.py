@@ -8,19 +8,31 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadvibe.core.http.problems import Problem, on_crash, render
+from leadvibe.core.scope import Role
 
 
 class RawRoute(Route):
     """One method at one path without parameters, answered by an ASGI application.
 
-    `operation` is its place in the OpenAPI, written by hand.
+    `operation` describes it in the OpenAPI, and `components` are the schemas by name that `operation` refers to.
+    `role` is the role that it requires in the active OU.
     """
 
-    def __init__(self, method: str, path: str, app: ASGIApp, operation: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        app: ASGIApp,
+        operation: dict[str, Any],
+        components: dict[str, Any] | None = None,
+        role: Role | None = None,
+    ) -> None:
         super().__init__(path, answering_problems(app), methods=[method], include_in_schema=False)
         self.methods = {method}
         self.method = method
         self.operation = operation
+        self.components = components or {}
+        self.role = role
 
 
 class answering_problems:  # noqa: N801 - a wrapper; a class, for Starlette takes a function for an endpoint of its own

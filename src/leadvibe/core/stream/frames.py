@@ -25,7 +25,11 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     """A JSON object on one line."""
 
 
-RESYNC: Final = Frame("resync", b'{"type":"resync"}')
+class ResyncFrame(msgspec.Struct, frozen=True, tag_field="type", tag="resync"):
+    """The client missed frames: read again what it shows."""
+
+
+RESYNC: Final = Frame("resync", msgspec.json.encode(ResyncFrame()))
 """Tells a client that it misses frames and has to read anew what it shows."""
 
 _encoder = msgspec.msgpack.Encoder()

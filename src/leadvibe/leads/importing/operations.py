@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from leadvibe.core.http.raw_routes import RawRoute
+from leadvibe.core.scope import Role
 from leadvibe.ingest.routes import COUNT, PROBLEMS
 from leadvibe.leads.importing.detection import NAMES
 from leadvibe.leads.importing.reading import SAMPLE_ROWS
@@ -58,4 +59,4 @@ OPERATION: Final[Schema] = {
     },
 }
 
-RAW_ROUTES: Final = (RawRoute("POST", "/leads/import/preview", preview_leads, OPERATION),)
+RAW_ROUTES: Final = (RawRoute("POST", "/leads/import/preview", preview_leads, OPERATION, role=Role.OPERATOR),)
