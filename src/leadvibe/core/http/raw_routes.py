@@ -24,6 +24,7 @@ class RawRoute(Route):
         path: str,
         app: ASGIApp,
         operation: dict[str, Any],
+        *,
         components: dict[str, Any] | None = None,
         role: Role | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ from leadvibe.core.http.problems import MEDIA_TYPE, NotFound, ProblemRead
 from leadvibe.core.http.raw_routes import RawRoute
 from leadvibe.server.openapi.examples import describe_examples
 from leadvibe.server.openapi.frames import describe_stream, frame_schemas
-from leadvibe.server.openapi.headers import HEADERS, describe_headers
+from leadvibe.server.openapi.headers import HEADERS, describe_headers, describe_prefer
 from leadvibe.server.openapi.operation_ids import base_name, name_operations
 from leadvibe.server.openapi.roles import NO_ROLE, describe_role, requirements
 from leadvibe.server.openapi.tags import tag_list, tag_operation
@@ -35,6 +35,7 @@ def describe(document: dict[str, Any], app: FastAPI, raw_routes: Sequence[RawRou
         tag_operation(name, operation)
         _describe_errors(operation)
         describe_role(operation, roles.get((method, path), NO_ROLE))
+        describe_prefer(operation)
         describe_headers(name, operation)
         if path == "/stream":
             describe_stream(operation)

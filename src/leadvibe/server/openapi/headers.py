@@ -1,4 +1,4 @@
-"""Describes the response headers that clients use."""
+"""Describes the headers that clients send and use."""
 
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ def describe_headers(name: str, operation: dict[str, Any]) -> None:
     """Add the headers of an operation's responses."""
     parameters = {(each["in"], each["name"].lower()) for each in operation.get("parameters", ())}
     for status, response in operation["responses"].items():
-        headers = {header: _reference(header) for header in OF_STATUSES.get(status, ())}
+        headers: dict[str, dict[str, Any]] = {header: _reference(header) for header in OF_STATUSES.get(status, ())}
         if status < "300":
             headers.update({header: _reference(header) for header in OF_OPERATIONS.get(name, ())})
             if {("query", "page"), ("query", "limit")} <= parameters:
@@ -65,5 +65,19 @@ def describe_headers(name: str, operation: dict[str, Any]) -> None:
             response["headers"] = {**response.get("headers", {}), **headers}
 
 
-def _reference(header: str) -> dict[str, str]:
+def describe_prefer(operation: dict[str, Any]) -> None:
+    """Describe the request header `Prefer` (RFC 7240), which FastAPI knows as a list of texts, as one text."""
+    returns = "204" in operation["responses"]
+    meaning = (
+        "`return=representation`: answer 200 with the changed object instead of 204."
+        if returns
+        else "`count=exact`: count a filtered list, too, for `X-Total-Count`."
+    )
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "prefer":
+            parameter |= {"name": "Prefer", "description": meaning, "schema": TEXT}
+            parameter["example"] = "return=representation" if returns else "count=exact"
+
+
+def _reference(header: str) -> dict[str, Any]:
     return {"$ref": f"#/components/headers/{header}"}
