@@ -1,6 +1,7 @@
 """The OpenAPI has everything that a client generator and its user need."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema_rs
@@ -9,6 +10,7 @@ import pytest
 
 from leadvibe.core.stream.frames import RESYNC
 from leadvibe.engine import OPERATORS, canonical_operator
+from leadvibe.pipeline.frames import NewEventData, NewEventFrame, RulesetScoreChange, ScoreUpdateFrame
 from leadvibe.server.openapi.operation_ids import name_operations
 from leadvibe.server.openapi.tags import TAGS, tag_operation
 from support.operations import described, document
@@ -111,7 +113,11 @@ def test_the_stream_references_its_frames() -> None:
     schema = document()["paths"]["/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
     assert schema == {"$ref": "#/components/schemas/StreamFrame"}
     validator = jsonschema_rs.Draft202012Validator({**schema, "components": document()["components"]})
-    validator.validate(msgspec.json.decode(RESYNC.data))
+    at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    event = NewEventFrame(NewEventData("ev_1", "ada", "page_view", at))
+    update = ScoreUpdateFrame("ada", 5, 5, [RulesetScoreChange("rs_1", 5, 5)])
+    for frame in (msgspec.json.encode(event), msgspec.json.encode(update), RESYNC.data):
+        validator.validate(msgspec.json.decode(frame))
     assert not validator.is_valid({"type": "unknown"})
 
 

@@ -33,6 +33,7 @@ def describe(document: dict[str, Any], app: FastAPI, raw_routes: Sequence[RawRou
     for path, method, operation in _operations(paths):
         name = base_name(operation)
         tag_operation(name, operation)
+        _remove_titles(operation)
         _describe_errors(operation)
         describe_role(operation, roles.get((method, path), NO_ROLE))
         describe_prefer(operation)
@@ -72,6 +73,14 @@ def _operations(paths: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any
                 yield path, method, operations[method]
 
 
+def _remove_titles(operation: dict[str, Any]) -> None:
+    """Remove the titles that FastAPI makes of `unique_id` for response schemas without a name."""
+    for response in operation["responses"].values():
+        for content in response.get("content", {}).values():
+            if content.get("schema", {}).get("title", "").startswith("Response "):
+                del content["schema"]["title"]
+
+
 def _describe_errors(operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     if responses.pop("422", None) is not None:
@@ -106,6 +115,13 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _represent_text(dumper: _Plain, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Plain.add_representer(str, _represent_text)
 
 
 def render(document: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": TEXT,
     },
     "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
+        "description": "Seconds to wait before the next attempt. Sent with 429 and 503.",
         "schema": {"type": "integer", "minimum": 0},
     },
     "WWW-Authenticate": {"description": "The ways to authenticate.", "schema": TEXT},
@@ -45,7 +45,12 @@ OF_OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
     "set_active_org_unit": ("X-OU-ID", "X-OU-Name"),
     "export_events": ("Content-Disposition",),
 }
-OF_STATUSES: Final = {"401": ("WWW-Authenticate",), "503": ("Retry-After",), "429": ("Retry-After",)}
+OF_STATUSES: Final = {
+    "401": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+    "default": ("Retry-After",),
+}
 
 
 def describe_headers(name: str, operation: dict[str, Any]) -> None:
