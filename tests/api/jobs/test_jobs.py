@@ -272,7 +272,10 @@ async def test_an_interrupted_job_goes_on_where_it_was(client: Caller) -> None:
     ("error", "told"),
     [
         (Conflict("The tower is locked."), "The tower is locked."),
-        (RuntimeError("password=hunter2"), "Something went wrong, several times; the server's log says what."),
+        (
+            RuntimeError("password=hunter2"),
+            "The job failed repeatedly because of an internal error. See the server's log.",
+        ),
     ],
 )
 async def test_a_job_that_failed_says_why_and_no_more(client: Caller, error: Exception, told: str) -> None:

@@ -106,7 +106,7 @@ async def enqueue_as(
 ) -> None:
     connection = await raw(session)
     # The row lock keeps a worker from picking the waiting job before we commit, so the job will see our changes. A job
-    # that is already running may not see them. PgQueuer's own deduplication counts running jobs too and would lose work.
+    # that is already running may not see them. PgQueuer's deduplication counts running jobs too: it would lose work.
     if dedupe is not None and await connection.fetchval(_FIND_DUPLICATE, name, dedupe):
         return
     await Queries(AsyncpgDriver(connection)).enqueue(
