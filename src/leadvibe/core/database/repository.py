@@ -1,5 +1,6 @@
 """Repositories: all access to tenants' rows goes through them, and they can't be built without a scope."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -49,7 +50,7 @@ class Repository(Generic[M]):
     async def get(self, id_: str) -> M:
         row = await self.find(id_)
         if row is None:
-            raise NotFound
+            raise NotFound(f"There is no {_noun(self.model)} with this id in the active OU.")
         return row
 
     async def paginate(self, query: Select[M], page: Page) -> Paged[M]:
@@ -78,3 +79,8 @@ class Repository(Generic[M]):
     async def delete(self, row: M) -> None:
         await self.session.delete(row)
         await self.session.flush()
+
+
+def _noun(model: type[Any]) -> str:
+    """`SurgePolicy` → "surge policy"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__).lower()
