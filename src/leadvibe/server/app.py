@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from leadvibe.access import cache
+from leadvibe.access.authentication import credential_cache
 from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
@@ -33,7 +33,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(app.state.broadcaster.close)
         ears: dict[str, Listener] = {
             CHANNEL: app.state.broadcaster.notice,
-            cache.CHANNEL: lambda _: cache.credentials.clear(),
+            credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
         }
         await stack.enter_async_context(listening(ears))
         stack.push_async_callback(close_buffer)

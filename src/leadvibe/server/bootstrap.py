@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.credentials.verification import NewCredential, make_credential
+from leadvibe.access.authentication.credentials import NewCredential, generate_credential
+from leadvibe.access.authentication.passwords import hash_password
 from leadvibe.access.models import ApiCredential, Member, Organization
-from leadvibe.access.sign_in.passwords import hash_password
 from leadvibe.core.database.advisory_locks import BOOTSTRAP_LOCK
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.ids import new_id
@@ -38,7 +38,7 @@ async def bootstrap(
 
     `keep` is called before the commit: what it stores is never missing for an organization that exists.
     """
-    credential = make_credential()
+    credential = generate_credential()
     founded = Bootstrapped(new_id("org"), new_id("unit"), new_id("om"), credential.client_id, credential.client_secret)
     async with transaction(None) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOTSTRAP_LOCK})

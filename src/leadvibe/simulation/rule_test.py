@@ -16,8 +16,8 @@ from leadvibe.engine.rules import Rule, Ruleset
 from leadvibe.identity.leads import LeadMerged
 from leadvibe.leads.models import Lead
 from leadvibe.pipeline.load import History, load
-from leadvibe.rulesets.repository import check_window
-from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.rulesets.repository import check_active_period
+from leadvibe.rulesets.rules.schemas import RuleCreate
 from leadvibe.scores.repository import ScoreRepository
 
 TRIED = "tried"
@@ -44,7 +44,7 @@ class RuleTests:
         self.scope = scope
 
     async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
-        check_window(draft.values(), None)
+        check_active_period(draft.values(), None)
         await self._demand(lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id

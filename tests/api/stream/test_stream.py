@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.access.active_unit import sign_active_unit
+from leadvibe.access.active_unit_cookie import sign_active_unit
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import database as program
 from leadvibe.core.database.transactions import raw, transaction
