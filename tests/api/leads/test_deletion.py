@@ -18,6 +18,7 @@ from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
 from leadvibe.leads.importing import reading, redaction
 from leadvibe.leads.importing.reading import read_leads
 from leadvibe.leads.importing.repository import LeadImports
+from leadvibe.leads.importing.tasks import FILE_MISSING
 from support.callers import Caller
 from support.importing import previewed, result, start
 from support.make import Make
@@ -199,7 +200,7 @@ async def test_a_file_whose_header_names_it_goes_as_a_whole_and_imports_of_it_fa
     assert await database.fetchval("SELECT count(*) FROM lead_import_files") == 1
     await drain_jobs()
     job = (await client.get(f"/leads/import/{job_id}")).json()
-    assert (job["status"], job["error"]) == ("failed", "The file is no longer here: preview it again.")
+    assert (job["status"], job["error"]) == ("failed", FILE_MISSING)
     assert await places_of(database, QUAGGA) == []
 
 
@@ -213,14 +214,14 @@ async def test_neither_does_an_import_of_such_a_file_name_it_any_longer(
     file, primary = f"{column},Bob\n,Ada\n".encode(), {"column": column, "kind": "email"}
     done = await start(client, file, primary_identifier=primary)
     told = await result(client, done)
-    assert told["errors"] == [{"line": 2, "error": f"{column}: is empty, and names the lead"}]
+    assert told["errors"] == [{"line": 2, "error": f"{column}: the primary identifier must not be empty"}]
     waiting = await start(client, file, primary_identifier=primary)
     await delete(client)
     await erase_now(database)
     assert not {"jobs.parameters", "jobs.result"} & set(await places_of(database, QUAGGA))
     assert (await client.get(f"/leads/import/{waiting}")).json()["status"] == "failed"
     errors = (await client.get(f"/leads/import/{done}")).json()["result"]["errors"]
-    assert errors == [{"line": 2, "error": "is empty, and names the lead"}]
+    assert errors == [{"line": 2, "error": "the primary identifier must not be empty"}]
 
 
 async def test_a_deletion_waits_for_files_that_are_being_uploaded(
@@ -236,7 +237,7 @@ async def test_a_deletion_waits_for_files_that_are_being_uploaded(
     scope = system_scope(client.org_id, client.unit_id)
 
     async with transaction(scope) as session:
-        await LeadImports(session, scope).keep("leads.csv", file)
+        await LeadImports(session, scope).store("leads.csv", file)
         await delete(client)
         job = asyncio.create_task(drain_jobs())
 
@@ -252,8 +253,8 @@ async def test_a_deletion_waits_for_files_that_are_being_uploaded(
 async def test_pieces_of_files_that_do_not_name_it_are_not_even_locked(
     client: Caller, make: Make, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE_RECORDS", 1)
-    monkeypatch.setattr(redaction, "PIECES_AT_ONCE", 2)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", 1)
+    monkeypatch.setattr(redaction, "PIECES_PER_PAGE", 2)
     await make.lead(QUAGGA)
     people = [b"a", b"b", QUAGGA.encode(), b"d", b"e"]
     await previewed(client, b"who\n" + b"\n".join(people))

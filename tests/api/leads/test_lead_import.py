@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from leadvibe.leads.importing import reading
-from leadvibe.leads.importing.rows import ERRORS_SHOWN
+from leadvibe.leads.importing.rows import MAX_ERRORS
 from support.callers import Caller
 from support.importing import BY_MAIL, LEADS, WHOLE, aliases_of, counts, imported, lead_of, previewed, result
 from support.make import Make
@@ -47,7 +47,7 @@ async def test_an_empty_cell_takes_nothing_away(client: Caller) -> None:
 
 
 async def test_rows_of_one_lead_are_one_lead_and_the_last_wins(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", 2)
     content = b"Email,Phone,CRM Id,Company\nA@b.cc,,,one\na@b.cc,,,two\n a@B.cc ,,,three\n"
     assert counts(await imported(client, content)) == (3, 1, 2, 0)
     assert (await client.get("/leads")).json()["total"] == 1
@@ -106,9 +106,9 @@ e@b.cc,,,after it
     told = await imported(client, content)
     assert counts(told) == (6, 2, 0, 4)
     assert told["errors"] == [
-        {"line": 2, "error": "Email: is empty, and names the lead"},
+        {"line": 2, "error": "Email: the primary identifier must not be empty"},
         {"line": 5, "error": "Phone: must not be empty as phone"},
-        {"line": 6, "error": "has 5 cells, and the header 4"},
+        {"line": 6, "error": "has 5 cells, but the header has 4"},
         {"line": 7, "error": "has a quote that is not closed"},
     ]
     assert (await client.get("/leads")).json()["total"] == 2
@@ -145,10 +145,10 @@ async def test_a_row_that_is_refused_leaves_no_alias_behind(client: Caller, make
 
 
 async def test_errors_are_bounded_in_number_and_all_counted(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PIECE_RECORDS", 70)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", 70)
     told = await imported(client, b"Email,Company\n" + b",x\n" * 150 + b"a@b.cc,y\n", **BY_MAIL)
     assert counts(told) == (151, 1, 0, 150)
-    assert [error["line"] for error in told["errors"]] == list(range(2, 2 + ERRORS_SHOWN))
+    assert [error["line"] for error in told["errors"]] == list(range(2, 2 + MAX_ERRORS))
 
 
 async def test_a_column_that_is_mapped_to_nothing_is_passed_over(client: Caller) -> None:

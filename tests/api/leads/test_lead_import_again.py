@@ -11,7 +11,7 @@ from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.core.scope import system_scope
 from leadvibe.leads.importing import reading, tasks
 from leadvibe.leads.importing.mapping import ImportLeads
-from leadvibe.leads.importing.rows import Outcome, RowImport
+from leadvibe.leads.importing.rows import ImportResult, RowImport
 from support.callers import Caller
 from support.importing import BY_MAIL, WHOLE, counts, imported, lead_of, previewed, result, start
 from support.make import Make
@@ -21,20 +21,20 @@ from support.postgres import TestDatabase
 async def test_an_import_that_was_broken_off_goes_on_and_counts_each_row_once(
     client: Caller, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE_RECORDS", 2)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", 2)
     job_id = await start(client, b"Email\n" + b"".join(b"%d@b.cc\n" % number for number in range(7)), **BY_MAIL)
     stored = json.loads(await database.fetchval("SELECT parameters::text FROM jobs WHERE job_id = $1", job_id))
     progress = Progress(system_scope(client.org_id, client.unit_id), job_id, None, stored)
     seen: list[int] = []
-    refuse = Outcome.refuse
+    add_failed = ImportResult.add_failed
 
-    def fail_once(outcome: Outcome, refused: Any) -> None:
-        seen.append(outcome.processed)
+    def fail_once(result: ImportResult, errors: Any) -> None:
+        seen.append(result.processed)
         if seen == [2, 4]:
             raise ConnectionError("the power went off before the commit")
-        refuse(outcome, refused)
+        add_failed(result, errors)
 
-    monkeypatch.setattr(Outcome, "refuse", fail_once)
+    monkeypatch.setattr(ImportResult, "add_failed", fail_once)
     with pytest.raises(ConnectionError):
         await tasks.import_leads(msgspec.convert(stored, ImportLeads), progress)
     half = (await client.get(f"/leads/import/{job_id}")).json()
@@ -47,7 +47,7 @@ async def test_an_import_that_was_broken_off_goes_on_and_counts_each_row_once(
 async def test_two_workers_at_one_import_do_each_piece_once(
     client: Caller, monkeypatch: pytest.MonkeyPatch, database: TestDatabase
 ) -> None:
-    monkeypatch.setattr(reading, "PIECE_RECORDS", 1)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", 1)
     job_id = await start(client)
     await database.execute(
         "INSERT INTO pgqueuer (priority, status, entrypoint, payload)"
@@ -65,9 +65,7 @@ async def test_a_run_that_another_one_overtook_counts_nothing_again(client: Call
     assert await result(client, job_id) == told
 
 
-@pytest.mark.parametrize(
-    ("done", "end"), [(1, ("failed", "The file is no longer here: preview it again.")), (2, ("completed", None))]
-)
+@pytest.mark.parametrize(("done", "end"), [(1, ("failed", tasks.FILE_MISSING)), (2, ("completed", None))])
 async def test_an_import_whose_file_goes_fails_unless_it_was_the_last_piece(
     client: Caller, monkeypatch: pytest.MonkeyPatch, database: TestDatabase, done: int, end: tuple[str, str | None]
 ) -> None:
@@ -77,7 +75,7 @@ async def test_an_import_whose_file_goes_fails_unless_it_was_the_last_piece(
         await run(*arguments)
         await database.execute("DELETE FROM lead_import_files")
 
-    monkeypatch.setattr(reading, "PIECE_RECORDS", done)
+    monkeypatch.setattr(reading, "RECORDS_PER_PIECE", done)
     monkeypatch.setattr(RowImport, "run", then_lose_the_file)
     job_id = await start(client)
     await drain_jobs()
@@ -94,7 +92,7 @@ async def test_a_file_of_before_a_deletion_never_brings_the_lead_back(client: Ca
     assert (await client.delete(f"/lead/{ada}")).status_code == 200
     told = await result(client, job_id)
     assert counts(told) == (2, 0, 1, 1)
-    assert told["errors"] == [{"line": 2, "error": "names a lead that was deleted after the file was uploaded"}]
+    assert told["errors"] == [{"line": 2, "error": "identifies a lead that was deleted after the upload"}]
     later = (await client.post("/leads/import/start", json={"file_id": file_id, **WHOLE})).json()["job_id"]
     assert counts(await result(client, later)) == (2, 0, 1, 1)
     assert (await client.get("/leads")).json()["total"] == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.leads.importing.reading import MOST_COLUMNS
+from leadvibe.leads.importing.reading import MAX_COLUMNS
 from support.callers import Caller
 from support.importing import LEADS, counts, imported, preview
 from support.postgres import TestDatabase
@@ -62,18 +62,16 @@ async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty: a header row is expected"),
-        (b"\n\n", "is empty: a header row is expected"),
-        (b"a,b,a\n1,2,3\n", "the header names the column 'a' twice"),
-        (b"a,,b\n", "the header names nothing for column 2"),
+        (b"", "is empty; it must start with a header row"),
+        (b"\n\n", "is empty; it must start with a header row"),
+        (b"a,b,a\n1,2,3\n", "the header contains the column 'a' twice"),
+        (b"a,,b\n", "column 2 has no name in the header"),
         (b'a,"b\nc\n', "the header has a quote that is not closed"),
         (b"a,b\r1,2\r", "the header has a carriage return in the middle of a line"),
-        pytest.param(
-            b"a," * 20_000 + b"a\n", "the header names 20,001 columns, and may name 1,000", id="too many columns"
-        ),
+        pytest.param(b"a," * 20_000 + b"a\n", "has 20,001 columns; at most 1,000 are allowed", id="too many columns"),
         (b"a,b\n1,2\n3,\xe4\n", "line 3 is not UTF-8"),
         (b'a,b\n"1\n\xff",2\n', "line 3 is not UTF-8"),
-        ("a,b\n".encode("utf-16"), "is not UTF-8 but UTF-16: line 1 begins with its mark"),
+        ("a,b\n".encode("utf-16"), "is in UTF-16; send it in UTF-8"),
     ],
 )
 async def test_a_file_that_cannot_be_read_is_refused(client: Caller, content: bytes, message: str) -> None:
@@ -82,8 +80,8 @@ async def test_a_file_that_cannot_be_read_is_refused(client: Caller, content: by
 
 
 async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
-    header = ",".join(str(number) for number in range(MOST_COLUMNS))
-    assert len((await preview(client, header.encode())).json()["headers"]) == MOST_COLUMNS
+    header = ",".join(str(number) for number in range(MAX_COLUMNS))
+    assert len((await preview(client, header.encode())).json()["headers"]) == MAX_COLUMNS
 
 
 @pytest.mark.parametrize(

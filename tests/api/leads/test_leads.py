@@ -61,7 +61,7 @@ async def test_a_lead_cannot_be_owned_by_a_stranger(client: Caller, stranger: Ca
 async def test_an_id_is_taken_once(client: Caller, neighbour: Caller) -> None:
     assert (await client.post("/leads", json={"id": "lead-1"})).status_code == 201
     again = await client.post("/leads", json={"id": "lead-1"})
-    assert (again.status_code, again.json()["detail"]) == (409, "There is a lead with this id already.")
+    assert (again.status_code, again.json()["detail"]) == (409, "A lead with this id already exists.")
     assert (await neighbour.post("/leads", json={"id": "lead-1"})).status_code == 201
 
 

@@ -105,10 +105,10 @@ async def test_a_merged_lead_is_found_as_what_it_went_into(client: Caller) -> No
     assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
 
 
-@pytest.fixture(params=[1, 2, search.SAMPLE], ids=lambda size: f"a sample of {size}")
+@pytest.fixture(params=[1, 2, search.SAMPLE_SIZE], ids=lambda size: f"a sample of {size}")
 def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is found in the sample is found by its trigrams too."""
-    monkeypatch.setattr(search, "SAMPLE", request.param)
+    monkeypatch.setattr(search, "SAMPLE_SIZE", request.param)
 
 
 @pytest.mark.usefixtures("people", "sample")
@@ -172,7 +172,7 @@ async def test_nothing_sought_is_refused_and_a_lead_called_search_is_read_in_the
 async def test_one_lead_with_many_aliases_hides_nobody(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "ENOUGH", 3)
+    monkeypatch.setattr(search, "ALIASES_PER_QUERY", 3)
     await make.events(*(known_as("many", cookie=f"track-{n}") for n in range(9)))
     await make.events(known_as("other", cookie="track-x"), known_as("third", cookie="track-y"))
     await drain()
