@@ -19,7 +19,7 @@ class TopLeadRead(Read):
 
 
 class ScoreGainRead(TopLeadRead):
-    """`score_gain` is the sum of all score changes that count in the range."""
+    """`score_gain` is the current score minus the score at the start of the range."""
 
     score_gain: int
 

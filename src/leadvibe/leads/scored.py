@@ -23,7 +23,10 @@ from leadvibe.scores.repository import Rulesets, ScoreRepository, Totals
 
 NEVER = text("'-infinity'::timestamptz")
 RANKING = (Lead.score, func.coalesce(Lead.last_event_at, NEVER), Lead.lead_id)
-"""Sort keys, all descending: score, then last activity, then id. An index has the same order, so a page is cheap."""
+"""Sort keys, all descending: score, then last activity, then id.
+
+The index `ix_leads_ranking` has the same order, so a page is cheap; `test_query_plans.py` proves that it is used.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ def _spellings(query: str) -> Sequence[str]:
     """The spellings to look for.
 
     Ids and aliases have the collation "C", so PostgreSQL's lower() changes only ASCII letters. Other letters match in
-    lower case or in upper case, all of them in the same.
+    lower case or in upper case, all of them in the same. `test_leads_search.py` covers both.
     """
     return sorted({query.lower(), _lower_ascii(query), _lower_ascii(query.upper())})
 

@@ -21,7 +21,7 @@ class DetectedIdentifiers(msgspec.Struct, frozen=True):
 
 
 class LeadImportPreview(msgspec.Struct, frozen=True):
-    """The response to an upload. A msgspec type, because the upload is a raw route."""
+    """The contents of an uploaded file."""
 
     file_id: Annotated[str, msgspec.Meta(description="Send this to `POST /leads/import/start`")]
     file_name: str

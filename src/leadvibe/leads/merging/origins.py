@@ -1,4 +1,8 @@
-"""The origins of a merged lead: the leads that it consists of, and up to when the facts of each no longer count."""
+"""The origins of a merged lead: the leads that it consists of, and up to when the facts of each no longer count.
+
+The rule of which facts count is `engine.as_counted`, which replays apply with these instants (`pipeline.load`).
+`tests/api/leads/test_merge_properties.py` proves that stored merges equal merged histories in memory.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
