@@ -70,7 +70,11 @@ class ActivityRepository(ScoreRepository):
         # Each part has its own LIMIT, so that an index serves it.
         newest = union_all(*(_newest(part, *_conditions(part, where, window)).limit(where.limit) for part in parts))
         rows = (await self.session.execute(_newest(newest.subquery()).limit(where.limit))).mappings()
-        return [ActivityEvent(org_id=self.scope.org_id, unit_id=self.scope.unit_id, **row) for row in rows]
+        return [self._event(dict(row)) for row in rows]
+
+    def _event(self, columns: dict[Any, Any]) -> ActivityEvent:
+        metadata = columns.pop("attributes")  # the attribute of `Event` for the column `metadata`
+        return ActivityEvent(org_id=self.scope.org_id, unit_id=self.scope.unit_id, metadata=metadata, **columns)
 
     def _parts(self, lead_id: str, ruleset_id: str | None) -> Iterator[Rows]:
         """The parts of the lead's timeline, each row with its score_delta and latency_ms."""
