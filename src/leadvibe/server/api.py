@@ -18,7 +18,6 @@ from leadvibe.ingest import routes as ingest
 from leadvibe.jobs import routes as jobs
 from leadvibe.leads import routes as leads
 from leadvibe.leads.deletion import routes as deletion
-from leadvibe.leads.importing import operations as lead_previews
 from leadvibe.leads.importing import routes as lead_imports
 from leadvibe.leads.merging import routes as merging
 from leadvibe.leads.watching import routes as watching
@@ -36,7 +35,7 @@ from leadvibe.stream import routes as stream
 from leadvibe.units import routes as units
 from leadvibe.units.memberships import routes as memberships
 
-RAW_ROUTES: tuple[RawRoute, ...] = (*ingest.RAW_ROUTES, *lead_previews.RAW_ROUTES)
+RAW_ROUTES: tuple[RawRoute, ...] = (*ingest.RAW_ROUTES, *lead_imports.RAW_ROUTES)
 
 
 def include_routers(app: FastAPI) -> None:
