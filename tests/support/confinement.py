@@ -126,10 +126,10 @@ def _comparisons(tree: exp.Expr, queries: dict[int, Query]) -> Iterator[tuple[Pl
             yield from ((a, b) for a in query.places for b in query.places) if query else ()
     for column in tree.find_all(exp.Column):
         query = _enclosing(column, queries)
-        if query is None or _lower(column.name) != UNIT:
+        if query is None or not _is_unit(column):
             continue
         for other in _compared_with(column):
-            others = query.places_of(other) if _is_unit(other) else [None]
+            others = query.places_of(other) if isinstance(other, exp.Column) and _is_unit(other) else [None]
             yield from ((mine, another) for mine in query.places_of(column) for another in others)
 
 
@@ -160,8 +160,8 @@ def _is_assignment(equality: exp.EQ) -> bool:
     return isinstance(equality.parent, (exp.Update, exp.OnConflict)) and equality.arg_key == "expressions"
 
 
-def _is_unit(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Column) and _lower(node.name) == UNIT
+def _is_unit(column: exp.Column) -> bool:
+    return _lower(column.name) == UNIT
 
 
 def _is_word(word: str, text: str) -> bool:

@@ -1,5 +1,8 @@
 """Credentials that were checked a moment ago, so that a stream of events doesn't look each one up."""
 
+# SQLAlchemy's event listeners are untyped.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final

@@ -1,5 +1,8 @@
 """Leads with their scores, sorted and narrowed as lists show them."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownVariableType=false
+
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

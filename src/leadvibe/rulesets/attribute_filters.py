@@ -1,5 +1,8 @@
 """Attribute filters: what a rule asks of an event's metadata, beyond its type."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownArgumentType=false
+
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256

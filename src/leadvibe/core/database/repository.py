@@ -1,5 +1,8 @@
 """The only way to a tenant's rows: a repository, which can't be built without a scope."""
 
+# inspect() of a generic model is untyped.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar

@@ -1,5 +1,8 @@
 """Takes a deleted lead's id out of jobs that aren't done: from whom they are about, and from where they go on."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import Collection
 from typing import Any
 

@@ -1,5 +1,8 @@
 """Takes a deleted lead out of the files that wait to be imported, or may be once more."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime

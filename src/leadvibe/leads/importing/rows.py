@@ -122,7 +122,7 @@ class RowImport:
     async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str], *, again: bool) -> None:
         """Merge each row's fields into its lead, in the file's order."""
         rows = await connection.fetch(READ, self._scope.unit_id, sorted(set(owners.values())))
-        before: dict[str, dict[str, Any]] = dict(rows)
+        before: dict[str, dict[str, Any]] = {row[0]: row[1] for row in rows}
         after, full, errors = dict(before), dict[str, str](), dict[int, str]()
         for event_id, row in self._sent.items():
             lead_id = owners.get(event_id)
