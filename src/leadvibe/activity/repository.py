@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -53,7 +53,7 @@ class Activity:
 
 
 class Activities(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
         window = where.window(datetime.now(UTC))

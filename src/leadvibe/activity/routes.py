@@ -17,7 +17,7 @@ router = APIRouter(tags=["Events"], responses=ANSWERS)
 async def get_lead_activity(
     lead_id: LeadId,
     where: Annotated[ActivityFilter, Query()],
-    activities: Annotated[Activities, Depends(provide(Activities, isolation="REPEATABLE READ"))],
+    activities: Annotated[Activities, Depends(provide(Activities))],
 ) -> Activity:
     """A lead's events, its orders, and `timeline`: both in one, newest first. By default, of the last seven days.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from leadvibe.core.http.paging import MAXIMUM_LIMIT
+from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
 from leadvibe.core.http.schemas import Read, Time
 from leadvibe.core.ranges import Range, TimeSpan
@@ -47,7 +47,7 @@ class ActivityFilter(BaseModel):
     has_delta: Literal["1", "true", "0", "false"] = Field(
         default="false", alias="hasDelta", description="`1` or `true`: only events that changed the score"
     )
-    limit: int = Field(default=MAXIMUM_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows of each list, the newest")
+    limit: int = Field(default=MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of each list, the newest")
 
     def window(self, now: datetime) -> TimeSpan:
         """Invalid where a custom range lacks an end, or another one has some."""

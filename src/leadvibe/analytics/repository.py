@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, select, true
 
@@ -27,7 +27,7 @@ class ScoreGain(TopLead):
 
 
 class Standings(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def top(self, limit: int) -> Sequence[TopLead]:
         """The highest scores, of equals who was active last; nobody without points."""

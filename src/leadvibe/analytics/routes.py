@@ -26,9 +26,9 @@ from leadvibe.core.scope import OrgScope
 
 router = APIRouter(tags=["Analytics"], responses=ANSWERS)
 
-Leaders = Annotated[Standings, Depends(provide(Standings, isolation="REPEATABLE READ"))]
+Leaders = Annotated[Standings, Depends(provide(Standings))]
 
-TrafficFigures = Annotated[TrafficRepository, Depends(provide(TrafficRepository, isolation="REPEATABLE READ"))]
+TrafficFigures = Annotated[TrafficRepository, Depends(provide(TrafficRepository))]
 
 
 async def organization(caller: CurrentOrg) -> OrgScope:

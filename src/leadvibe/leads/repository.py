@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -109,8 +109,6 @@ class LeadPage:
 
 
 class LeadRepository(Repository[Lead]):
-    """Reads of several queries that must agree: take it with `isolation="REPEATABLE READ"` for them."""
-
     model = Lead
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
@@ -235,6 +233,12 @@ class LeadRepository(Repository[Lead]):
         query = select(Member.org_member_id).where(Member.org_id == self.scope.org_id, Member.org_member_id == owner_id)
         if owner_id is not None and await self.session.scalar(query) is None:
             raise Invalid.field("owner_id", "there is no such member in this organization")
+
+
+class ConsistentLeadRepository(LeadRepository):
+    """For reads of several queries that must agree with each other."""
+
+    isolation: ClassVar = "REPEATABLE READ"
 
 
 def _cursor(lead: ScoredLead) -> LeadCursor:

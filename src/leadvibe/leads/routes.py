@@ -11,7 +11,7 @@ from leadvibe.core.http.problems import Conflict, TooLarge, problems
 from leadvibe.core.http.schemas import LeadId, PlainText
 from leadvibe.identity.models import Alias
 from leadvibe.leads.metadata import AS_SENT, WHOLE_AS_SENT, Metadata
-from leadvibe.leads.repository import LeadPage, LeadRepository, LeadRow, ScoredLead
+from leadvibe.leads.repository import ConsistentLeadRepository, LeadPage, LeadRepository, LeadRow, ScoredLead
 from leadvibe.leads.schemas import (
     AliasRead,
     LeadChange,
@@ -33,13 +33,13 @@ lead_router = APIRouter()
 WRITTEN = problems(Conflict, TooLarge)
 
 Leads = Annotated[LeadRepository, Depends(provide(LeadRepository))]
-LeadsAtOnce = Annotated[LeadRepository, Depends(provide(LeadRepository, isolation="REPEATABLE READ"))]
+ConsistentLeads = Annotated[ConsistentLeadRepository, Depends(provide(ConsistentLeadRepository))]
 Search = Annotated[LeadSearch, Depends(provide(LeadSearch))]
 
 
 @leads_router.get("/leads", response_model=LeadList)
 async def list_leads(
-    request: Request, response: Response, leads: LeadsAtOnce, where: Annotated[LeadFilter, Query()], page: Paging
+    request: Request, response: Response, leads: ConsistentLeads, where: Annotated[LeadFilter, Query()], page: Paging
 ) -> LeadPage:
     """The OU's leads with their scores, the highest first."""
     found = await leads.list(where, page)
@@ -69,7 +69,7 @@ async def create_lead(body: LeadCreate, leads: Leads) -> LeadRow:
 
 
 @lead_router.get("", response_model=LeadDetailRead)
-async def get_lead(lead_id: LeadId, leads: LeadsAtOnce) -> ScoredLead:
+async def get_lead(lead_id: LeadId, leads: ConsistentLeads) -> ScoredLead:
     """One lead with its scores; `merged_into` names the lead that took it in."""
     return await leads.scored(lead_id)
 

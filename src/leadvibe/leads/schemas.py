@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
-from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
+from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.leads.metadata import Metadata
@@ -158,7 +158,7 @@ class LeadFilter(BaseModel):
     max_score: Points | None = None
     event_type: PlainText | None = Field(default=None, description="The type of the lead's last event")
     last_active: Literal["any", "7d", "30d"] = "any"
-    after: Annotated[str, legible(LeadCursor.read)] | None = Field(
+    after: Annotated[str, parsable_by(LeadCursor.read)] | None = Field(
         default=None, description="Go on after this lead, as the Link header says; `page` then only counts"
     )
 

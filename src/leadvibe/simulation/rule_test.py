@@ -1,7 +1,7 @@
 """Tries a rule on one lead's events, and stores nothing."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,8 +16,8 @@ from leadvibe.engine.rules import Rule, Ruleset
 from leadvibe.identity.leads import LeadMerged
 from leadvibe.leads.models import Lead
 from leadvibe.pipeline.load import History, load
-from leadvibe.rulesets.repository import check_window
-from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.rulesets.repository import check_active_period
+from leadvibe.rulesets.rules.schemas import RuleCreate
 from leadvibe.scores.repository import ScoreRepository
 
 TRIED = "tried"
@@ -37,14 +37,14 @@ class RuleTest:
 
 
 class RuleTests:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
         self.scope = scope
 
     async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
-        check_window(draft.values(), None)
+        check_active_period(draft.values(), None)
         await self._demand(lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id

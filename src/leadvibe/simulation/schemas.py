@@ -5,7 +5,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, computed_field
 
 from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Write
-from leadvibe.rulesets.schemas import Bands, Configure, DecayCreate, IdleReset, Mode, MultiplierCap, RuleCreate
+from leadvibe.rulesets.decays.schemas import DecayCreate
+from leadvibe.rulesets.rules.schemas import RuleCreate
+from leadvibe.rulesets.schemas import ConfigurationWrite
+from leadvibe.rulesets.surge.schemas import Bands, IdleReset, Mode, MultiplierCap
 
 MOST_DRAFTS = 1000
 LONGEST_WINDOW = 3650
@@ -20,28 +23,28 @@ def _named(sent: dict[str, Any], name: str) -> dict[str, Any]:
 class DraftRule(RuleCreate):
     """A rule as it might be; with the id of a live one it takes that one's place."""
 
-    ignored: ClassVar[set[str]] = Configure.ignored - {"id"}
+    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
 
     rule_id: Line | None = None
 
     @classmethod
-    def in_our_words(cls, sent: dict[str, Any]) -> dict[str, Any]:
-        return super().in_our_words(_named(sent, "rule_id"))
+    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return super().rename_aliases(_named(fields, "rule_id"))
 
 
 class DraftDecay(DecayCreate):
     """A decay rule as it might be; with the id of a live one it has that one's lifetime."""
 
-    ignored: ClassVar[set[str]] = Configure.ignored - {"id"}
+    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
 
     decay_id: Line | None = None
 
     @classmethod
-    def in_our_words(cls, sent: dict[str, Any]) -> dict[str, Any]:
-        return super().in_our_words(_named(sent, "decay_id"))
+    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return super().rename_aliases(_named(fields, "decay_id"))
 
 
-class DraftSurgePolicy(Configure):
+class DraftSurgePolicy(ConfigurationWrite):
     """A whole surge policy; what a mode brings with it needs no sending."""
 
     mode: Mode

@@ -1,13 +1,11 @@
 """A deletion waits for the files that are being uploaded: it would not see them, and they may hold the lead."""
 
-from typing import Final
 from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-UPLOAD_LOCKS: Final = 7_306_158
-"""The advisory lock class of uploads."""
+from leadvibe.core.database.advisory_locks import UPLOAD_LOCKS
 
 _KEEP = text("SELECT pg_advisory_xact_lock_shared(:class, :key)")
 _TAKE = text("SELECT pg_advisory_xact_lock(:class, :key)")

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
-from leadvibe.core.jobs.progress import ENDED, Progress, watched_job
+from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.jobs.queue import schedule
 from leadvibe.identity.identify import Redirects, until_stable
 from leadvibe.leads.importing.mapping import Columns, ImportLeads
@@ -29,7 +29,7 @@ WHERE expires_at < clock_timestamp() AND NOT EXISTS (
 """)
 
 
-@watched_job(ImportLeads, kind=KIND)
+@tracked_job(ImportLeads, kind=KIND)
 async def import_leads(message: ImportLeads, progress: Progress) -> dict[str, Any]:
     """A piece of the file a transaction; a run that was broken off goes on after its last commit."""
     outcome = await _next_piece(message, progress)
@@ -57,7 +57,7 @@ async def _import_piece(
 ) -> Reached:
     scope = progress.scope
     async with transaction(scope) as session:
-        row = await progress.hold(session)
+        row = await progress.lock(session)
         number, outcome = int(row.cursor or 0), msgspec.convert(row.result, Outcome)
         if row.status in ENDED:  # by another run: its cursor is gone, and to begin again would count twice
             return Reached(outcome, complete=True)

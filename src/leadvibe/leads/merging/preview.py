@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -36,7 +36,7 @@ class MergePreview:
 
 
 class MergePreviews(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def preview(self, wanted: MergeCreate) -> MergePreview:
         accounts = await self._accounts(wanted.lead_ids)

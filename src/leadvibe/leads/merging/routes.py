@@ -27,7 +27,7 @@ async def merge_leads(body: MergeCreate, merges: Annotated[Merges, Depends(provi
 @router.post("/preview", response_model=MergePreviewRead)
 async def preview_merge(
     body: MergeCreate,
-    previews: Annotated[MergePreviews, Depends(provide(MergePreviews, isolation="REPEATABLE READ"))],
+    previews: Annotated[MergePreviews, Depends(provide(MergePreviews))],
 ) -> MergePreview:
     """Say what a merge would move, and change nothing."""
     return await previews.preview(body)

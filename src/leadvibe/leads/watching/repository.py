@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Select, and_, func, or_, select
 
@@ -48,7 +48,7 @@ class WatchedPage:
 
 
 class WatchList(Repository[WatchedLead]):
-    """Of the member who asks. Its list needs reads that agree: take it with `isolation="REPEATABLE READ"`."""
+    """The caller's own watch list."""
 
     model = WatchedLead
 
@@ -107,6 +107,12 @@ class WatchList(Repository[WatchedLead]):
 
     def _own(self) -> Select[WatchedLead]:
         return self._select().where(WatchedLead.org_member_id == self.scope.actor.id)
+
+
+class ConsistentWatchList(WatchList):
+    """For reads of several queries that must agree with each other."""
+
+    isolation: ClassVar = "REPEATABLE READ"
 
 
 def _shown(entry: WatchedLead, score: int, score_change: int) -> Watched:

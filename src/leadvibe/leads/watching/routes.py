@@ -8,14 +8,14 @@ from leadvibe.access.dependencies import ANSWERS, member_scope, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.core.http.schemas import LeadId
-from leadvibe.leads.watching.repository import Started, WatchedPage, WatchList
+from leadvibe.leads.watching.repository import ConsistentWatchList, Started, WatchedPage, WatchList
 from leadvibe.leads.watching.schemas import WatchCreate, WatchCreated, WatchedLeads
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Leads"], responses=ANSWERS)
 
 Watching = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
-WatchingAtOnce = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope, isolation="REPEATABLE READ"))]
+ConsistentWatching = Annotated[ConsistentWatchList, Depends(provide(ConsistentWatchList, scope=member_scope))]
 
 
 @lead_router.post("/watch", status_code=201, response_model=WatchCreated, responses=problems(Conflict))
@@ -32,7 +32,7 @@ async def unwatch_lead(lead_id: LeadId, watching: Watching) -> None:
 
 @router.get("/watched-leads", response_model=WatchedLeads)
 async def list_watched_leads(
-    request: Request, response: Response, watching: WatchingAtOnce, page: Paging
+    request: Request, response: Response, watching: ConsistentWatching, page: Paging
 ) -> WatchedPage:
     """The leads you watch, the last added first, with their scores and how those changed since."""
     found = await watching.list(page)

@@ -1,4 +1,4 @@
-"""Access tokens of an outside issuer, checked by the keys it publishes (JWKS)."""
+"""Access tokens of an external issuer, verified with the keys it publishes (JWKS)."""
 
 # Decoded JSON: values whose keys and items nothing types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -13,38 +13,39 @@ import httpx
 import jwt
 import structlog
 
-from leadvibe.access.tokens import TokenExpired, TokenInvalid
+from leadvibe.access.authentication.access_tokens import TokenExpired, TokenInvalid
 from leadvibe.config import settings
 from leadvibe.core.http.problems import Unavailable
 
 ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
-"""Asymmetric ones only: a published key must never serve as a shared secret."""
-ASK_AGAIN_AFTER: Final = 30.0
-"""Seconds before an unknown key makes us ask again, whatever tokens are thrown at us."""
-REFRESH_AFTER: Final = 3600.0
-"""Seconds after which known keys are read again, so that withdrawn ones end."""
+"""Asymmetric algorithms only: with a symmetric one, the published key would be the signing secret."""
+MIN_FETCH_INTERVAL_SECONDS: Final = 30.0
+"""The keys are fetched at most this often, however many tokens with unknown keys arrive."""
+MAX_KEY_AGE_SECONDS: Final = 3600.0
+"""Older keys are fetched again, so that keys the issuer has withdrawn stop working."""
+FETCH_TIMEOUT_SECONDS: Final = 5
 
 log = structlog.get_logger()
 
 
 class KeySet:
-    """An issuer's published keys by id."""
+    """An issuer's published keys by ID."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._asked_at: float | None = None
-        self._asking = asyncio.Lock()
+        self._fetched_at: float | None = None
+        self._fetching = asyncio.Lock()
 
     async def key(self, key_id: str | None) -> jwt.PyJWK:
-        if self._should_ask(key_id):
-            async with self._asking:
-                if self._should_ask(key_id):
-                    await self._ask()
+        if self._should_fetch(key_id):
+            async with self._fetching:
+                if self._should_fetch(key_id):
+                    await self._refresh()
         if not self._keys:
-            raise Unavailable("The token issuer's keys can't be read now.")
+            raise Unavailable("The server can't fetch the token issuer's keys. Try again in a moment.")
         key = self._find(key_id)
         if key is None:
             raise TokenInvalid("The access token is signed with a key that its issuer doesn't publish.")
@@ -55,38 +56,38 @@ class KeySet:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
-    def _should_ask(self, key_id: str | None) -> bool:
-        if self._asked_at is None:
+    def _should_fetch(self, key_id: str | None) -> bool:
+        if self._fetched_at is None:
             return True
-        age = monotonic() - self._asked_at
-        return age >= REFRESH_AFTER or (age >= ASK_AGAIN_AFTER and self._find(key_id) is None)
+        age = monotonic() - self._fetched_at
+        return age >= MAX_KEY_AGE_SECONDS or (age >= MIN_FETCH_INTERVAL_SECONDS and self._find(key_id) is None)
 
-    async def _ask(self) -> None:
-        """Read the keys; those we have stay where that fails."""
+    async def _refresh(self) -> None:
+        """Fetch the keys. If that fails, the keys of the last fetch stay in use."""
         try:
             self._keys = await self._fetch()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
-            log.warning("the token issuer's keys can't be read", url=self.url, error=str(error))
-        self._asked_at = monotonic()
+            log.warning("can't fetch the token issuer's keys", url=self.url, error=str(error))
+        self._fetched_at = monotonic()
 
     async def _fetch(self) -> dict[str | None, jwt.PyJWK]:
-        async with httpx.AsyncClient(timeout=5, follow_redirects=True) as client:
+        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=True) as client:
             response = await client.get(self.url)
         published = response.raise_for_status().json()
         if not isinstance(published, dict) or not isinstance(published.get("keys"), list):
-            raise TypeError("not a set of JSON web keys")
+            raise TypeError("the response is not a JSON Web Key Set")
         usable = (_usable(key) for key in published["keys"])
         return {key.key_id: key for key in usable if key is not None}
 
 
 def _usable(published: Any) -> jwt.PyJWK | None:
-    """A public key for signatures, or None for what this server has no use for."""
+    """The published key if it is a public signing key, else None."""
     try:
         key = jwt.PyJWK.from_dict(published)
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
         return None
-    named_well = isinstance(published.get("kid"), str | None)
-    return key if named_well and key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"} else None
+    valid_id = isinstance(published.get("kid"), str | None)
+    return key if valid_id and key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"} else None
 
 
 @cache
@@ -95,7 +96,7 @@ def key_set(url: str) -> KeySet:
 
 
 async def email_of(token: str) -> str:
-    """The verified e-mail address that the issuer vouches for."""
+    """The e-mail address in the token, in lower case. The issuer must have verified it."""
     url = settings().jwks_url
     header = jwt.get_unverified_header(token)
     if url is None or header.get("alg") not in ALGORITHMS:
@@ -103,7 +104,7 @@ async def email_of(token: str) -> str:
     claims = _claims(token, await key_set(url).key(header.get("kid")))
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True or "\x00" in email:
-        raise TokenInvalid("The access token names no verified e-mail address.")
+        raise TokenInvalid("The access token contains no verified e-mail address.")
     return email.strip().lower()
 
 

@@ -1,4 +1,4 @@
-"""The ways to authenticate, as the OpenAPI names them; what a caller sent is checked elsewhere."""
+"""The security schemes of the OpenAPI document. They only describe; `dependencies` authenticates."""
 
 from typing import Annotated
 
@@ -7,11 +7,11 @@ from fastapi.openapi.models import HTTPBase, HTTPBearer
 from fastapi.security import APIKeyCookie
 from fastapi.security.base import SecurityBase
 
-from leadvibe.access.active_unit import COOKIE
+from leadvibe.access.active_unit_cookie import COOKIE
 
 
 class Scheme(SecurityBase):
-    """A dependency that does nothing but stand in the description."""
+    """A dependency that does nothing except appear in the OpenAPI document."""
 
     def __init__(self, name: str, model: HTTPBase) -> None:
         self.scheme_name = name
@@ -22,11 +22,13 @@ class Scheme(SecurityBase):
 
 
 bearer = HTTPBearer(bearerFormat="JWT", description="An access token from `POST /auth/login`, or a personal token.")
-basic = HTTPBase(scheme="basic", description="`client_id` and `client_secret` of a credential from `POST /secrets`.")
+basic = HTTPBase(
+    scheme="basic", description="The `client_id` and `client_secret` of a credential from `POST /secrets`."
+)
 cookie = APIKeyCookie(
     name=COOKIE,
     scheme_name=COOKIE,
-    description="The signed cookie of `POST /org-units/active`, for a browser's EventSource.",
+    description="The signed cookie set by `POST /org-units/active`, for a browser's EventSource.",
     auto_error=False,
 )
 

@@ -1,4 +1,4 @@
-"""Our own access tokens: short-lived JWTs that only this server can make."""
+"""Access tokens that this server issues: short-lived JWTs."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ ALGORITHM = "HS256"
 
 
 class TokenExpired(NotAuthenticated):
-    detail = "The access token has expired; refresh it or sign in again."
+    detail = "The access token has expired. Refresh it or sign in again."
 
 
 class TokenInvalid(NotAuthenticated):
@@ -25,6 +25,7 @@ class TokenInvalid(NotAuthenticated):
 
 
 def issue_access_token(member: Member, lifetime: timedelta | None = None) -> str:
+    """A JWT for the member. Without a `lifetime` it expires after the configured time."""
     now = datetime.now(UTC)
     claims = {
         "iss": ISSUER,
@@ -40,7 +41,7 @@ def issue_access_token(member: Member, lifetime: timedelta | None = None) -> str
 
 
 def algorithm_of(token: str) -> str:
-    """What the token says it is signed with: chooses who checks it, never how."""
+    """The algorithm in the token's header. It selects the verifier; the verifier doesn't trust it."""
     try:
         return str(jwt.get_unverified_header(token).get("alg"))
     except jwt.InvalidTokenError:
@@ -48,7 +49,7 @@ def algorithm_of(token: str) -> str:
 
 
 def read_access_token(token: str) -> str:
-    """The id of the member the token was issued to."""
+    """The ID of the member that the token was issued to."""
     try:
         claims: Mapping[str, Any] = jwt.decode(
             token,

@@ -1,4 +1,4 @@
-"""Who belongs to an OU, and as what."""
+"""The members of an OU and their roles in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,43 +34,47 @@ class MembershipRepository(Repository[UnitMembership]):
             .where(UnitMembership.unit_id == self.scope.unit_id)
             .order_by(UnitMembership.created_at, Member.org_member_id)
         )
-        return [self._shown(member, role) for member, role in rows]
+        return [self._unit_member(member, role) for member, role in rows]
+
+    async def get_member(self, org_member_id: str) -> UnitMember:
+        membership = await self.get(org_member_id)
+        return self._unit_member(await self._member(org_member_id), membership.role)
 
     async def assign(self, org_member_id: str, role: Role) -> None:
-        """Take a member of the organization into the OU, or give them another role in it."""
+        """Add a member of the organization to the OU, or change their role in it."""
         await self._lock()
         await self._member(org_member_id)
         membership = await self.find(org_member_id)
         if membership is not None:
             await self._change(membership, role)
             return
-        self._demand_owner_for(role)
+        self._require_owner_for(role)
         await self.create({"org_member_id": org_member_id, "role": role})
 
     async def change(self, org_member_id: str, role: Role) -> UnitMember:
         await self._lock()
         membership = await self.get(org_member_id)
         await self._change(membership, role)
-        return self._shown(await self._member(org_member_id), role)
+        return self._unit_member(await self._member(org_member_id), role)
 
     async def remove(self, org_member_id: str) -> None:
         await self._lock()
         membership = await self.get(org_member_id)
-        self._demand_owner_for(membership.role)
-        await self._keep_an_owner_besides(membership)
+        self._require_owner_for(membership.role)
+        await self._require_another_owner(membership)
         await self.delete(membership)
 
     async def _change(self, membership: UnitMembership, role: Role) -> None:
-        self._demand_owner_for(membership.role, role)
+        self._require_owner_for(membership.role, role)
         if role != Role.OWNER:
-            await self._keep_an_owner_besides(membership)
+            await self._require_another_owner(membership)
         await self.update(membership, {"role": role})
 
-    def _demand_owner_for(self, *roles: str) -> None:
+    def _require_owner_for(self, *roles: str) -> None:
         if Role.OWNER in roles and self.scope.role != Role.OWNER:
-            raise Forbidden("Only an Owner of the OU makes, changes or removes an Owner.")
+            raise Forbidden("Only an Owner of the OU can add, change or remove an Owner.")
 
-    async def _keep_an_owner_besides(self, membership: UnitMembership) -> None:
+    async def _require_another_owner(self, membership: UnitMembership) -> None:
         another = exists().where(
             UnitMembership.unit_id == self.scope.unit_id,
             UnitMembership.role == Role.OWNER,
@@ -88,12 +92,12 @@ class MembershipRepository(Repository[UnitMembership]):
         return member
 
     async def _lock(self) -> None:
-        """Let the OU's memberships change one at a time, or two Owners could remove each other."""
+        """Serialize changes to the OU's memberships. Otherwise two Owners could remove each other."""
         await self.session.execute(
             select(OrgUnit.unit_id).where(OrgUnit.unit_id == self.scope.unit_id).with_for_update(key_share=True)
         )
 
-    def _shown(self, member: Member, role: str) -> UnitMember:
+    def _unit_member(self, member: Member, role: str) -> UnitMember:
         return UnitMember(
             member.org_member_id, member.first_name, member.last_name, member.email, role, self.scope.unit_id
         )
