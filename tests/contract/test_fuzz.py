@@ -1,5 +1,8 @@
 """The whole OpenAPI, driven at random: no crash, no answer that it doesn't describe, nothing wrong let in."""
 
+# schemathesis and hypothesis leave decorators and type parameters untyped.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportMissingTypeArgument=false, reportUnknownParameterType=false, reportUntypedFunctionDecorator=false
+
 import asyncio
 import json
 import os

@@ -75,7 +75,7 @@ class Issuer:
                 self.end_headers()
                 self.wfile.write(json.dumps({"keys": issuer.published}).encode())
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
                 """Log nothing."""
 
         return Handler

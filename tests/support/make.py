@@ -5,15 +5,13 @@ from typing import Any
 
 import httpx
 
-from support.callers import Caller
-
 PASSWORD = "a password of some length"
 
 
 class Make:
     """Creates objects in the caller's OU through the API. Fails if the API returns an error."""
 
-    def __init__(self, client: Caller) -> None:
+    def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
         self._number = count(1)
 

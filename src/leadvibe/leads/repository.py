@@ -1,5 +1,8 @@
 """Reads and writes the records of leads."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownVariableType=false
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

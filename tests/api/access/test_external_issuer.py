@@ -1,5 +1,8 @@
 """Access tokens of an external issuer."""
 
+# Wrong types are sent on purpose.
+# pyright: reportArgumentType=false
+
 import base64
 import hmac
 import json

@@ -1,5 +1,8 @@
 """Signing in, staying signed in, signing out."""
 
+# Wrong types are sent on purpose.
+# pyright: reportArgumentType=false
+
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta

@@ -124,7 +124,7 @@ async def test_failures_that_pass_do_not_add_up(
         return await rescore_some(*given)
 
     monkeypatch.setattr(rescoring, "_rescore_some", every_second_time)
-    monkeypatch.setattr(rescoring, "LEADS_AT_ONCE", 1)
+    monkeypatch.setattr(rescoring, "BATCH_LEADS", 1)
     monkeypatch.setattr(retries, "INITIAL_PAUSE_SECONDS", 0.0)
 
     job = await rescore(client)

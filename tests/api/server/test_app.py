@@ -1,5 +1,8 @@
 """What the whole program does with any request: ids, counts, limits, problems; and what it says of itself."""
 
+# Wrong types are sent on purpose.
+# pyright: reportArgumentType=false
+
 import json
 import re
 import subprocess

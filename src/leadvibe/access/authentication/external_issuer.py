@@ -1,5 +1,8 @@
 """Access tokens of an external issuer, verified with the keys it publishes (JWKS)."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import asyncio
 from collections.abc import Mapping
 from functools import cache

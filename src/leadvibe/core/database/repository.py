@@ -1,5 +1,8 @@
 """Repositories: all access to tenants' rows goes through them, and they can't be built without a scope."""
 
+# inspect() of a generic model is untyped.
+# pyright: reportUnknownArgumentType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

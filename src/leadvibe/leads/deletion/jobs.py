@@ -1,5 +1,8 @@
 """Removes a deleted lead's id from the parameters and cursors of unfinished jobs."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import Collection, Mapping
 from typing import Any
 

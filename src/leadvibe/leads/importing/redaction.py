@@ -1,5 +1,8 @@
 """Removes a deleted lead from uploaded files and from the results of imports."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
