@@ -1,0 +1,45 @@
+"""The documentation is complete: every page is in the navigation, every decision in its index."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DECISIONS = sorted(path for path in (DOCS / "decisions").glob("*.md") if path.name != "index.md")
+ROW = re.compile(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \| (accepted|superseded by \d{4}) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE)
+
+
+def pages(nav: Any) -> list[str]:
+    """The pages of a navigation, in its order."""
+    if isinstance(nav, str):
+        return [nav]
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return [page for part in parts for page in pages(part)]
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    assert sorted(pages(nav)) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+
+def test_the_index_lists_every_decision_with_its_title() -> None:
+    listed = [(number, file, title) for number, file, title, _, _ in ROW.findall((DOCS / "decisions/index.md").read_text())]
+    titles = [re.sub(r"^# \d+ · ", "", path.read_text().partition("\n")[0]) for path in DECISIONS]
+    assert listed == [(path.name[:4], path.name, title) for path, title in zip(DECISIONS, titles, strict=True)]
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name)
+def test_a_decision_has_a_number_and_the_usual_parts(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith(f"# {path.name[:4]} · ")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+
+
+def test_the_words_of_the_glossary_are_in_alphabetical_order_and_explained_once() -> None:
+    for group in (DOCS / "glossary.md").read_text().split("\n## ")[1:]:
+        words = [word.lower() for word in re.findall(r"^\| ([^|]+) \| .+ \|$", group, re.MULTILINE)][2:]
+        assert words == sorted(set(words)), group.partition("\n")[0]
