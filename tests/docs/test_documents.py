@@ -43,3 +43,11 @@ def test_the_words_of_the_glossary_are_in_alphabetical_order_and_explained_once(
     for group in (DOCS / "glossary.md").read_text().split("\n## ")[1:]:
         words = [word.lower() for word in re.findall(r"^\| ([^|]+) \| .+ \|$", group, re.MULTILINE)][2:]
         assert words == sorted(set(words)), group.partition("\n")[0]
+
+
+def test_the_architecture_lists_the_packages_in_the_order_of_their_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each.get("containers") == ["leadvibe"])
+    packages = [package.strip() for layer in layers for package in layer.split("|")]
+    text = (DOCS / "architecture.md").read_text().split("## Packages")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == packages
