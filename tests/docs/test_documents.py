@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DECISIONS = sorted(path for path in (DOCS / "decisions").glob("*.md") if path.name != "index.md")
-ROW = re.compile(r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \| (accepted|superseded by \d{4}) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \| (accepted|superseded by \d{4}) \| (\d{4}-\d\d-\d\d) \|$", re.MULTILINE
+)
 
 
 def pages(nav: Any) -> list[str]:
@@ -27,7 +29,9 @@ def test_every_page_is_in_the_navigation_once() -> None:
 
 
 def test_the_index_lists_every_decision_with_its_title() -> None:
-    listed = [(number, file, title) for number, file, title, _, _ in ROW.findall((DOCS / "decisions/index.md").read_text())]
+    listed = [
+        (number, file, title) for number, file, title, _, _ in ROW.findall((DOCS / "decisions/index.md").read_text())
+    ]
     titles = [re.sub(r"^# \d+ · ", "", path.read_text().partition("\n")[0]) for path in DECISIONS]
     assert listed == [(path.name[:4], path.name, title) for path, title in zip(DECISIONS, titles, strict=True)]
 
