@@ -57,13 +57,13 @@ def history() -> list[Fact]:
 
 def ledger(lead: Lead, facts: Iterable[Fact]) -> list[Line]:
     """The current lines of the lead's ledger with the running total."""
-    types = {fact.id: fact.type for fact in facts if isinstance(fact, Event)}
+    types: dict[object, str] = {fact.id: fact.type for fact in facts if isinstance(fact, Event)}
     lines: list[Line] = []
     total = 0
     for line in sorted(lead.lines.values(), key=lambda line: line.at):
         total += line.applied
         base = sum(weight for _, weight in line.awards) if line.kind == "event" else line.points
-        label = f"`{types[line.cause]}`" if line.kind == "event" else LABELS[line.kind]  # type: ignore[index]
+        label = f"`{types[line.cause]}`" if line.kind == "event" else LABELS[line.kind]
         lines.append(Line(line.at, label, base, line.multiplier, line.points, line.applied, total))
     return lines
 
@@ -71,7 +71,7 @@ def ledger(lead: Lead, facts: Iterable[Fact]) -> list[Line]:
 def table(lines: Iterable[Line], before: Sequence[Line] = ()) -> str:
     """The lines as a Markdown table; with the lines from before, a first column marks those that are new."""
     columns = ("", *COLUMNS) if before else COLUMNS
-    rows = [columns, ["---"] * len(columns)]
+    rows: list[Sequence[str]] = [columns, ["---"] * len(columns)]
     known = {line[:-1] for line in before}
     for line in lines:
         at = to_datetime(line.at)

@@ -49,6 +49,12 @@ def test_the_words_of_the_glossary_are_in_alphabetical_order_and_explained_once(
         assert words == sorted(set(words)), group.partition("\n")[0]
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_what_the_pages_at_the_root_link_to_exists(name: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_the_architecture_lists_the_packages_in_the_order_of_their_layers() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(each["layers"] for each in contracts if each.get("containers") == ["leadvibe"])
