@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from leadvibe.config import Settings
+from leadvibe.core.metrics import QueueState, exposition
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -47,6 +51,19 @@ def test_the_words_of_the_glossary_are_in_alphabetical_order_and_explained_once(
     for group in (DOCS / "glossary.md").read_text().split("\n## ")[1:]:
         words = [word.lower() for word in re.findall(r"^\| ([^|]+) \| .+ \|$", group, re.MULTILINE)][2:]
         assert words == sorted(set(words)), group.partition("\n")[0]
+
+
+def test_operations_explains_every_setting() -> None:
+    named = set(re.findall(r"`(?:LEADVIBE_)?([A-Z_]+)`", (DOCS / "operations.md").read_text()))
+    assert {name for name in Settings.model_fields if name.upper() not in named} == set()
+
+
+def test_operations_explains_every_metric() -> None:
+    text = (DOCS / "operations.md").read_text()
+    ours = ("events_", "event_", "http_", "scoring_", "queue_")
+    families = text_string_to_metric_families(exposition(QueueState(0, 0)).decode())
+    names = [f"{each.name}_total" if each.type == "counter" else each.name for each in families]
+    assert [name for name in names if name.startswith(ours) and f"| `{name}` |" not in text] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
