@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test suite test-full coverage fuzz check lint types imports schema contract fresh-lock audit migration openapi lock bench bench-data broken
+.PHONY: help run demo install test suite test-full coverage fuzz check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,13 @@ openapi: $(VENV)/.dev  ## Write openapi.yaml from the code
 
 lock: $(VENV)/.dev  ## Write the locks from pyproject.toml; ARGS=--upgrade for newer versions
 	@BIN=$(BIN) tools/lock $(ARGS)
+
+docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link or anchor fails
+	@$(BIN)/zensical build --clean --strict
+
+release:  ## Tag a release: make release VERSION=1.2.3, on a clean main with its changes under Unreleased in CHANGELOG.md
+	@test -n "$(VERSION)" || { echo 'make release VERSION=1.2.3'; exit 2; }
+	@tools/release "$(VERSION)"
 
 bench: $(VENV)/.dev  ## Measure: each figure beside a limit measured in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
