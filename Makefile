@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-full coverage fuzz check lint types imports schema contract fresh-lock migration openapi lock bench bench-data broken
+.PHONY: help run demo install test suite test-full coverage fuzz check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ install: $(VENV)/.dev  ## Only prepare the virtual environment, for development
 
 test: $(VENV)/.dev  ## The whole suite; ARGS="-k name" for a part
 	@$(BIN)/python -m pytest $(ARGS); status=$$?; tools/give-back; exit $$status
+
+suite: $(VENV)/.dev  ## The same as CI runs it: failed tests run once more, and those that pass then are listed as FLAKY
+	@$(BIN)/python tools/suite.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
 test-full: $(VENV)/.dev  ## What takes too long for every day: all the real input, with every process killed on the way
 	@$(BIN)/python -m pytest -n 0 -m full $(ARGS); status=$$?; tools/give-back; exit $$status
@@ -40,7 +43,7 @@ lint: $(VENV)/.dev  ## ruff, the linter and the formatter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev  ## basedpyright, strict
+types: $(VENV)/.dev  ## basedpyright, strict over src; tests have a few exceptions
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 imports: $(VENV)/.dev  ## Who may import whom
@@ -55,6 +58,9 @@ contract: $(VENV)/.dev  ## Is openapi.yaml what the code says?
 fresh-lock: $(VENV)/.dev  ## Do the locks fit pyproject.toml?
 	@BIN=$(BIN) tools/lock --check
 
+audit: $(VENV)/.dev  ## Known vulnerabilities of what requirements.lock names; asks pypi.org, so make check leaves it out
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+
 migration: $(VENV)/.dev  ## A new migration from what changed in the models: make migration NAME="add x"
 	@test -n "$(NAME)" || { echo 'make migration NAME="what changes"'; exit 2; }
 	$(BIN)/python tools/with_postgres.py sh -c '$(BIN)/alembic -q upgrade head && $(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$(($$(ls migrations/versions/*.py | wc -l) + 1)))" -m "$(NAME)"'
@@ -64,6 +70,13 @@ openapi: $(VENV)/.dev  ## Write openapi.yaml from the code
 
 lock: $(VENV)/.dev  ## Write the locks from pyproject.toml; ARGS=--upgrade for newer versions
 	@BIN=$(BIN) tools/lock $(ARGS)
+
+docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link or anchor fails
+	@$(BIN)/zensical build --clean --strict
+
+release:  ## Tag a release: make release VERSION=1.2.3, on a clean main with its changes under Unreleased in CHANGELOG.md
+	@test -n "$(VERSION)" || { echo 'make release VERSION=1.2.3'; exit 2; }
+	@tools/release "$(VERSION)"
 
 bench: $(VENV)/.dev  ## Measure: each figure beside a limit measured in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -151,7 +151,7 @@ async def compare_by_hand(url: str, client: Client) -> None:
         ("total of leads by score", "/leads?min_score=20", LEADS_LIKE_IT, {}),
     ]
     for what, path, query, headers in pairs:
-        ours, by_hand = [], []
+        ours, by_hand = list[float](), list[float]()
         for _ in range(7):
             client.connection.close()  # the server closed it, if the last query took long
             began = time.perf_counter()

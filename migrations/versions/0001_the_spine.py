@@ -4,6 +4,9 @@ Revision ID: 0001
 Revises:
 """
 
+# Alembic's connection and asyncpg's beneath it are untyped.
+# pyright: reportOptionalMemberAccess=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+
 from collections.abc import Sequence
 
 import sqlalchemy as sa

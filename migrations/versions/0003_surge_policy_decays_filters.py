@@ -4,6 +4,9 @@ Revision ID: 0003
 Revises: 0002
 """
 
+# Double's type parameter cannot be inferred.
+# pyright: reportUnknownArgumentType=false
+
 from collections.abc import Sequence
 
 import sqlalchemy as sa

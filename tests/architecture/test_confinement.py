@@ -1,4 +1,4 @@
-"""The listener on every statement of the suite knows a confined statement from one that isn't."""
+"""The check on every statement of the suite tells a confined statement from one that isn't."""
 
 import pytest
 
@@ -30,6 +30,9 @@ CONFINED = [
     "SELECT (SELECT count(*) FROM events e WHERE e.unit_id = l.unit_id) FROM leads l WHERE l.unit_id IN ($1)",
     "SELECT 1 FROM leads WHERE unit_id = ANY($1)",
     "SELECT 1 FROM leads WHERE $1 = unit_id",
+    "SELECT 1 FROM leads, events WHERE (leads.unit_id)::text = $1::text AND events.unit_id = leads.unit_id",
+    "LISTEN leads",
+    "SET application_name = 'leads'",
 ]
 
 NOT_CONFINED = [
@@ -50,7 +53,12 @@ NOT_CONFINED = [
     ("COPY events (unit_id, event_id) TO STDOUT", ["events"]),
     ("SELECT 1 FROM leads WHERE unit_id = $1 UNION ALL SELECT 1 FROM events", ["events"]),
     ("WITH old AS (DELETE FROM events RETURNING unit_id) SELECT * FROM old WHERE unit_id = $1", ["events"]),
+    ("INSERT INTO leads (lead_id) VALUES ($1) ON CONFLICT (lead_id) DO UPDATE SET unit_id = $2", ["leads"]),
+    ("TRUNCATE leads", ["leads"]),
+    ("LOCK TABLE leads", ["leads"]),
 ]
+
+UNREADABLE = "SELECT FROM WHERE leads JOIN events unit_id = $1"
 
 
 @pytest.mark.parametrize("statement", CONFINED)
@@ -61,3 +69,7 @@ def test_a_statement_that_names_the_unit_of_each_tenant_table_is_confined(statem
 @pytest.mark.parametrize(("statement", "tables"), NOT_CONFINED)
 def test_a_statement_that_leaves_a_tenant_table_without_its_unit_is_found(statement: str, tables: list[str]) -> None:
     assert unconfined(statement, TABLES) == tables
+
+
+def test_a_statement_that_cannot_be_parsed_is_found_with_every_table_it_names() -> None:
+    assert unconfined(UNREADABLE, TABLES) == ["events", "leads"]

@@ -131,7 +131,7 @@ async def send_and_check(case: Case, client: Caller, ids: dict[str, str]) -> Non
 async def test_the_server_answers_the_example_as_described(
     case: Case, client: Caller, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadvibe.core.jobs.waiting.PATIENCE", NO_TIME)  # there is no worker to wait for
+    monkeypatch.setattr("leadvibe.core.jobs.waiting.TIMEOUT", NO_TIME)  # there is no worker to wait for
     if case[3] in SIGNED_IN:
         await client.post("/auth/login", json={"email": client.who.email, "password": PASSWORD})
     await send_and_check(case, client, ids)

@@ -1,5 +1,8 @@
 """The whole OpenAPI, driven at random: no crash, no answer that it doesn't describe, nothing wrong let in."""
 
+# schemathesis and hypothesis leave decorators and type parameters untyped.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportMissingTypeArgument=false, reportUnknownParameterType=false, reportUntypedFunctionDecorator=false
+
 import asyncio
 import json
 import os
@@ -64,7 +67,7 @@ def served(postgres: Postgres, world_template: tuple[str, World]) -> Generator[t
     settings.cache_clear()
     populated = asyncio.run(_populate(url, world_template[1]))
     with pytest.MonkeyPatch.context() as impatient:
-        impatient.setattr(job_waiting, "PATIENCE", timedelta(0))  # there is no worker to wait for
+        impatient.setattr(job_waiting, "TIMEOUT", timedelta(0))  # there is no worker to wait for
         yield create_app(), populated
     schemathesis.python.asgi.shutdown_lifespans()
     del os.environ["LEADVIBE_DATABASE_URL"]

@@ -44,6 +44,12 @@ async def import_from_a_shell(serving: Serving, file: Path) -> int:
     return await process.wait()
 
 
+def kill(serving: Serving, name: str) -> None:
+    process = serving.child(name)
+    assert process is not None, f"no {name} is running"
+    process.kill()
+
+
 async def proven(serving: Serving, rows: list[loans.Row]) -> str:
     """Check every total once all is processed; the fingerprint of the ledger."""
     connection = await look(serving)
@@ -77,7 +83,7 @@ async def test_it_survives_the_death_of_every_process_on_the_way(tmp_path: Path)
         importing = asyncio.create_task(_import_until_done(serving))
         for number, victim in enumerate(VICTIMS, start=1):
             await _until_processed_events(serving, len(rows) * number // (len(VICTIMS) + 1))
-            serving.child(victim).kill()
+            kill(serving, victim)
         await importing
         await proven(serving, rows)
 

@@ -35,6 +35,12 @@ async def client(serving: Serving) -> AsyncGenerator[httpx.AsyncClient]:
         yield own
 
 
+def kill(serving: Serving, name: str) -> None:
+    process = serving.child(name)
+    assert process is not None, f"no {name} is running"
+    process.kill()
+
+
 async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
     acknowledged = set(load.acknowledged)
     connection = await look(serving)
@@ -56,7 +62,7 @@ async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
     sending = asyncio.create_task(load.send(client))
     for number, victim in enumerate(VICTIMS, start=1):
         await eventually(partial(_reached, load, sending, number / (len(VICTIMS) + 1)))
-        serving.child(victim).kill()
+        kill(serving, victim)
         await nothing_acknowledged_is_missing(serving, load)
     await sending
     connection = await look(serving)

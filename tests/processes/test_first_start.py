@@ -1,5 +1,8 @@
 """The first start's secrets: whoever founded an organization can enter it, whatever happened in between."""
 
+# Pydantic takes a str for a SecretStr.
+# pyright: reportArgumentType=false
+
 import json
 from collections.abc import Generator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Those who call the program in tests: httpx clients that know who they are."""
+"""HTTP clients for tests, each with the identity of its caller."""
 
 import base64
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ BASE_URL = "http://leadvibe.test"
 
 @dataclass(frozen=True)
 class Identity:
-    """Somebody the template knows."""
+    """A caller that exists in the template database."""
 
     org_id: str
     unit_id: str
@@ -25,9 +25,9 @@ class Identity:
 
     @property
     def headers(self) -> dict[str, str]:
-        """A credential has one OU; a member says which."""
-        chosen = {} if self.client_id else {"X-OU-ID": self.unit_id}
-        return {"Authorization": self.authorization, **chosen}
+        """A member also sends the OU. A credential has only one."""
+        unit = {} if self.client_id else {"X-OU-ID": self.unit_id}
+        return {"Authorization": self.authorization, **unit}
 
 
 def basic_authorization(client_id: str, client_secret: str) -> str:
@@ -35,11 +35,11 @@ def basic_authorization(client_id: str, client_secret: str) -> str:
 
 
 class Caller(httpx.AsyncClient):
-    """An httpx client with the ids of who it is."""
+    """An httpx client that sends the credentials of an identity and knows its IDs."""
 
     def __init__(self, app: Any, identity: Identity | None) -> None:
         super().__init__(
-            # A crash is a 500 for the client, as it is behind a server; the log has the rest.
+            # As with a real server, an exception is a 500 response for the client. The log contains the traceback.
             transport=httpx.ASGITransport(app, raise_app_exceptions=False),
             base_url=BASE_URL,
             headers=identity.headers if identity else {},
@@ -49,7 +49,7 @@ class Caller(httpx.AsyncClient):
     @property
     def who(self) -> Identity:
         if self.identity is None:
-            raise LookupError("an anonymous caller is nobody")
+            raise LookupError("an anonymous caller has no identity")
         return self.identity
 
     @property
@@ -63,7 +63,7 @@ class Caller(httpx.AsyncClient):
     @property
     def member_id(self) -> str:
         if self.who.member_id is None:
-            raise LookupError("a credential is no member")
+            raise LookupError("a credential has no member ID")
         return self.who.member_id
 
 

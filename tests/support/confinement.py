@@ -1,159 +1,172 @@
-"""Reads a SQL statement and says whether each tenant table in it is held to an OU.
+"""Parses a SQL statement and lists the tenant tables in it that are not confined to an OU.
 
-A table is held when its `unit_id` is compared with a value, or with the `unit_id` of a table that is held; a table that
-is written to, when `unit_id` is among its columns.
+A table that is read is confined if its `unit_id` is compared with a value, or with the `unit_id` of a confined table.
+A table that is written to is confined if `unit_id` is among the columns written.
 """
 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-TOKEN = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
-    |(?P<literal>'(?:[^']|'')*'|\$\d+|\d[\d.]*)
-    |(?P<name>"(?:[^"]|"")*"|\w+)
-    |(?P<sign>::|<>|!=|>=|<=|.)""",
-    re.VERBOSE | re.DOTALL,
-)
-QUERIES = {"select", "with", "insert", "update", "delete", "values"}
-SETS = {"union", "intersect", "except"}
-BEFORE_TABLE = {"from", "join", "update", "into", "copy", "using", "only", "lateral"}
-NOT_AN_ALIAS = {
-    *("on", "using", "where", "set", "join", "left", "right", "inner", "full", "cross", "natural", "lateral", "order"),
-    *("group", "having", "limit", "offset", "for", "returning", "values", "window", "fetch", "tablesample", "from"),
-}
-ENDS_A_TABLE_LIST = {"where", "set", "select", "group", "order", "on", "returning", "values", "having", "limit"}
-SUBQUERY = "(…)"
+import sqlglot
+from sqlglot import exp
+
+UNIT = "unit_id"
+QUERIES = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Copy)
+WITHOUT_TABLES = {"listen", "unlisten", "notify", "set", "reset", "show"}
+"""Commands that sqlglot keeps as text and that read or write no table."""
 
 Place = tuple[int, str]
-"""A table in a statement: the number of its query and the name it goes by there."""
+"""A table in a statement: the query that reads it, by `id()`, and the table's name or alias there."""
 
 
 @dataclass
 class Query:
     """One SELECT, INSERT, UPDATE, DELETE or COPY, without the queries inside it."""
 
-    number: int
+    node: exp.Expr
     parent: "Query | None"
-    words: list[str] = field(default_factory=list)
-    tables: dict[str, str] = field(default_factory=dict)
-    """The tenant tables it reads, by the name they go by here."""
+    tables: dict[str, str] = field(default_factory=dict[str, str])
+    """The tenant tables that it reads, by the name or alias that they have here."""
 
-    def place(self, owner: str) -> Place | None:
-        """Where the table of this name stands: here or around here; None when it is no tenant table."""
-        if owner in self.tables:
-            return self.number, owner
-        return self.parent.place(owner) if self.parent else None
+    @property
+    def places(self) -> list[Place]:
+        return [(id(self.node), name) for name in self.tables]
+
+    def place(self, name: str) -> Place | None:
+        """The table of this name or alias, in this query or an enclosing one; None if it is no tenant table."""
+        if name in self.tables:
+            return id(self.node), name
+        return self.parent.place(name) if self.parent else None
+
+    def places_of(self, column: exp.Column) -> list[Place | None]:
+        """The tables that a column may belong to; without a qualifier, each table of the query."""
+        return [self.place(_lower(column.table))] if column.table else [*self.places]
 
 
 def unconfined(statement: str, tenant_tables: Collection[str]) -> list[str]:
-    """The tenant tables that the statement touches without their OU."""
-    if not any(table in statement for table in tenant_tables):
+    """The tenant tables that the statement touches without their OU; all that it names if it cannot be parsed."""
+    named = [table for table in tenant_tables if table in statement]
+    if not named:
         return []
-    queries = _queries(_words(statement))
-    unnamed = {table for query in queries for table in _read_tables(query, tenant_tables)}
-    tables = {(query.number, name): table for query in queries for name, table in query.tables.items()}
-    held = _held(queries)
-    return sorted(unnamed | {table for place, table in tables.items() if place not in held})
+    try:
+        trees = [tree for tree in sqlglot.parse(statement, dialect="postgres") if tree]
+    except sqlglot.ParseError:
+        return sorted(table for table in named if _is_word(table, statement))
+    return sorted({table for tree in trees for table in _unconfined(tree, named)})
 
 
-def _words(statement: str) -> list[str]:
-    return [
-        "'…'" if match["literal"] else match.group().strip('"').lower()
-        for match in TOKEN.finditer(statement)
-        if not match["skip"]
-    ]
-
-
-def _queries(words: list[str]) -> list[Query]:
-    """The statement's queries, each with its own words; a nested one leaves a mark where it stood."""
-    current = Query(0, None)
-    found, open_at = [current], [False]
-    for i, word in enumerate(words):
-        if word == "(" and words[i + 1 : i + 2] and words[i + 1] in QUERIES:
-            current.words.append(SUBQUERY)
-            current = Query(len(found), current)
-            found.append(current)
-            open_at.append(True)
-        elif word == ")" and open_at.pop():
-            while current.parent and current.words[:1] and current.words[0] in SETS:
-                current = current.parent  # the arms of a UNION end with it
-            current = current.parent or current
-        elif word in SETS:
-            current = Query(len(found), current, [word])
-            found.append(current)
+def _unconfined(tree: exp.Expr, tenant_tables: Collection[str]) -> Iterator[str]:
+    if isinstance(tree, exp.Command):
+        if _lower(tree.name) not in WITHOUT_TABLES:
+            yield from (table for table in tenant_tables if _is_word(table, tree.sql()))
+        return
+    queries = _queries(tree)
+    for table in tree.find_all(exp.Table):
+        name = _lower(table.name)
+        if name not in tenant_tables:
+            continue
+        query = _enclosing(table, queries)
+        if query is None:  # TRUNCATE and definitions
+            yield name
+        elif _is_written_by(table, query.node):
+            if not _writes_unit(query.node):
+                yield name
         else:
-            if word == "(":
-                open_at.append(False)
-            current.words.append(word)
-    return found
+            query.tables[_lower(table.alias_or_name)] = name
+    confined = _confined(tree, queries)
+    for query in queries.values():
+        yield from (query.tables[place[1]] for place in query.places if place not in confined)
 
 
-def _read_tables(query: Query, tenant_tables: Collection[str]) -> Iterator[str]:
-    """Note the tenant tables that the query reads; yield those that it writes without naming an OU."""
-    words, in_list = query.words, False
-    for i, word in enumerate(words):
-        in_list = word in {"from", "using"} or (in_list and word not in ENDS_A_TABLE_LIST)
-        if word not in tenant_tables or words[i + 1 : i + 2] == ["."]:
+def _queries(tree: exp.Expr) -> dict[int, Query]:
+    """Each query of the statement by its node's `id()`; an enclosing query comes before the queries inside it."""
+    queries: dict[int, Query] = {}
+    for node in tree.find_all(*QUERIES, bfs=False):
+        queries[id(node)] = Query(node, _enclosing(node, queries))
+    return queries
+
+
+def _enclosing(node: exp.Expr, queries: dict[int, Query]) -> Query | None:
+    ancestor = node.find_ancestor(*QUERIES)
+    return None if ancestor is None else queries[id(ancestor)]
+
+
+def _is_written_by(table: exp.Table, query: exp.Expr) -> bool:
+    """Whether it is the target of an INSERT or COPY. An UPDATE or DELETE reads its target."""
+    target = query.this.this if isinstance(query.this, exp.Schema) else query.this
+    return isinstance(query, (exp.Insert, exp.Copy)) and table is target
+
+
+def _writes_unit(query: exp.Expr) -> bool:
+    if isinstance(query, exp.Copy) and not query.args["kind"]:  # COPY … TO
+        return False
+    return isinstance(query.this, exp.Schema) and UNIT in {_lower(column.name) for column in query.this.expressions}
+
+
+def _confined(tree: exp.Expr, queries: dict[int, Query]) -> set[Place]:
+    """The tables whose `unit_id` equals a value, directly or by way of other tables."""
+    equal: list[tuple[Place, Place]] = []
+    confined: set[Place] = set()
+    for left, right in _comparisons(tree, queries):
+        if left and right:
+            equal.append((left, right))
+        else:
+            confined |= {place for place in (left, right) if place}
+    while spread := {b for pair in equal for a, b in (pair, pair[::-1]) if a in confined} - confined:
+        confined |= spread
+    return confined
+
+
+def _comparisons(tree: exp.Expr, queries: dict[int, Query]) -> Iterator[tuple[Place | None, Place | None]]:
+    """Each comparison of a `unit_id`, as the tables of its two sides; None is any other value."""
+    for join in tree.find_all(exp.Join):
+        if UNIT in {_lower(column.name) for column in join.args.get("using") or ()}:
+            query = _enclosing(join, queries)
+            yield from ((a, b) for a in query.places for b in query.places) if query else ()
+    for column in tree.find_all(exp.Column):
+        query = _enclosing(column, queries)
+        if query is None or not _is_unit(column):
             continue
-        before, rest = words[i - 3 if words[i - 1 : i] == ["."] else i - 1], words[i + 1 :]
-        if before in {"into", "copy"}:
-            columns = rest[1 : rest.index(")")] if rest[:1] == ["("] else []
-            if "unit_id" not in columns or (before == "copy" and "to" in rest):
-                yield word
-        elif before in BEFORE_TABLE or (in_list and before in {",", "("}):
-            rest = rest[1:] if rest[:1] == ["as"] else rest
-            named = rest[:1] and rest[0] not in NOT_AN_ALIAS and re.fullmatch(r"\w+", rest[0])
-            query.tables[rest[0] if named else word] = word
+        for other in _compared_with(column):
+            others = query.places_of(other) if isinstance(other, exp.Column) and _is_unit(other) else [None]
+            yield from ((mine, another) for mine in query.places_of(column) for another in others)
 
 
-def _held(queries: list[Query]) -> set[Place]:
-    bonds: list[tuple[Place, Place]] = []
-    held: set[Place] = set()
-    for query in queries:
-        for left, right in _comparisons(query):
-            if left and right:
-                bonds.append((left, right))
-            else:
-                held |= {place for place in (left, right) if place}
-    while spread := {b for pair in bonds for a, b in (pair, pair[::-1]) if a in held} - held:
-        held |= spread
-    return held
+def _compared_with(column: exp.Column) -> Iterator[exp.Expr]:
+    """The other side of the `=`, or the values of the IN; of a row, the value at the same position."""
+    side, comparison = _outside_casts(column)
+    position: int | None = None
+    if isinstance(comparison, exp.Tuple):
+        position = comparison.expressions.index(side)
+        side, comparison = _outside_casts(comparison)
+    if isinstance(comparison, exp.EQ) and not _is_assignment(comparison):
+        other = comparison.expression if side is comparison.this else comparison.this
+        other = other.unnest()
+        yield other.expressions[position] if position is not None and isinstance(other, exp.Tuple) else other
+    elif isinstance(comparison, exp.In) and side is comparison.this:
+        yield comparison
 
 
-def _comparisons(query: Query) -> Iterator[tuple[Place | None, Place | None]]:
-    """Each comparison of a `unit_id` in the query, as the tables on its two sides; None is any other value."""
-    words = query.words
-    own = [(query.number, name) for name in query.tables]
-    assigning = False
-    for i, word in enumerate(words):
-        assigning = word == "set" or (assigning and word not in {"from", "where", "returning"})
-        if word != "unit_id" or assigning:
-            continue
-        if words[i - 2 : i] == ["using", "("]:
-            yield from ((a, b) for a in own for b in own)
-            continue
-        for other in _opposite(words, i):
-            for mine in [query.place(words[i - 2])] if words[i - 1] == "." else own:
-                yield mine, query.place(other) if other else None
+def _outside_casts(node: exp.Expr) -> tuple[exp.Expr, exp.Expr | None]:
+    """The node with the casts and parentheses around it, and what stands outside them."""
+    while isinstance(node.parent, (exp.Cast, exp.Paren)):
+        node = node.parent
+    return node, node.parent
 
 
-def _opposite(words: list[str], i: int) -> list[str | None]:
-    """What the `unit_id` at `i` is compared with: the owner of another one, or None for any other value."""
-    start, end = (i - 2 if words[i - 1] == "." else i), i + 1
-    if words[end : end + 1] == ["::"]:
-        end += 2
-    if words[end : end + 1] and words[end] in {"=", "in"}:
-        return [_owner(words, end + 1)]
-    if words[start - 1] == "=":
-        return [_owner(words, start - 4)]
-    if words[start - 1] == "(" and ")" in words[i:]:  # a row: (unit_id, lead_id) = (…)
-        closing = words.index(")", i)
-        if words[closing + 1 : closing + 2] and words[closing + 1] in {"=", "in"}:
-            return [_owner(words, closing + 3)]
-    return []
+def _is_assignment(equality: exp.EQ) -> bool:
+    """Whether it belongs to the SET of an UPDATE or of an ON CONFLICT."""
+    return isinstance(equality.parent, (exp.Update, exp.OnConflict)) and equality.arg_key == "expressions"
 
 
-def _owner(words: list[str], i: int) -> str | None:
-    """`leads` where `leads.unit_id` stands."""
-    return words[i] if i >= 0 and words[i + 1 : i + 3] == [".", "unit_id"] else None
+def _is_unit(column: exp.Column) -> bool:
+    return _lower(column.name) == UNIT
+
+
+def _is_word(word: str, text: str) -> bool:
+    return re.search(rf"\b{word}\b", text, re.IGNORECASE) is not None
+
+
+def _lower(name: str) -> str:
+    return name.lower()

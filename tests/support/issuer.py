@@ -1,4 +1,4 @@
-"""An outside token issuer: it publishes keys on loopback and signs tokens with them."""
+"""An external token issuer for tests. It publishes keys on a local port and signs tokens with them."""
 
 import json
 import threading
@@ -14,12 +14,12 @@ NAME = "https://issuer.example"
 
 
 class Issuer:
-    """Counts how often its keys were asked for; `well = False` makes it answer 500."""
+    """Counts the fetches of its keys. With `available = False` it responds with 500."""
 
     def __init__(self) -> None:
         self.published: list[Any] = []
-        self.asked = 0
-        self.well = True
+        self.fetches = 0
+        self.available = True
         self._keys: dict[str, tuple[Any, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -47,35 +47,35 @@ class Issuer:
         self._keys[kid] = (key, "ES256")
         self.published.append({**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid})
 
-    def token(self, kid: str, *, named: bool = True, **claims: Any) -> str:
+    def token(self, kid: str, *, with_key_id: bool = True, **claims: Any) -> str:
         key, algorithm = self._keys[kid]
-        headers = {"kid": kid} if named else None
+        headers = {"kid": kid} if with_key_id else None
         return jwt.encode(self.claims(**claims), key, algorithm, headers=headers)
 
     def claims(self, **claims: Any) -> dict[str, Any]:
-        """What a good token says; None takes a claim away."""
-        told = {
+        """The claims of a valid token, with the given ones replaced, or removed if None."""
+        valid = {
             "iss": NAME,
             "aud": "leadvibe",
-            "sub": "a name of theirs",
+            "sub": "subject-1",
             "exp": datetime.now(UTC) + timedelta(minutes=5),
             "email": "viewer@acme.example",
             "email_verified": True,
             **claims,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in valid.items() if value is not None}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked += 1
-                self.send_response(200 if issuer.well else 500)
+                issuer.fetches += 1
+                self.send_response(200 if issuer.available else 500)
                 self.end_headers()
                 self.wfile.write(json.dumps({"keys": issuer.published}).encode())
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+                """Log nothing."""
 
         return Handler

@@ -16,7 +16,7 @@ async def look(serving: Serving) -> asyncpg.Connection:
     async def connect() -> asyncpg.Connection | None:
         url = embedded.find(serving.data_dir)
         try:
-            return url and await asyncpg.connect(asyncpg_dsn(url), server_settings=SETTINGS, timeout=5)
+            return await asyncpg.connect(asyncpg_dsn(url), server_settings=SETTINGS, timeout=5) if url else None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
 

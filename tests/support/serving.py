@@ -62,7 +62,7 @@ class Serving:
         self.remember_family()
         if self.process.is_running():
             self.process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs([self.process, *self._family], timeout=30)
+        alive = psutil.wait_procs([self.process, *self._family], timeout=30)[1]
         for process in alive:
             process.kill()
         assert not alive, f"left behind: {alive}"

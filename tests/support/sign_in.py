@@ -1,4 +1,4 @@
-"""Signing in by password in tests, as a browser does."""
+"""Signing in with a password in tests, as a browser does."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from support.world import PASSWORD
 
 @asynccontextmanager
 async def browser(app: Any, identity: Identity) -> AsyncGenerator[Caller]:
-    """A client with nothing but the cookies of its sign-in."""
+    """A client that sends only the access token and the cookies of its sign-in."""
     async with Caller(app, None) as own:
         own.identity = identity
         await sign_in(own, identity.email or "")
@@ -20,7 +20,7 @@ async def browser(app: Any, identity: Identity) -> AsyncGenerator[Caller]:
 
 
 async def sign_in(caller: Caller, email: str, password: str = PASSWORD) -> httpx.Response:
-    """From here on the caller sends the access token it got."""
+    """Sign in. From then on the caller sends the access token."""
     response = await caller.post("/auth/login", json={"email": email, "password": password})
     if response.is_success:
         caller.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
@@ -29,13 +29,13 @@ async def sign_in(caller: Caller, email: str, password: str = PASSWORD) -> httpx
 
 def set_cookie(response: httpx.Response, name: str) -> str:
     """The whole `Set-Cookie` of this name."""
-    found = [value for value in response.headers.get_list("set-cookie") if value.startswith(f"{name}=")]
-    assert len(found) == 1, response.headers
-    return found[0]
+    matching = [value for value in response.headers.get_list("set-cookie") if value.startswith(f"{name}=")]
+    assert len(matching) == 1, response.headers
+    return matching[0]
 
 
 def with_another_signature(signed: str) -> str:
-    """Changed in the signature's first character: of the last one base64 ignores some bits."""
+    """The signed value with another first character of the signature. Base64 ignores some bits of the last one."""
     payload, signature = signed.rsplit(".", 1)
     return f"{payload}.{_other(signature[0])}{signature[1:]}"
 

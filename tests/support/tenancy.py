@@ -8,7 +8,7 @@ from leadvibe.server.tables import Base
 from support.confinement import unconfined
 
 TENANT_TABLES = frozenset(
-    mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, Tenant)
+    str(mapper.local_table) for mapper in Base.registry.mappers if issubclass(mapper.class_, Tenant)
 )
 
 NOT_TENANT = {

@@ -1,12 +1,12 @@
-"""Who the template knows: two organizations, three OUs, and people of every kind."""
+"""The callers of the template database: two organizations, three OUs, and a caller in every role."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
+from leadvibe.access.authentication.access_tokens import issue_access_token
+from leadvibe.access.authentication.passwords import hash_password
 from leadvibe.access.models import Member, Organization
-from leadvibe.access.sign_in.passwords import hash_password
-from leadvibe.access.tokens import issue_access_token
 from leadvibe.core.database.migrations import migrate
 from leadvibe.core.database.transactions import close_database, open_database, transaction
 from leadvibe.core.ids import new_id
@@ -16,8 +16,9 @@ from leadvibe.server.bootstrap import bootstrap
 from leadvibe.units.models import OrgUnit, UnitMembership
 from support.callers import Identity, basic_authorization
 
-PASSWORD = "correct horse battery staple"  # everybody's
-A_LONG_RUN = timedelta(hours=6)
+PASSWORD = "correct horse battery staple"  # of all members
+TOKEN_LIFETIME = timedelta(hours=6)
+"""Longer than any test run."""
 
 
 @dataclass(frozen=True)
@@ -30,25 +31,25 @@ class World:
     stranger: Identity
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> "World":
-        return cls(**{name: Identity(**identity) for name, identity in told.items()})
+    def of(cls, identities: dict[str, Any]) -> "World":
+        return cls(**{name: Identity(**identity) for name, identity in identities.items()})
 
 
 async def create_world(url: str) -> dict[str, Any]:
-    """Migrate the database, and found in it what `World` names."""
+    """Migrate the database and create everything in `World`."""
     await migrate(url)
     open_database(url)
     try:
         first = await bootstrap(organization="Acme", unit="Sales", email="admin@acme.example", password=PASSWORD)
         assert first is not None
-        hashed = await hash_password(PASSWORD)
+        password_hash = await hash_password(PASSWORD)
         elsewhere = await _unit(first.org_id, "Support")
         other = await _organization("Umbrella")
         home = await _unit(other, "Research", is_default=True)
         world = World(
             admin=await _signed_in(first.org_member_id, first.unit_id),
-            operator=await _person(first.unit_id, "operator@acme.example", hashed, Role.OPERATOR),
-            viewer=await _person(first.unit_id, "viewer@acme.example", hashed, Role.VIEWER),
+            operator=await _person(first.unit_id, "operator@acme.example", password_hash, Role.OPERATOR),
+            viewer=await _person(first.unit_id, "viewer@acme.example", password_hash, Role.VIEWER),
             credential=Identity(
                 org_id=first.org_id,
                 unit_id=first.unit_id,
@@ -56,8 +57,8 @@ async def create_world(url: str) -> dict[str, Any]:
                 client_id=first.client_id,
                 client_secret=first.client_secret,
             ),
-            neighbour=await _person(elsewhere, "neighbour@acme.example", hashed, Role.OWNER),
-            stranger=await _person(home, "admin@umbrella.example", hashed, Role.OWNER, "admin"),
+            neighbour=await _person(elsewhere, "neighbour@acme.example", password_hash, Role.OWNER),
+            stranger=await _person(home, "admin@umbrella.example", password_hash, Role.OWNER, "admin"),
         )
     finally:
         await close_database()
@@ -81,7 +82,7 @@ async def _unit(org_id: str, name: str, *, is_default: bool = False) -> str:
     return unit_id
 
 
-async def _person(unit_id: str, email: str, hashed: str, unit_role: Role, role: str = "editor") -> Identity:
+async def _person(unit_id: str, email: str, password_hash: str, unit_role: Role, role: str = "editor") -> Identity:
     member_id = new_id("om")
     async with transaction(None) as session:
         unit = await session.get_one(OrgUnit, unit_id)
@@ -92,7 +93,7 @@ async def _person(unit_id: str, email: str, hashed: str, unit_role: Role, role: 
                 first_name=email.partition("@")[0].title(),
                 last_name="Example",
                 email=email,
-                password_hash=hashed,
+                password_hash=password_hash,
                 role=role,
             )
         )
@@ -107,7 +108,7 @@ async def _signed_in(member_id: str, unit_id: str) -> Identity:
     return Identity(
         org_id=member.org_id,
         unit_id=unit_id,
-        authorization=f"Bearer {issue_access_token(member, A_LONG_RUN)}",
+        authorization=f"Bearer {issue_access_token(member, TOKEN_LIFETIME)}",
         email=member.email,
         member_id=member_id,
     )

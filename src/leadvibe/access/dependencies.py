@@ -1,4 +1,4 @@
-"""What a route asks for: the caller's scope, a role, a transaction, a repository."""
+"""FastAPI dependencies for the caller's scope, the required role, the transaction and repositories."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import cache
@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
-from leadvibe.access.active import active_scope, scope_in
-from leadvibe.access.callers import caller_of
-from leadvibe.access.schemes import ByCredential, ByToken
+from leadvibe.access.active_unit import active_scope, scope_in
+from leadvibe.access.authentication.callers import caller_of
+from leadvibe.access.security_schemes import ByCredential, ByToken
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import Forbidden, Invalid, NotAuthenticated, NotFound, problems
 from leadvibe.core.http.schemas import PlainText
@@ -22,7 +22,7 @@ T = TypeVar("T")
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 ANSWERS = problems(Invalid, NotAuthenticated, Forbidden, NotFound)
-"""What every operation of an OU may answer besides its own problems: `APIRouter(responses=ANSWERS)`."""
+"""The errors that every operation of an OU can return: `APIRouter(responses=ANSWERS)`."""
 
 
 async def _caller(request: Request) -> OrgScope:
@@ -37,32 +37,34 @@ async def current_org(caller: _Caller, _by_token: ByToken, _by_credential: ByCre
 
 
 CurrentOrg = Annotated[OrgScope, Depends(current_org)]
-"""The caller inside its organization, no OU needed; a credential's is a whole `Scope`."""
+"""The caller in its organization, without an OU. For a credential this is a complete `Scope`."""
 
 
 async def current_member(caller: _Caller, _by_token: ByToken) -> OrgScope:
     if caller.actor.kind != "member":
-        raise NotAuthenticated("This operation belongs to a person: send a bearer token.")
+        raise NotAuthenticated("This operation is for members. Send a bearer token instead of an API credential.")
     return caller
 
 
 CurrentMember = Annotated[OrgScope, Depends(current_member)]
-"""A person, never a program."""
+"""A member, never a program with an API credential."""
 
 
-ChosenUnit = Annotated[str | None, Header(alias="X-OU-ID", description="The OU to work in, instead of the active one")]
+UnitHeader = Annotated[
+    str | None, Header(alias="X-OU-ID", description="The OU for this request. Overrides the `activeOu` cookie.")
+]
 
 
-async def current_scope(request: Request, caller: CurrentOrg, x_ou_id: ChosenUnit = None) -> Scope:
+async def current_scope(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> Scope:
     return await active_scope(caller, x_ou_id, request.cookies)
 
 
 CurrentScope = Annotated[Scope, Depends(current_scope)]
-"""The caller in its active OU."""
+"""The caller in the active OU."""
 
 
-async def member_scope(request: Request, caller: CurrentMember, x_ou_id: ChosenUnit = None) -> Scope:
-    """A person in the active OU: for what belongs to the person."""
+async def member_scope(request: Request, caller: CurrentMember, x_ou_id: UnitHeader = None) -> Scope:
+    """A member in the active OU, never a program."""
     return await active_scope(caller, x_ou_id, request.cookies)
 
 
@@ -71,41 +73,43 @@ async def path_scope(id_: Annotated[PlainText, Path(alias="id")], caller: Curren
 
 
 PathScope = Annotated[Scope, Depends(path_scope)]
-"""The caller in the OU that the path names."""
+"""The caller in the OU of the path parameter `id`."""
 
 
-def _demand(role: Role, scope_of_request: Callable[..., Awaitable[Scope]] = current_scope) -> Any:
+def _require(role: Role, scope_of_request: Callable[..., Awaitable[Scope]] = current_scope) -> Any:
     async def check(scope: Annotated[Scope, Depends(scope_of_request)]) -> None:
         if not scope.role.covers(role):
-            raise Forbidden(f"This needs the role {role} in the OU; yours is {scope.role}.")
+            raise Forbidden(f"This operation requires the role {role} in the OU. Your role is {scope.role}.")
 
     return Depends(check)
 
 
-async def _check_owner_or_program(scope: Annotated[Scope, Depends(current_scope)]) -> None:
+async def _check_owner_or_credential(scope: Annotated[Scope, Depends(current_scope)]) -> None:
     if scope.actor.kind != "credential" and not scope.role.covers(Role.OWNER):
-        raise Forbidden(f"This needs the role {Role.OWNER} in the OU, or an API credential; yours is {scope.role}.")
+        raise Forbidden(
+            f"This operation requires the role {Role.OWNER} in the OU, or an API credential. Your role is {scope.role}."
+        )
 
 
 async def _check_admin(caller: CurrentOrg) -> None:
     if not caller.admin:
-        raise Forbidden("Only an admin of the organization may do this.")
+        raise Forbidden("This operation requires the role admin in the organization.")
 
 
-VIEWER = _demand(Role.VIEWER)
-OPERATOR = _demand(Role.OPERATOR)
-OWNER = _demand(Role.OWNER)
-OWNER_OR_PROGRAM = Depends(_check_owner_or_program)
+VIEWER = _require(Role.VIEWER)
+OPERATOR = _require(Role.OPERATOR)
+OWNER = _require(Role.OWNER)
+OWNER_OR_PROGRAM = Depends(_check_owner_or_credential)
 ADMIN = Depends(_check_admin)
-PATH_OPERATOR = _demand(Role.OPERATOR, path_scope)
-PATH_OWNER = _demand(Role.OWNER, path_scope)
+PATH_OPERATOR = _require(Role.OPERATOR, path_scope)
+PATH_OWNER = _require(Role.OWNER, path_scope)
 
 
 @cache
 def session_under(
     scope_of_request: Callable[..., Awaitable[OrgScope]], isolation: str | None
 ) -> Callable[..., AsyncGenerator[AsyncSession]]:
-    """The dependency that opens the request's transaction: the same one for all who ask for the same scope."""
+    """The dependency that opens the request's transaction. It is cached, so that all users of a scope share it."""
 
     async def session(scope: Annotated[OrgScope, Depends(scope_of_request)]) -> AsyncGenerator[AsyncSession]:
         async with transaction(scope, isolation=isolation) as opened:
@@ -117,19 +121,19 @@ def session_under(
 request_session = session_under(current_scope, None)
 
 Session = Annotated[AsyncSession, Depends(request_session, scope="function")]
-"""The request's transaction, committed before the response leaves."""
+"""The request's transaction. It commits before the response is sent."""
 
 
 def provide(
     service: Callable[[AsyncSession, Any], T],
     *,
     scope: Callable[..., Awaitable[OrgScope]] = current_scope,
-    isolation: str | None = None,
 ) -> Callable[..., Awaitable[T]]:
     """A dependency that builds a repository or service over the request's transaction and the caller's scope.
 
-    `isolation="REPEATABLE READ"` is for reads of several queries that must agree.
+    The transaction has the isolation level of the class's attribute `isolation`, if it has one.
     """
+    isolation: str | None = getattr(service, "isolation", None)
 
     async def build(
         session: Annotated[AsyncSession, Depends(session_under(scope, isolation), scope="function")],
@@ -141,12 +145,12 @@ def provide(
 
 
 async def scope_of_headers(headers: RawHeaders) -> Scope:
-    """The caller and its active OU, for a route below FastAPI."""
-    known = Headers(raw=list(headers))
-    caller = await caller_of(known.get("authorization"))
+    """The caller in the active OU, for raw routes, which run without FastAPI's dependencies."""
+    parsed = Headers(raw=list(headers))
+    caller = await caller_of(parsed.get("authorization"))
     if isinstance(caller, Scope):
         return caller
-    return await active_scope(caller, known.get("x-ou-id"), cookie_parser(known.get("cookie", "")))
+    return await active_scope(caller, parsed.get("x-ou-id"), cookie_parser(parsed.get("cookie", "")))
 
 
 async def scope_of(connection: HTTPConnection) -> Scope:

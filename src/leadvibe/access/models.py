@@ -1,4 +1,4 @@
-"""Who exists and who may enter: organizations, OUs, members, credentials and tokens."""
+"""Organizations, members, API credentials and tokens."""
 
 from sqlalchemy import ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,7 +16,7 @@ class Organization(Base, Timestamps):
 
 
 class Member(Base, Timestamps):
-    """A person of one organization; signs in by e-mail and password."""
+    """A person in one organization, who signs in with an e-mail address and a password."""
 
     __tablename__ = "members"
 
@@ -25,22 +25,22 @@ class Member(Base, Timestamps):
     first_name: Mapped[str]
     last_name: Mapped[str]
     email: Mapped[Id] = mapped_column(unique=True)
-    """Lower case; one account per address on this server."""
+    """In lower case. Unique on this server, across all organizations."""
     password_hash: Mapped[str | None]
     role: Mapped[str]
-    """admin, editor or viewer, in the organization."""
+    """The role in the organization: admin, editor or viewer."""
     verified: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
 class ApiCredential(Base, OfUnit, Timestamps):
-    """A program's key to one OU (`/secrets`)."""
+    """A program's credential for one OU (`/secrets`)."""
 
     __tablename__ = "api_credentials"
 
     secret_id: Mapped[Id] = mapped_column(primary_key=True)
     client_id: Mapped[Id] = mapped_column(unique=True)
     secret_digest: Mapped[Blob]
-    """SHA-256: the secret is long and random, so nothing slower is needed."""
+    """SHA-256. The secret is long and random, so it needs no slow hash."""
     name: Mapped[str]
     trust_upstream_consent: Mapped[bool] = mapped_column(server_default=text("false"))
     created_by: Mapped[str | None]
@@ -62,7 +62,7 @@ class PersonalToken(Base):
 
 
 class RefreshToken(Base):
-    """One link of a sign-in's chain of refresh tokens; using a spent one revokes the whole family."""
+    """A refresh token. The tokens of one sign-in form a family; reusing a spent one revokes all of them."""
 
     __tablename__ = "refresh_tokens"
 

@@ -1,4 +1,4 @@
-"""The server's secret key, and the keys derived from it, one for each purpose."""
+"""The server's secret key, and the keys derived from it."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from leadvibe.core import private_files
 
 @cache
 def secret_key() -> str:
-    """What is configured, else a key made once and kept in the data directory."""
+    """The configured key, else a key that is generated once and stored in the data directory."""
     configured = settings().secret_key
     if configured is not None and configured.get_secret_value():
         return configured.get_secret_value()
@@ -20,5 +20,5 @@ def secret_key() -> str:
 
 @cache
 def key_for(purpose: str) -> bytes:
-    """A key of its own for each purpose: what is signed for one is worthless for another."""
+    """A separate key for each purpose: a signature made for one is not valid for another."""
     return hmac.digest(secret_key().encode(), purpose.encode(), hashlib.sha256)

@@ -1,4 +1,4 @@
-"""What happened around one lead: its timeline with each event's effect on the score, and its orders."""
+"""Reads the activity of one lead: its timeline, with each event's effect on the score, and its orders."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,15 +45,15 @@ class ActivityEvent(EventRow):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Each list holds no more than was asked for, the newest first."""
+    """Newest first, each list with at most `limit` rows."""
 
     events: Sequence[ActivityEvent]
     orders: Sequence[OrderRow]
     timeline: Sequence[ActivityEvent | OrderRow]
 
 
-class Activities(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+class ActivityRepository(ScoreRepository):
+    isolation = "REPEATABLE READ"  # its queries must agree with each other
 
     async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
         window = where.window(datetime.now(UTC))
@@ -67,38 +67,49 @@ class Activities(ScoreRepository):
         primary = (await self.rulesets()).primary
         ruleset_id = primary and primary.ruleset_id
         parts = [part.subquery() for part in self._parts(lead_id, ruleset_id)]
-        # Each part is cut by itself too, so that its own index serves it.
+        # Each part has its own LIMIT, so that an index serves it.
         newest = union_all(*(_newest(part, *_conditions(part, where, window)).limit(where.limit) for part in parts))
-        rows = await self.session.execute(_newest(newest.subquery()).limit(where.limit))
-        return [ActivityEvent(self.scope.org_id, self.scope.unit_id, *row) for row in rows]
+        rows = (await self.session.execute(_newest(newest.subquery()).limit(where.limit))).mappings()
+        return [self._event(dict(row)) for row in rows]
+
+    def _event(self, columns: dict[Any, Any]) -> ActivityEvent:
+        metadata = columns.pop("attributes")  # the attribute of `Event` for the column `metadata`
+        return ActivityEvent(org_id=self.scope.org_id, unit_id=self.scope.unit_id, metadata=metadata, **columns)
 
     def _parts(self, lead_id: str, ruleset_id: str | None) -> Iterator[Rows]:
         """The parts of the lead's timeline, each row with its score_delta and latency_ms."""
-        of_event = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
+        event_delta = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
         hidden = select(EventType.event_type).where(EventType.unit_id == self.scope.unit_id, EventType.hidden)
-        yield _with(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), of_event, LATENCY)
-        of_reset = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
-        of_note = case((TimelineEntry.kind == "score_reset", of_reset), else_=literal(0, BigInteger))
-        yield _with(notes_of(self.scope, lead_id), of_note, NO_LATENCY)
-        of_step = func.sum(ScoreEntry.applied).filter(ScoreEntry.ruleset_id == ruleset_id)
-        yield _with(decays_of(self.scope, lead_id), func.coalesce(cast(of_step, BigInteger), 0), NO_LATENCY)
+        yield _with_effects(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), event_delta, LATENCY)
+        reset_delta = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
+        note_delta = case((TimelineEntry.kind == "score_reset", reset_delta), else_=literal(0, BigInteger))
+        yield _with_effects(notes_of(self.scope, lead_id), note_delta, NO_LATENCY)
+        decay_delta = func.sum(ScoreEntry.applied).filter(ScoreEntry.ruleset_id == ruleset_id)
+        yield _with_effects(decays_of(self.scope, lead_id), func.coalesce(cast(decay_delta, BigInteger), 0), NO_LATENCY)
 
     def _applied(
-        self, lead_id: str, ruleset_id: str | None, at: SQLColumnExpression[datetime], same: ColumnElement[bool]
+        self,
+        lead_id: str,
+        ruleset_id: str | None,
+        occurred_at: SQLColumnExpression[datetime],
+        matches: ColumnElement[bool],
     ) -> ColumnElement[int]:
-        """What the ledger's entry for something moved the ruleset's total by: by its instant, the index finds it."""
+        """How much the current ledger entry for an event or a reset changed the ruleset's total.
+
+        The condition on `occurred_at` lets an index find the entry.
+        """
         entry = and_(
             ScoreEntry.unit_id == self.scope.unit_id,
             ScoreEntry.lead_id == lead_id,
             ScoreEntry.ruleset_id == ruleset_id,
-            ScoreEntry.occurred_at == at,
+            ScoreEntry.occurred_at == occurred_at,
             ScoreEntry.superseded_at.is_(None),
         )
-        found = select(cast(func.sum(ScoreEntry.applied), BigInteger)).where(entry, same).scalar_subquery()
-        return func.coalesce(found, 0)
+        applied = select(cast(func.sum(ScoreEntry.applied), BigInteger)).where(entry, matches).scalar_subquery()
+        return func.coalesce(applied, 0)
 
 
-def _with(rows: Rows, score_delta: ColumnElement[Any], latency_ms: ColumnElement[Any]) -> Rows:
+def _with_effects(rows: Rows, score_delta: ColumnElement[Any], latency_ms: ColumnElement[Any]) -> Rows:
     return rows.add_columns(score_delta.label("score_delta"), latency_ms.label("latency_ms"))
 
 

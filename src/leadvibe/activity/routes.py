@@ -1,30 +1,32 @@
-"""What happened around one lead, under `/lead` and `/leads`."""
+"""The activity of one lead."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from leadvibe.access.dependencies import ANSWERS, provide
-from leadvibe.activity.repository import Activities, Activity
+from leadvibe.activity.repository import Activity, ActivityRepository
 from leadvibe.activity.schemas import ActivityFilter, ActivityRead
 from leadvibe.core.http.schemas import LeadId
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Events"], responses=ANSWERS)
 
+Activities = Annotated[ActivityRepository, Depends(provide(ActivityRepository))]
+
 
 @lead_router.get("/activity", response_model=ActivityRead)
 async def get_lead_activity(
     lead_id: LeadId,
     where: Annotated[ActivityFilter, Query()],
-    activities: Annotated[Activities, Depends(provide(Activities, isolation="REPEATABLE READ"))],
+    activities: Activities,
 ) -> Activity:
-    """A lead's events, its orders, and `timeline`: both in one, newest first. By default, of the last seven days.
+    """List a lead's events and orders, newest first. `timeline` contains both. Default: the last seven days.
 
-    Among the events are, on channel `system`, `score_reset`, `DECAY`, `lead_merged` and `alias_conflict`; events of
-    hidden types are left out. `range` narrows events and orders, the other filters narrow events only. Each of the
-    three lists holds the newest `limit` rows, 500 at most: `range=custom` reaches what is older, and
-    `GET /events/{lead_id}` goes through all events page by page.
+    The events include entries on channel `system`: `score_reset`, `DECAY`, `lead_merged` and `alias_conflict`. Events
+    of hidden types are excluded. `range` filters events and orders; the other filters apply to events only. Each list
+    contains the newest `limit` rows, at most 500. For older ones use `range=custom`, or `GET /events/{lead_id}`, which
+    returns all events in pages.
     """
     return await activities.of_lead(lead_id, where)
 

@@ -1,4 +1,4 @@
-"""What happened around one lead, and what that is narrowed by."""
+"""The response body and the filter of a lead's activity."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from leadvibe.core.http.paging import MAXIMUM_LIMIT
+from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
 from leadvibe.core.http.schemas import Read, Time
 from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.events.schemas import EventRead
 from leadvibe.orders.schemas import OrderRead
 
-MOST_MILLISECONDS = 2**53
+MAX_LATENCY_MILLISECONDS = 2**53
 
 
 class ActivityRange(StrEnum):
@@ -28,49 +28,55 @@ class ActivityRange(StrEnum):
 
 
 class ActivityFilter(BaseModel):
-    range: ActivityRange = Field(default=ActivityRange.LAST_7D, description="When it happened: events and orders")
-    start: Time | None = Field(default=None, description="With the range `custom`: from this instant on")
-    end: Time | None = Field(default=None, description="With the range `custom`: before this instant")
+    range: ActivityRange = Field(default=ActivityRange.LAST_7D, description="Events and orders in this range of time")
+    start: Time | None = Field(default=None, description="Start of the range `custom`, inclusive")
+    end: Time | None = Field(default=None, description="End of the range `custom`, exclusive")
     channel: Literal["all", "web", "email", "slack", "webinar", "crm", "system"] = Field(
-        default="all", description="Of events only"
+        default="all", description="Events with this channel; does not filter orders"
     )
     min_score: int | None = Field(
-        default=None, alias="minScore", ge=0, lt=2**63, description="Events that brought at least so many points"
+        default=None,
+        alias="minScore",
+        ge=0,
+        lt=2**63,
+        description="Events that changed the score by at least this many points; does not filter orders",
     )
     max_latency: int | None = Field(
         default=None,
         alias="maxLatency",
         ge=1,
-        le=MOST_MILLISECONDS,
-        description="Events that were scored within so many milliseconds of their receipt",
+        le=MAX_LATENCY_MILLISECONDS,
+        description="Events scored within this many milliseconds of their receipt; does not filter orders",
     )
     has_delta: Literal["1", "true", "0", "false"] = Field(
-        default="false", alias="hasDelta", description="`1` or `true`: only events that changed the score"
+        default="false",
+        alias="hasDelta",
+        description="`1` or `true`: only events that changed the score; does not filter orders",
     )
-    limit: int = Field(default=MAXIMUM_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows of each list, the newest")
+    limit: int = Field(default=MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of rows in each list")
 
     def window(self, now: datetime) -> TimeSpan:
-        """Invalid where a custom range lacks an end, or another one has some."""
+        """Raises Invalid unless `start` and `end` are sent with the range `custom`, and only with it."""
         if self.range is not ActivityRange.CUSTOM:
             for name, sent in (("start", self.start), ("end", self.end)):
                 if sent is not None:
-                    raise Invalid.field(name, "goes with range=custom only")
+                    raise Invalid.field(name, "must only be sent with range=custom")
             return Range(self.range).window(now)
         if self.start is None:
-            raise Invalid.field("start", "is needed with range=custom")
+            raise Invalid.field("start", "is required with range=custom")
         if self.end is None:
-            raise Invalid.field("end", "is needed with range=custom")
+            raise Invalid.field("end", "is required with range=custom")
         if self.end <= self.start:
             raise Invalid.field("end", "must be later than start")
         return TimeSpan(self.start, self.end)
 
 
 class ActivityEventRead(EventRead):
-    """An event with what it did to the score, or something that happened to the score on channel `system`."""
+    """An event, or an entry on channel `system`, with its effect on the score."""
 
     type: Literal["event"]
-    score_delta: int = Field(description="What it moved the primary ruleset's total by")
-    latency_ms: int | None = Field(description="From its receipt until it was scored; null on channel `system`")
+    score_delta: int = Field(description="Change of the total in the primary ruleset")
+    latency_ms: int | None = Field(description="Milliseconds from receipt to scoring; null on channel `system`")
 
 
 class ActivityRead(Read):

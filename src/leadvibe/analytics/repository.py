@@ -1,4 +1,4 @@
-"""Who leads and who gains, by the score that lists show."""
+"""The leads with the highest scores and the highest score gains, in the primary ruleset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, s
 
 from leadvibe.core.ranges import Range
 from leadvibe.leads.models import Lead
-from leadvibe.leads.repository import RANK
+from leadvibe.leads.scored import RANKING
 from leadvibe.scores.models import LeadScore, ScoreEntry
 from leadvibe.scores.repository import ScoreRepository
 
@@ -26,48 +26,52 @@ class ScoreGain(TopLead):
     score_gain: int
 
 
-class Standings(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+class LeaderboardRepository(ScoreRepository):
+    isolation = "REPEATABLE READ"  # its queries must agree with each other
 
     async def top(self, limit: int) -> Sequence[TopLead]:
-        """The highest scores, of equals who was active last; nobody without points."""
+        """The leads with the highest positive scores; of equal scores, the last active first."""
         query = (
             select(Lead.lead_id, Lead.score, Lead.last_event_at)
             .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), Lead.score > 0)
-            .order_by(*(column.desc() for column in RANK))
+            .order_by(*(column.desc() for column in RANKING))
         )
-        return [TopLead(*row) for row in await self.session.execute(query.limit(limit))]
+        rows = await self.session.execute(query.limit(limit))
+        return [TopLead(row.lead_id, row.score, row.last_event_at) for row in rows]
 
     async def gains(self, range_: Range, limit: int) -> Sequence[ScoreGain]:
-        """Whose score grew the most since a range of time began."""
+        """The leads whose scores rose most since the start of a range of time."""
         primary = (await self.rulesets()).primary
         if primary is None:
             return []
-        moved = self._moved(primary.ruleset_id, range_.window(datetime.now(UTC)).since).subquery()
-        of_moved = and_(LeadScore.lead_id == moved.c.lead_id, LeadScore.ruleset_id == primary.ruleset_id)
+        gains = self._gains(primary.ruleset_id, range_.window(datetime.now(UTC)).since).subquery()
+        of_lead = and_(LeadScore.lead_id == gains.c.lead_id, LeadScore.ruleset_id == primary.ruleset_id)
         query = (
-            select(Lead.lead_id, LeadScore.score, Lead.last_event_at, moved.c.points)
-            .join(moved, moved.c.lead_id == Lead.lead_id)
-            .join(LeadScore, and_(LeadScore.unit_id == Lead.unit_id, of_moved))
+            select(Lead.lead_id, LeadScore.score, Lead.last_event_at, gains.c.points)
+            .join(gains, gains.c.lead_id == Lead.lead_id)
+            .join(LeadScore, and_(LeadScore.unit_id == Lead.unit_id, of_lead))
             .where(Lead.unit_id == self.scope.unit_id)
-            .order_by(moved.c.points.desc(), LeadScore.score.desc(), Lead.lead_id)
+            .order_by(gains.c.points.desc(), LeadScore.score.desc(), Lead.lead_id)
         )
         rows = await self.session.execute(query.limit(limit))
-        return [ScoreGain(lead_id, score, last, int(gain)) for lead_id, score, last, gain in rows]
+        return [ScoreGain(row.lead_id, row.score, row.last_event_at, int(row.points)) for row in rows]
 
-    def _moved(self, ruleset_id: str, since: datetime | None) -> Select[str, int]:
-        """Whose total grew, and by how much; whose ledger wasn't written since then, wasn't moved since then."""
+    def _gains(self, ruleset_id: str, since: datetime | None) -> Select[str, int]:
+        """The leads whose totals rose, and by how many points.
+
+        A lead whose ledger was not written since then is skipped early: it has no changes since then.
+        """
         points = func.sum(ScoreEntry.applied).label("points")
         return (
             select(ScoreEntry.lead_id, points)
             .join(Lead, and_(Lead.unit_id == ScoreEntry.unit_id, Lead.lead_id == ScoreEntry.lead_id))
-            .where(ScoreEntry.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), _from(Lead.ledger_at, since))
-            .where(ScoreEntry.superseded_at.is_(None), _from(ScoreEntry.occurred_at, since))
+            .where(ScoreEntry.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), _since(Lead.ledger_at, since))
+            .where(ScoreEntry.superseded_at.is_(None), _since(ScoreEntry.occurred_at, since))
             .where(ScoreEntry.ruleset_id == ruleset_id)
             .group_by(ScoreEntry.lead_id)
             .having(points > 0)
         )
 
 
-def _from(column: SQLColumnExpression[Any], since: datetime | None) -> ColumnElement[bool]:
+def _since(column: SQLColumnExpression[Any], since: datetime | None) -> ColumnElement[bool]:
     return true() if since is None else column >= since

@@ -1,4 +1,4 @@
-"""Analytics: what happens, who leads, who gains, and what of the plan is used."""
+"""Analytics: event counts, leaderboards, and the usage of the organization's plan."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from leadvibe.access.dependencies import ANSWERS, CurrentOrg, provide
-from leadvibe.analytics.repository import ScoreGain, Standings, TopLead
+from leadvibe.analytics.repository import LeaderboardRepository, ScoreGain, TopLead
 from leadvibe.analytics.schemas import (
-    FEW,
+    DEFAULT_LIMIT,
     GainsQuery,
     ScoreGainRead,
     StatisticsQuery,
@@ -26,51 +26,50 @@ from leadvibe.core.scope import OrgScope
 
 router = APIRouter(tags=["Analytics"], responses=ANSWERS)
 
-Leaders = Annotated[Standings, Depends(provide(Standings, isolation="REPEATABLE READ"))]
-
-TrafficFigures = Annotated[TrafficRepository, Depends(provide(TrafficRepository, isolation="REPEATABLE READ"))]
+Leaderboards = Annotated[LeaderboardRepository, Depends(provide(LeaderboardRepository))]
+TrafficStatistics = Annotated[TrafficRepository, Depends(provide(TrafficRepository))]
 
 
 async def organization(caller: CurrentOrg) -> OrgScope:
-    """The caller in all of its organization, whatever OU a credential is of."""
+    """The caller in its whole organization, even if it uses the credential of one OU."""
     return OrgScope(caller.org_id, caller.actor, caller.admin)
 
 
 @router.get("/events-analytics", response_model=TrafficRead)
-async def analyze_events(figures: TrafficFigures, query: Annotated[TrafficQuery, Query()]) -> Traffic:
-    """The events of a range of time by type and by day, newest day first, and how many leads they are of.
+async def analyze_events(traffic: TrafficStatistics, query: Annotated[TrafficQuery, Query()]) -> Traffic:
+    """Count the events in a range of time, by type and by day, newest day first, and the leads that have them.
 
-    Hidden event types are left out. Days are UTC's.
+    Hidden event types are excluded. Days are in UTC.
     """
-    return await figures.traffic(query.range, query.event_type)
+    return await traffic.traffic(query.range, query.event_type)
 
 
 @router.get("/event-stats", response_model=StatisticsRead)
-async def get_event_statistics(figures: TrafficFigures, query: Annotated[StatisticsQuery, Query()]) -> Statistics:
-    """How many events there are in all, today, since Monday and in the last 24 hours, and the most frequent types.
+async def get_event_statistics(traffic: TrafficStatistics, query: Annotated[StatisticsQuery, Query()]) -> Statistics:
+    """Count all events, those of today, since Monday and in the last 24 hours, and list the most frequent types.
 
-    Hidden event types are left out. Days are UTC's.
+    Hidden event types are excluded. Days are in UTC.
     """
-    return await figures.statistics(query.range, FEW)
+    return await traffic.statistics(query.range, DEFAULT_LIMIT)
 
 
 @router.get("/usage", response_model=UsageRead)
 async def get_usage(usage: Annotated[UsageRepository, Depends(provide(UsageRepository, scope=organization))]) -> Usage:
-    """The events that the organization sent in this calendar month, UTC, in all of its OUs.
+    """Count the events that all OUs of the organization received in the current calendar month (UTC).
 
-    Events that were deleted since count; those that repeated an idempotency key don't.
+    Deleted events count. Events that repeat an idempotency key don't count.
     """
     return await usage.this_month()
 
 
 @router.get("/top-leads", response_model=list[TopLeadRead])
-async def list_top_leads(leaders: Leaders, query: Annotated[TopQuery, Query()]) -> Sequence[TopLead]:
-    """The leads with the highest scores."""
-    return await leaders.top(query.limit)
+async def list_top_leads(leaderboards: Leaderboards, query: Annotated[TopQuery, Query()]) -> Sequence[TopLead]:
+    """List the leads with the highest scores."""
+    return await leaderboards.top(query.limit)
 
 
 @router.get("/score-gains", response_model=list[ScoreGainRead])
 @router.get("/recent-score-gains", response_model=list[ScoreGainRead])
-async def list_score_gains(leaders: Leaders, query: Annotated[GainsQuery, Query()]) -> Sequence[ScoreGain]:
-    """The leads whose scores grew the most in a range of time that lasts until now."""
-    return await leaders.gains(Range(query.range), query.limit)
+async def list_score_gains(leaderboards: Leaderboards, query: Annotated[GainsQuery, Query()]) -> Sequence[ScoreGain]:
+    """List the leads whose scores rose most from the start of a range of time until now."""
+    return await leaderboards.gains(Range(query.range), query.limit)

@@ -1,4 +1,4 @@
-"""Figures as the API shows them."""
+"""Query parameters and response bodies of analytics."""
 
 from datetime import date
 from typing import Literal
@@ -8,8 +8,8 @@ from pydantic import Field, computed_field
 from leadvibe.core.http.schemas import PlainText, Read, Time, Write
 from leadvibe.core.ranges import Range
 
-FEW = 10
-MOST = 500
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 500
 
 
 class TopLeadRead(Read):
@@ -19,7 +19,7 @@ class TopLeadRead(Read):
 
 
 class ScoreGainRead(TopLeadRead):
-    """`score_gain` is the score now, less what it was when the range began."""
+    """`score_gain` is the current score minus the score at the start of the range."""
 
     score_gain: int
 
@@ -30,7 +30,7 @@ class ScoreGainRead(TopLeadRead):
 
 
 class TopQuery(Write):
-    limit: int = Field(default=FEW, ge=1, le=MOST, description="How many leads at most")
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of leads")
 
 
 class DailyCountRead(Read):
@@ -49,7 +49,7 @@ class TotalsRead(Read):
 
 
 class TrafficRead(Read):
-    """`by_type` and `daily_counts` each sum up to `totals.events`."""
+    """The counts in `by_type`, and those in `daily_counts`, add up to `totals.events`."""
 
     totals: TotalsRead
     by_type: dict[str, int]
@@ -77,7 +77,7 @@ class LastDayRead(Read):
 
 
 class StatisticsRead(Read):
-    """`total_leads` are those that have events."""
+    """`total_leads` is the number of leads that have events."""
 
     total_events: int
     total_leads: int
@@ -93,7 +93,7 @@ class StatisticsRead(Read):
 
 
 class UsageRead(Read):
-    """`overage` tells that there were more than `monthly_limit`, which is null where nobody set one."""
+    """`overage` is true if `monthly_events` exceeds `monthly_limit`, which is null if there is no limit."""
 
     org_id: str
     org_name: str
@@ -103,13 +103,15 @@ class UsageRead(Read):
 
 
 class StatisticsQuery(Write):
-    range: Range = Field(default=Range.ALL, description="The time whose most frequent types are told")
+    range: Range = Field(default=Range.ALL, description="The range of time of `top_events`")
 
 
 class TrafficQuery(Write):
-    range: Range = Range.ALL
-    event_type: PlainText | None = None
+    range: Range = Field(default=Range.ALL, description="Events in this range of time")
+    event_type: PlainText | None = Field(default=None, description="Events of this type")
 
 
 class GainsQuery(TopQuery):
-    range: Literal["all", "today", "last_24h", "last_7d", "last_30d", "last_90d"] = "last_7d"
+    range: Literal["all", "today", "last_24h", "last_7d", "last_30d", "last_90d"] = Field(
+        default="last_7d", description="Score changes in this range of time"
+    )

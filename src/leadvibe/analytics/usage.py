@@ -1,4 +1,4 @@
-"""How much of its plan an organization used: the events it sent in this calendar month, UTC, in all of its OUs."""
+"""The usage of an organization: the events that all its OUs received in the current calendar month (UTC)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,8 +32,8 @@ class UsageRepository:
 
     async def this_month(self) -> Usage:
         organization = await self.session.get_one(Organization, self.caller.org_id)
-        own = select(OrgUnit.unit_id).where(OrgUnit.org_id == self.caller.org_id)
+        units = select(OrgUnit.unit_id).where(OrgUnit.org_id == self.caller.org_id)
         month = datetime.now(UTC).date().replace(day=1)
-        query = select(func.sum(UsageCount.events)).where(UsageCount.unit_id.in_(own), UsageCount.month == month)
+        query = select(func.sum(UsageCount.events)).where(UsageCount.unit_id.in_(units), UsageCount.month == month)
         events = int(await self.session.scalar(query) or 0)
         return Usage(organization.org_id, organization.name, events, settings().monthly_event_limit)

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from leadvibe.cli.client import Server
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 from leadvibe.identity.aliases import STRENGTH
-from leadvibe.leads.importing.reading import LARGEST
+from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 
 LOOK_AGAIN_SECONDS: Final = 0.2
 SOME_ROWS_FAILED: Final = 3
@@ -43,8 +43,8 @@ def import_leads(
     """Import leads from a CSV; running it twice with one file is harmless. Asks what names a lead unless it is said."""
     said = None if primary is None else _pair("--primary", primary)
     alias_mappings, field_mappings = _pairs("--alias", aliases), _pairs("--field", fields)
-    if file.stat().st_size > LARGEST:
-        raise CannotStart(f"{file} is too large: a file may have {LARGEST:,} bytes.")
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise CommandError(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
     server: Server = context.obj()
     preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
     column, kind = said or _ask(preview)
@@ -61,7 +61,7 @@ def import_leads(
     else:
         _tell(job["result"])
     if job["status"] == "failed":
-        raise CannotStart(f"The import failed: {job['error']}")
+        raise CommandError(f"The import failed: {job['error']}")
     if job["result"]["failed"]:
         raise typer.Exit(SOME_ROWS_FAILED)
 

@@ -1,5 +1,8 @@
 """Conditions on the properties of a thing, as a small tree."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import math
 import operator
 import re

@@ -6,6 +6,9 @@ form that survives being stored: a number without a fraction is written as an in
 Two metadata are equal if and only if their canonical bytes are.
 """
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 import json
 import re
 from decimal import Decimal

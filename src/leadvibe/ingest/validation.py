@@ -1,5 +1,8 @@
 """Turns what a client sent into an event that can't fail later: everything is checked here, and the field named."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownMemberType=false
+
 import json
 import re
 from collections.abc import Callable, Sequence

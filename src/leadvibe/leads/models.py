@@ -1,21 +1,21 @@
-"""Leads and the aliases that name them."""
+"""The tables of leads, their timeline entries and their merge origins."""
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.database.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
 
-SEEN = text("coalesce(last_event_at, '-infinity'::timestamptz)")
-LISTED = text("merged_into IS NULL")
-"""Leads that lists and search show."""
+LAST_ACTIVE = text("coalesce(last_event_at, '-infinity'::timestamptz)")
+NOT_MERGED = text("merged_into IS NULL")
+"""The leads that lists and search show."""
 
 
 class Lead(Base, OfUnit, Timestamps):
     __tablename__ = "leads"
     __table_args__ = (
         Index("ix_leads_created", "unit_id", "created_at", "lead_id"),
-        Index("ix_leads_ranking", "unit_id", "score", SEEN, "lead_id", postgresql_where=LISTED),
-        Index("ix_leads_id_prefix", "unit_id", text("lower(lead_id)"), "lead_id", postgresql_where=LISTED),
+        Index("ix_leads_ranking", "unit_id", "score", LAST_ACTIVE, "lead_id", postgresql_where=NOT_MERGED),
+        Index("ix_leads_id_prefix", "unit_id", text("lower(lead_id)"), "lead_id", postgresql_where=NOT_MERGED),
         Index("ix_leads_next_decay", "next_decay_at", postgresql_where=text("next_decay_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )
@@ -29,19 +29,19 @@ class Lead(Base, OfUnit, Timestamps):
     last_event_at: Mapped[Instant | None]
     last_event_type: Mapped[str | None]
     score: Mapped[Big] = mapped_column(server_default=text("0"))
-    """The primary ruleset's total, for lists to sort and narrow by."""
+    """The primary ruleset's total, by which lists are sorted and filtered."""
     score_reset_at: Mapped[Instant | None]
     stamped_version: Mapped[int | None]
-    """The configuration version of its last rescore: its events are judged by that, or by a later one of their own."""
+    """The configuration version of the last rescore: an event is scored by this version, or by its own if later."""
     standing: Mapped[Blob | None]
-    """The engine's memory of this lead, packed; None before the first fact."""
+    """The engine's packed state of this lead; None before the first fact."""
     next_decay_at: Mapped[Instant | None]
     ledger_at: Mapped[Instant | None]
-    """When its ledger was last written: the next writing is later, so that belief never overlaps itself."""
+    """When the ledger was last written. The next write is later, so that recorded intervals never overlap."""
 
 
 class TimelineEntry(Base, Tenant):
-    """Something a lead's timeline shows that is no event: a reset, a merge, an alias that two leads claim."""
+    """A timeline entry that is not an event: a reset, a merge, or an alias that two leads claim."""
 
     __tablename__ = "timeline_entries"
     __table_args__ = (
@@ -52,13 +52,13 @@ class TimelineEntry(Base, Tenant):
     kind: Mapped[Id] = mapped_column(primary_key=True)
     """alias_conflict, score_reset or lead_merged."""
     subject: Mapped[Id] = mapped_column(primary_key=True)
-    """What it is about; the same thing is noted once."""
+    """The reset, merge or alias. A lead has at most one entry of a kind for it."""
     occurred_at: Mapped[Instant]
     data: Mapped[Json]
 
 
 class LeadOrigin(Base, Tenant):
-    """A lead that went into a merged one, the survivor itself included, and up to when its own resets took facts in."""
+    """One of the leads that a merged lead consists of; the surviving lead has a row for itself, too."""
 
     __tablename__ = "lead_origins"
     __table_args__ = (
@@ -68,3 +68,4 @@ class LeadOrigin(Base, Tenant):
     lead_id: Mapped[Id] = mapped_column(primary_key=True)
     original_lead_id: Mapped[Id] = mapped_column(primary_key=True)
     taken_in_until: Mapped[Instant | None]
+    """Facts of the original lead up to this instant don't count: it was reset or truncated before the merge."""

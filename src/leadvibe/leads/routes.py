@@ -1,4 +1,4 @@
-"""Leads: the list with scores, one lead and what belongs to it. Each answers under `/lead` and `/leads`."""
+"""The list of leads, search, and operations on one lead. Each operation on one lead answers under two prefixes."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,8 +10,8 @@ from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, TooLarge, problems
 from leadvibe.core.http.schemas import LeadId, PlainText
 from leadvibe.identity.models import Alias
-from leadvibe.leads.metadata import AS_SENT, WHOLE_AS_SENT, Metadata
-from leadvibe.leads.repository import LeadPage, LeadRepository, LeadRow, ScoredLead
+from leadvibe.ingest.metadata_field import LIMIT_METADATA_BODY, LIMIT_METADATA_FIELD, Metadata
+from leadvibe.leads.repository import LeadRecord, LeadRepository
 from leadvibe.leads.schemas import (
     AliasRead,
     LeadChange,
@@ -23,35 +23,40 @@ from leadvibe.leads.schemas import (
     LeadRead,
     MetadataRead,
 )
+from leadvibe.leads.scored import LeadPage, ScoredLead, ScoredLeads
 from leadvibe.leads.search import LeadMatch, LeadSearch
 
 leads_router = APIRouter()
 new_lead_router = APIRouter()
 lead_router = APIRouter()
-"""What is asked of one lead."""
+"""Operations on one lead."""
 
-WRITTEN = problems(Conflict, TooLarge)
+WRITE_PROBLEMS = problems(Conflict, TooLarge)
 
 Leads = Annotated[LeadRepository, Depends(provide(LeadRepository))]
-LeadsAtOnce = Annotated[LeadRepository, Depends(provide(LeadRepository, isolation="REPEATABLE READ"))]
+Scored = Annotated[ScoredLeads, Depends(provide(ScoredLeads))]
 Search = Annotated[LeadSearch, Depends(provide(LeadSearch))]
 
 
 @leads_router.get("/leads", response_model=LeadList)
 async def list_leads(
-    request: Request, response: Response, leads: LeadsAtOnce, where: Annotated[LeadFilter, Query()], page: Paging
+    request: Request, response: Response, leads: Scored, where: Annotated[LeadFilter, Query()], page: Paging
 ) -> LeadPage:
-    """The OU's leads with their scores, the highest first."""
+    """List the leads of the OU with their scores, highest score first."""
     found = await leads.list(where, page)
-    describe_page(request, response, page, found.total, after=found.end)
+    describe_page(request, response, page, found.total, after=found.next_cursor)
     return found
 
 
 @leads_router.get("/leads/search", response_model=list[LeadMatchRead])
-async def search_leads(q: Annotated[PlainText, Query(max_length=200)], search: Search) -> list[LeadMatch]:
-    """At most ten leads: whose id begins with `q`, then who have an alias that contains it, in any case.
+async def search_leads(
+    q: Annotated[PlainText, Query(max_length=200, description="Part of an id or alias; upper and lower case match")],
+    search: Search,
+) -> list[LeadMatch]:
+    """Search leads by id and alias.
 
-    Less than two characters find nothing.
+    Returns at most ten leads: first those whose id starts with `q`, then those with an alias that contains `q`.
+    A query of fewer than two characters returns an empty list.
     """
     return await search.find(q.strip())
 
@@ -60,52 +65,52 @@ async def search_leads(q: Annotated[PlainText, Query(max_length=200)], search: S
     "",
     status_code=201,
     response_model=LeadRead,
-    dependencies=[OPERATOR, AS_SENT],
-    responses=WRITTEN,
+    dependencies=[OPERATOR, LIMIT_METADATA_FIELD],
+    responses=WRITE_PROBLEMS,
 )
-async def create_lead(body: LeadCreate, leads: Leads) -> LeadRow:
-    """Create a lead under an id of your choice."""
+async def create_lead(body: LeadCreate, leads: Leads) -> LeadRecord:
+    """Create a lead with an id of your choice."""
     return await leads.add(body.values())
 
 
 @lead_router.get("", response_model=LeadDetailRead)
-async def get_lead(lead_id: LeadId, leads: LeadsAtOnce) -> ScoredLead:
-    """One lead with its scores; `merged_into` names the lead that took it in."""
-    return await leads.scored(lead_id)
+async def get_lead(lead_id: LeadId, leads: Scored) -> ScoredLead:
+    """Get a lead with its scores. `merged_into` is the id of the lead that it was merged into."""
+    return await leads.get(lead_id)
 
 
-@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR, AS_SENT], responses=WRITTEN)
-async def update_lead(lead_id: LeadId, body: LeadChange, leads: Leads) -> LeadRow:
-    """Change the fields that are sent; metadata that is sent replaces the whole."""
+@lead_router.put("", response_model=LeadRead, dependencies=[OPERATOR, LIMIT_METADATA_FIELD], responses=WRITE_PROBLEMS)
+async def update_lead(lead_id: LeadId, body: LeadChange, leads: Leads) -> LeadRecord:
+    """Change the fields that are sent. `metadata` replaces all of the lead's metadata."""
     return await leads.change(lead_id, body.sent())
 
 
 @lead_router.patch(
     "/metadata",
     response_model=MetadataRead,
-    dependencies=[OPERATOR, WHOLE_AS_SENT],
-    responses=WRITTEN,
+    dependencies=[OPERATOR, LIMIT_METADATA_BODY],
+    responses=WRITE_PROBLEMS,
 )
-async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()], leads: Leads) -> LeadRow:
-    """Merge into the metadata: keys that are sent replace, `null` removes, the others stay."""
+async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()], leads: Leads) -> LeadRecord:
+    """Change single metadata keys: a value replaces the key, `null` removes it, other keys stay unchanged."""
     return await leads.patch_metadata(lead_id, body)
 
 
 @lead_router.get("/aliases", response_model=list[AliasRead])
 async def list_lead_aliases(lead_id: LeadId, leads: Leads) -> Sequence[Alias]:
-    """The names by which the lead is recognised, the first known first."""
+    """List the lead's aliases, oldest first."""
     return await leads.aliases(lead_id)
 
 
 @lead_router.get("/profile")
 async def get_lead_profile(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
-    """The lead's metadata, from which its profile is scored."""
+    """Get the lead's metadata, which is its profile."""
     return (await leads.record(lead_id)).metadata
 
 
 @lead_router.get("/account")
 async def get_lead_account(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
-    """The account that the lead belongs to: `account_id`, `domain`, `name` and `metadata`; `{}` while it has none."""
+    """Get the lead's account: `account_id`, `domain`, `name` and `metadata`. `{}` if the lead has no account."""
     return (await leads.record(lead_id)).account
 
 

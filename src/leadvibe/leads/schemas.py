@@ -1,4 +1,4 @@
-"""Leads as the API takes and shows them."""
+"""Request and response bodies of the lead operations."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
-from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
+from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.leads.metadata import Metadata
+from leadvibe.ingest.metadata_field import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Reference = Annotated[PlainText, Field(min_length=1, max_length=200)]
 
 
 class LeadRead(Read):
-    """A lead's record; `merged_into` names the lead that took it in."""
+    """A lead. `merged_into` is the id of the lead that it was merged into."""
 
     lead_id: str
     org_id: str
@@ -36,9 +36,9 @@ class LeadRead(Read):
 
 
 class ScoredLeadRead(LeadRead):
-    """A lead with its scores: `score` is the primary ruleset's total, the maps hold every ruleset's.
+    """A lead with its scores. `score` is its total in the primary ruleset; the maps contain every ruleset's total.
 
-    `session_count` counts the sessions of the range that a list was narrowed to; else of all time.
+    `session_count` counts the sessions in the `range` of a list, and otherwise all sessions.
     """
 
     score: int
@@ -46,7 +46,7 @@ class ScoredLeadRead(LeadRead):
     last_event_at: Time | None
     last_event_type: str | None
     score_reset_at: Time | None
-    best_alias: str | None = Field(description="By what people recognise the lead: its e-mail address, if it has one")
+    best_alias: str | None = Field(description="The alias to display for the lead: its e-mail address if it has one")
     session_count: int
     engagement_scores: dict[str, int]
     profile_scores: dict[str, int] = Field(default_factory=dict)
@@ -56,7 +56,7 @@ class ScoredLeadRead(LeadRead):
 
 
 class LeadDetailRead(ScoredLeadRead):
-    """A lead's record under `lead` and flat beside it, with its account."""
+    """A lead with its scores and its account. `lead` repeats the fields of the record."""
 
     lead: LeadRead
     account: dict[str, Any]
@@ -70,18 +70,18 @@ class LeadList(Read):
 
 
 class LeadCreate(Write):
-    lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"))
+    lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"), description="An id of your choice")
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
-    owner_id: Reference | None = None
+    owner_id: Reference | None = Field(default=None, description="A member of the organization")
 
 
 class LeadChange(Write):
-    """Metadata that is sent replaces the whole; `null` takes the account or the owner away."""
+    """Fields that you don't send stay unchanged. `metadata` replaces all metadata; `null` removes account or owner."""
 
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
-    owner_id: Reference | None = None
+    owner_id: Reference | None = Field(default=None, description="A member of the organization")
 
 
 class MetadataRead(Read):
@@ -97,7 +97,7 @@ class MetadataRead(Read):
 
 
 class AliasRead(Read):
-    """A name by which the lead is recognised: `value` as it is compared, `raw_value` as it was first sent."""
+    """An identifier of the lead. `value` is the normalized form that is compared, `raw_value` the form first sent."""
 
     alias_id: Annotated[str, BeforeValidator(lambda value: ids.show("al", value))]
     kind: str
@@ -117,7 +117,7 @@ class AliasRead(Read):
 
 
 class LeadMatchRead(Read):
-    """A lead that was found; the levels are null while nothing classifies it."""
+    """A search result. `match_type` says whether the id or an alias matched; the levels are null."""
 
     lead_id: str
     match_type: Literal["id", "alias"]
@@ -132,34 +132,38 @@ class LeadMatchRead(Read):
 
 
 class LeadCursor(NamedTuple):
-    """Where in the ranking a page goes on: after this lead."""
+    """A position in the ranking: the next page starts after this lead."""
 
     score: int
     last_event_at: datetime | None
     lead_id: str
 
     def __str__(self) -> str:
-        seen = "" if self.last_event_at is None else micros(self.last_event_at)
-        return f"{self.score}_{seen}_{self.lead_id}"
+        last_active = "" if self.last_event_at is None else micros(self.last_event_at)
+        return f"{self.score}_{last_active}_{self.lead_id}"
 
     @classmethod
     def read(cls, text: str) -> "LeadCursor":
+        """Parse the text of an `after` parameter; raises ValueError."""
         try:
-            score, seen, lead_id = check_plain(text).split("_", 2)
-            int(score).to_bytes(8, signed=True)  # what has more bytes is no score
-            return cls(int(score), from_micros(int(seen)) if seen else None, lead_id)
+            score, last_active, lead_id = check_plain(text).split("_", 2)
+            int(score).to_bytes(8, signed=True)  # raises if the number does not fit into a bigint
+            return cls(int(score), from_micros(int(last_active)) if last_active else None, lead_id)
         except (ValueError, OverflowError):
-            raise ValueError("must be taken from a page's Link header") from None
+            raise ValueError("must be copied from the Link header of a page") from None
 
 
 class LeadFilter(BaseModel):
-    range: Range = Field(default=Range.ALL, description="When the lead was created")
-    min_score: Points | None = None
-    max_score: Points | None = None
-    event_type: PlainText | None = Field(default=None, description="The type of the lead's last event")
-    last_active: Literal["any", "7d", "30d"] = "any"
-    after: Annotated[str, legible(LeadCursor.read)] | None = Field(
-        default=None, description="Go on after this lead, as the Link header says; `page` then only counts"
+    range: Range = Field(default=Range.ALL, description="Leads created in this range of time")
+    min_score: Points | None = Field(default=None, description="Leads with at least this score")
+    max_score: Points | None = Field(default=None, description="Leads with at most this score")
+    event_type: PlainText | None = Field(default=None, description="Leads whose last event has this type")
+    last_active: Literal["any", "7d", "30d"] = Field(
+        default="any", description="Leads whose last event is at most 7 or 30 days old"
+    )
+    after: Annotated[str, parsable_by(LeadCursor.read)] | None = Field(
+        default=None,
+        description="Start after this position, taken from the `Link` header; `page` then only numbers the page",
     )
 
     @property
@@ -168,5 +172,5 @@ class LeadFilter(BaseModel):
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves out any lead."""
+        """Whether the filter can exclude a lead."""
         return bool(self.model_fields_set - {"after"}) and self != LeadFilter(after=self.after)

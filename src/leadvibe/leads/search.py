@@ -1,8 +1,8 @@
-"""Finds leads by the beginning of their id or by a part of one of their aliases."""
+"""Finds leads by the start of their id or by a part of one of their aliases."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, Subquery, Text, all_, func, literal, select
 from sqlalchemy.dialects.postgresql import array
@@ -13,18 +13,22 @@ from leadvibe.identity.display import display_aliases
 from leadvibe.identity.models import Alias
 from leadvibe.leads.models import Lead
 
-SHORTEST = 2
-LAST_CHARACTER = "\U0010ffff"
-MOST = 10
-ENOUGH = 200
-"""Aliases that are read at once: several may be one lead's."""
-SAMPLE = 2_000
-TELLING_TRIGRAMS = 3
-FEW, COMMON = 1 / 1_000, 1 / 10
-"""Shares of all aliases: so few are soon compared one by one; what so many have narrows nothing down."""
-LOWERED = func.lower(Alias.value)
+MIN_QUERY_LENGTH: Final = 2
+MAX_MATCHES: Final = 10
+ALIASES_PER_QUERY: Final = 200
+"""Aliases read by one query. Several of them may belong to one lead."""
+SAMPLE_SIZE = 2_000
+"""Aliases of the OU that are searched before all of them, and that estimate how common a trigram is."""
+MAX_TRIGRAMS: Final = 3
+RARE_SHARE: Final = 1 / 1_000
+"""If at most this share of all aliases has the chosen trigrams, comparing those aliases one by one is fast."""
+COMMON_SHARE: Final = 1 / 10
+"""A trigram that a larger share of all aliases has does not narrow the search down."""
+LAST_CHARACTER: Final = "\U0010ffff"
+LOWER_VALUE = func.lower(Alias.value)
 
-Look = Callable[[str], Awaitable[Sequence[str]]]
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+"""Returns the ids of the leads that match one spelling of the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,128 +39,138 @@ class LeadMatch:
 
 
 class LeadSearch:
-    """Each look costs about the same in an OU of a thousand leads and in one of a million."""
+    """Every query costs about the same in an OU with a thousand leads and in one with a million."""
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
         self.scope = scope
 
-    async def find(self, sought: str) -> list[LeadMatch]:
-        """At most ten: those whose id begins so, then who has an alias that begins so, then one that contains it."""
-        if len(sought) < SHORTEST:
+    async def find(self, query: str) -> list[LeadMatch]:
+        """At most ten leads: ids that start with the query, then aliases that start with it, then that contain it."""
+        if len(query) < MIN_QUERY_LENGTH:
             return []
-        forms = _forms(sought)
-        by_id = await self._first(forms, [self._ids])
-        by_alias = await self._first(forms, [self._beginning, self._sampled, self._anywhere], known=by_id)
-        best = await display_aliases(self.session, self.scope, [*by_id, *by_alias], like=forms)
+        spellings = _spellings(query)
+        by_id = await self._look_up(spellings, [self._by_id])
+        by_alias = await self._look_up(
+            spellings, [self._by_alias_prefix, self._by_sampled_alias, self._by_alias_part], found_before=by_id
+        )
+        aliases = await display_aliases(self.session, self.scope, [*by_id, *by_alias], like=spellings)
         return [
-            *(LeadMatch(lead_id, "id", best.get(lead_id)) for lead_id in by_id),
-            *(LeadMatch(lead_id, "alias", best.get(lead_id)) for lead_id in by_alias),
+            *(LeadMatch(lead_id, "id", aliases.get(lead_id)) for lead_id in by_id),
+            *(LeadMatch(lead_id, "alias", aliases.get(lead_id)) for lead_id in by_alias),
         ]
 
-    async def _first(self, forms: Sequence[str], looks: Sequence[Look], *, known: Sequence[str] = ()) -> list[str]:
-        """The leads that these looks find one after another, until they are enough with those that are known."""
+    async def _look_up(
+        self, spellings: Sequence[str], lookups: Sequence[Lookup], *, found_before: Sequence[str] = ()
+    ) -> list[str]:
+        """The leads that the lookups add to those found before; stops as soon as there are enough."""
         found: dict[str, None] = {}
-        for look in looks:
-            for form in forms:
-                found |= dict.fromkeys(await look(form))
-            if len(found.keys() | set(known)) >= MOST:
+        for lookup in lookups:
+            for spelling in spellings:
+                found |= dict.fromkeys(await lookup(spelling))
+            if len(found.keys() | set(found_before)) >= MAX_MATCHES:
                 break
-        return [lead_id for lead_id in found if lead_id not in known][: MOST - len(known)]
+        return [lead_id for lead_id in found if lead_id not in found_before][: MAX_MATCHES - len(found_before)]
 
-    async def _ids(self, form: str) -> Sequence[str]:
-        return (await self.session.scalars(self.ids(form))).all()
+    async def _by_id(self, spelling: str) -> Sequence[str]:
+        return (await self.session.scalars(self.id_prefix(spelling))).all()
 
-    async def _beginning(self, form: str) -> Sequence[str]:
-        return await self._several(lambda but: self.beginning(form, but=but))
+    async def _by_alias_prefix(self, spelling: str) -> Sequence[str]:
+        return await self._enough_leads(lambda excluded: self.alias_prefix(spelling, excluded=excluded))
 
-    async def _sampled(self, form: str) -> Sequence[str]:
-        found = (await self.session.scalars(self.sampled(form))).all()
-        return found if len(set(found)) >= 2 * MOST else ()  # half of them may be known by their id
+    async def _by_sampled_alias(self, spelling: str) -> Sequence[str]:
+        found = (await self.session.scalars(self.sampled_alias(spelling))).all()
+        # Up to MAX_MATCHES of them may already be found by id.
+        return found if len(set(found)) >= 2 * MAX_MATCHES else ()
 
-    async def _anywhere(self, form: str) -> Sequence[str]:
-        trigrams = sorted({form[start : start + 3] for start in range(len(form) - 2)})
-        counted = (await self.session.execute(self.rarest(trigrams))).all() if trigrams else ()
-        telling = list(_telling(counted))
-        return await self._several(lambda but: self.anywhere(form, telling, but=but))
+    async def _by_alias_part(self, spelling: str) -> Sequence[str]:
+        trigrams = sorted({spelling[start : start + 3] for start in range(len(spelling) - 2)})
+        counted = (await self.session.execute(self.rarest_trigrams(trigrams))).all() if trigrams else ()
+        selective = list(_selective_trigrams(counted))
+        return await self._enough_leads(lambda excluded: self.alias_part(spelling, selective, excluded=excluded))
 
-    async def _several(self, look: Callable[[Sequence[str]], Select[str]]) -> Sequence[str]:
-        """The leads that a look at aliases finds; where few leads have all that it read, it looks past those."""
+    async def _enough_leads(self, query: Callable[[Sequence[str]], Select[str]]) -> Sequence[str]:
+        """Repeat a query for aliases, each time without the leads found so far.
+
+        One lead may own all aliases that one query reads.
+        """
         found: dict[str, None] = {}
         while True:
-            aliases = (await self.session.scalars(look(list(found)))).all()
-            found |= dict.fromkeys(aliases)
-            if len(aliases) < ENOUGH or len(found) >= 2 * MOST:  # half of them may be known by their id
+            lead_ids = (await self.session.scalars(query(list(found)))).all()
+            found |= dict.fromkeys(lead_ids)
+            # Up to MAX_MATCHES of them may already be found by id.
+            if len(lead_ids) < ALIASES_PER_QUERY or len(found) >= 2 * MAX_MATCHES:
                 return list(found)
 
-    def ids(self, form: str) -> Select[str]:
-        lowered = func.lower(Lead.lead_id)
-        mine = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None))
-        return select(Lead.lead_id).where(*mine, *_begins(lowered, form)).order_by(lowered, Lead.lead_id).limit(MOST)
+    def id_prefix(self, spelling: str) -> Select[str]:
+        lower_id = func.lower(Lead.lead_id)
+        searched = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), *_starts_with(lower_id, spelling))
+        return select(Lead.lead_id).where(*searched).order_by(lower_id, Lead.lead_id).limit(MAX_MATCHES)
 
-    def beginning(self, form: str, *, but: Sequence[str] = ()) -> Select[str]:
-        query = select(Alias.lead_id).where(*self._of_others(but), *_begins(LOWERED, form))
-        return query.order_by(LOWERED, Alias.lead_id).limit(ENOUGH)
+    def alias_prefix(self, spelling: str, *, excluded: Sequence[str] = ()) -> Select[str]:
+        query = select(Alias.lead_id).where(*self._aliases_except(excluded), *_starts_with(LOWER_VALUE, spelling))
+        return query.order_by(LOWER_VALUE, Alias.lead_id).limit(ALIASES_PER_QUERY)
 
-    def sampled(self, form: str) -> Select[str]:
-        """Who has it in a sample, that is the same every time: what many have is found there."""
+    def sampled_alias(self, spelling: str) -> Select[str]:
+        """Aliases of the sample that contain the spelling. The sample is always the same, so results are stable."""
         sample = self._sample()
-        query = select(sample.c.lead_id).where(func.strpos(sample.c.lowered, form) > 0)
-        return query.order_by(sample.c.lowered, sample.c.lead_id)
+        query = select(sample.c.lead_id).where(func.strpos(sample.c.lower_value, spelling) > 0)
+        return query.order_by(sample.c.lower_value, sample.c.lead_id)
 
-    def rarest(self, trigrams: Sequence[str]) -> Select[str, int]:
-        """Those that tell the most, and how often the sample has them: to look up what everybody has costs the most."""
-        sample, asked = self._sample(), func.unnest(literal(trigrams, ARRAY(Text))).column_valued("trigram")
-        times = func.count(sample.c.lead_id)
-        counted = select(asked, times).outerjoin(sample, func.strpos(sample.c.lowered, asked) > 0).group_by(asked)
-        return counted.order_by(times, asked).limit(TELLING_TRIGRAMS)
+    def rarest_trigrams(self, trigrams: Sequence[str]) -> Select[str, int]:
+        """The rarest of these trigrams, each with its number of aliases in the sample."""
+        sample, trigram = self._sample(), func.unnest(literal(trigrams, ARRAY(Text))).column_valued("trigram")
+        aliases = func.count(sample.c.lead_id)
+        counted = select(trigram, aliases).outerjoin(sample, func.strpos(sample.c.lower_value, trigram) > 0)
+        return counted.group_by(trigram).order_by(aliases, trigram).limit(MAX_TRIGRAMS)
 
-    def anywhere(self, form: str, trigrams: Sequence[str], *, but: Sequence[str] = ()) -> Select[str]:
-        """By trigrams that it has; too short to have any, it is looked for in every alias."""
+    def alias_part(self, spelling: str, trigrams: Sequence[str], *, excluded: Sequence[str] = ()) -> Select[str]:
+        """Aliases that contain the spelling, looked up by its trigrams. Without trigrams, every alias is compared."""
         keys = array([func.key_of(self.scope.unit_id, trigram, type_=BigInteger) for trigram in trigrams])
-        keyed = [func.trigram_keys(Alias.unit_id, LOWERED).op("@>")(keys)] if trigrams else []
+        has_keys = [func.trigram_keys(Alias.unit_id, LOWER_VALUE).op("@>")(keys)] if trigrams else []
         matching = (
-            select(Alias.lead_id, LOWERED.label("lowered"))
-            .where(*self._of_others(but), *keyed, func.strpos(LOWERED, form) > 0)
-            .limit(ENOUGH)
+            select(Alias.lead_id, LOWER_VALUE.label("lower_value"))
+            .where(*self._aliases_except(excluded), *has_keys, func.strpos(LOWER_VALUE, spelling) > 0)
+            .limit(ALIASES_PER_QUERY)
             .subquery()
         )
-        return select(matching.c.lead_id).order_by(matching.c.lowered, matching.c.lead_id)
+        return select(matching.c.lead_id).order_by(matching.c.lower_value, matching.c.lead_id)
 
-    def _of_others(self, but: Sequence[str]) -> Iterator[ColumnElement[bool]]:
+    def _aliases_except(self, excluded: Sequence[str]) -> Iterator[ColumnElement[bool]]:
         yield Alias.unit_id == self.scope.unit_id
-        if but:
-            yield Alias.lead_id != all_(literal(but, ARRAY(Text)))
+        if excluded:
+            yield Alias.lead_id != all_(literal(excluded, ARRAY(Text)))
 
     def _sample(self) -> Subquery:
-        """Aliases' own ids are random."""
-        query = select(Alias.lead_id, LOWERED.label("lowered")).where(Alias.unit_id == self.scope.unit_id)
-        return query.order_by(Alias.alias_id).limit(SAMPLE).subquery()
+        """The first aliases by their own id, which is random."""
+        query = select(Alias.lead_id, LOWER_VALUE.label("lower_value")).where(Alias.unit_id == self.scope.unit_id)
+        return query.order_by(Alias.alias_id).limit(SAMPLE_SIZE).subquery()
 
 
-def _telling(counted: Iterable[Row[str, int]]) -> Iterator[str]:
-    """The rarest, and more of them as long as many aliases may have all so far and each narrows them down."""
-    left = 1.0
-    for trigram, times in counted:
-        share = (times + 1) / SAMPLE
-        if left <= FEW or (left < 1 and share > COMMON):
+def _selective_trigrams(counted: Iterable[Row[str, int]]) -> Iterator[str]:
+    """The rarest trigram, and further ones while many aliases may have all chosen ones and the next is not common."""
+    remaining_share = 1.0
+    for trigram, aliases in counted:
+        share = (aliases + 1) / SAMPLE_SIZE
+        if remaining_share <= RARE_SHARE or (remaining_share < 1 and share > COMMON_SHARE):
             return
         yield trigram
-        left *= share
+        remaining_share *= share
 
 
-def _begins(column: ColumnElement[str], form: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """As a range, which an index serves whatever the planner knows of the parameter."""
-    return column >= form, column < form + LAST_CHARACTER
+def _starts_with(column: ColumnElement[str], prefix: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """A range condition: an index serves it even in a generic plan, where LIKE with a parameter gets none."""
+    return column >= prefix, column < prefix + LAST_CHARACTER
 
 
-def _forms(sought: str) -> Sequence[str]:
-    """What is sought in lower case: ids and aliases compare byte by byte, so PostgreSQL lowers only their ASCII.
+def _spellings(query: str) -> Sequence[str]:
+    """The spellings to look for.
 
-    Letters beyond it are found as they were typed, all small or all in capitals.
+    Ids and aliases have the collation "C", so PostgreSQL's lower() changes only ASCII letters. Other letters match in
+    lower case or in upper case, all of them in the same. `test_leads_search.py` covers both.
     """
-    return sorted({sought.lower(), _ascii_lower(sought), _ascii_lower(sought.upper())})
+    return sorted({query.lower(), _lower_ascii(query), _lower_ascii(query.upper())})
 
 
-def _ascii_lower(text: str) -> str:
+def _lower_ascii(text: str) -> str:
     return "".join(letter.lower() if letter.isascii() else letter for letter in text)

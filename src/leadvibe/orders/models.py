@@ -1,4 +1,4 @@
-"""Orders: what leads bought."""
+"""The table of orders."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from leadvibe.core.database.models import Base, Id, Instant, Json, Tenant, Times
 
 
 class Order(Base, Tenant, Timestamps):
-    """A record of the client's own: shown beside a lead's events, never scored."""
+    """A purchase of a lead, as the client reports it. Shown with the lead's events, never scored."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -21,7 +21,7 @@ class Order(Base, Tenant, Timestamps):
     order_id: Mapped[Id] = mapped_column(primary_key=True)
     lead_id: Mapped[Id]
     amount: Mapped[Decimal] = mapped_column(Numeric())
-    """With as many digits after the point as were sent."""
+    """With the number of decimals that the client sent."""
     currency: Mapped[str]
     status: Mapped[str | None]
     occurred_at: Mapped[Instant]

@@ -1,4 +1,4 @@
-"""Finds or creates the lead of an order, as that of an event with the same identifiers."""
+"""Finds or creates the lead of an order, as for an event with the same identifiers."""
 
 from functools import partial
 
@@ -16,19 +16,20 @@ from leadvibe.orders.schemas import OrderWrite
 
 
 async def lock_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> Identity:
-    """The order's lead, locked until this transaction ends. The order's aliases are attached to it."""
+    """Lock the order's lead until the transaction ends, and attach the order's aliases to it."""
     aliases = [SentAlias(alias.alias_kind, alias.raw_value) for alias in order.aliases or ()]
     event = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
     identified = await until_stable(partial(_identify, session, scope, event))
-    ((identity,), connection) = identified.identities.values(), await raw(session)
-    await update_counters(connection, CounterChanges(leads=identified.new_leads))
+    (identity,) = identified.identities.values()
+    await update_counters(await raw(session), CounterChanges(leads=identified.new_leads))
     return identity
 
 
 async def _identify(session: AsyncSession, scope: Scope, event: AcceptedEvent, redirects: Redirects) -> Identified:
-    # Received now, so later than any deletion that this transaction waited for: the order then starts a new lead.
+    # A new instant for each attempt, later than any deletion that this transaction waited for: the order then creates
+    # a new lead.
     now = await database_now(session)
     unresolved = UnresolvedEvent(scope.unit_id, new_uuid(), now, event.lead_id, event.aliases)
-    # The savepoint takes back the locks and rows of an attempt that has to be repeated.
+    # The savepoint undoes the locks and rows of an attempt that must be repeated.
     async with session.begin_nested():
         return await identify(await raw(session), [unresolved], redirects)

@@ -1,6 +1,6 @@
-"""An OU's orders, newest first."""
+"""Stores orders, and lists those of an OU or a lead, newest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -41,7 +41,7 @@ COLUMNS = (
     Order.currency,
     Order.status,
     Order.occurred_at,
-    Order.attributes,
+    Order.attributes.label("metadata"),
     Order.original_lead_id,
     Order.created_at,
     Order.updated_at,
@@ -50,7 +50,7 @@ NEWEST_FIRST = (Order.occurred_at.desc(), Order.order_id.desc())
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredOrder:
     order: OrderRow
     is_new: bool
 
@@ -59,15 +59,15 @@ class Stored:
 class OrderPage:
     items: list[OrderRow]
     total: int
-    end: OrderCursor | None
-    """Where the next page goes on, if there is one."""
+    next_cursor: OrderCursor | None
+    """Where the next page starts; None on the last page."""
 
 
 class OrderRepository(Repository[Order]):
     model = Order
 
-    async def store(self, order: OrderWrite) -> Stored:
-        """Under the lead's lock, so that no merge or deletion passes it by; orders' rows are locked after leads'."""
+    async def store(self, order: OrderWrite) -> StoredOrder:
+        """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it."""
         owner = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
@@ -84,33 +84,36 @@ class OrderRepository(Repository[Order]):
             occurred_at=now if order.timestamp is None else order.timestamp,
             **values,
         )
-        kept = Order.occurred_at if order.timestamp is None else order.timestamp
-        stored = new.on_conflict_do_update(
-            index_elements=["unit_id", "order_id"], set_={**values, "occurred_at": kept, "updated_at": now}
+        occurred_at = Order.occurred_at if order.timestamp is None else order.timestamp
+        upsert = new.on_conflict_do_update(
+            index_elements=["unit_id", "order_id"], set_={**values, "occurred_at": occurred_at, "updated_at": now}
         )
-        # Only a row that replaced another one has locked it.
-        query = stored.returning(*COLUMNS, literal_column("orders.xmax = 0"))
-        row = tuple[Any, ...]((await self.session.execute(query)).one())
-        return Stored(OrderRow(self.scope.org_id, self.scope.unit_id, *row[:-1]), is_new=row[-1])
+        # ON CONFLICT locks the row that it updates, which sets xmax; an inserted row has none.
+        is_new = literal_column("orders.xmax = 0").label("is_new")
+        columns = dict((await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one())
+        return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns))
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
-        confined = and_(Order.unit_id == self.scope.unit_id, *_conditions(where))
-        query = select(*COLUMNS).where(confined).order_by(*NEWEST_FIRST)
+        in_list = and_(Order.unit_id == self.scope.unit_id, *_conditions(where))
+        query = select(*COLUMNS).where(in_list).order_by(*NEWEST_FIRST)
         if where.start is not None:
             query = query.where(tuple_(Order.occurred_at, Order.order_id) < where.start)
         else:
             query = query.offset(page.offset)
-        rows = (await self.session.execute(query.limit(page.limit + 1))).all()
-        total = await self.session.scalar(select(func.count()).select_from(Order).where(confined))
-        items = [OrderRow(self.scope.org_id, self.scope.unit_id, *row) for row in rows[: page.limit]]
-        end = OrderCursor(items[-1].occurred_at, items[-1].order_id) if len(rows) > page.limit else None
-        return OrderPage(items, total or 0, end)
+        rows = (await self.session.execute(query.limit(page.limit + 1))).mappings().all()
+        total = await self.session.scalar(select(func.count()).select_from(Order).where(in_list))
+        items = [self._row(row) for row in rows[: page.limit]]
+        next_cursor = OrderCursor(items[-1].occurred_at, items[-1].order_id) if len(rows) > page.limit else None
+        return OrderPage(items, total or 0, next_cursor)
 
     async def of(self, lead_id: str, window: TimeSpan, limit: int) -> Sequence[OrderRow]:
-        """A lead's newest in a window of time."""
+        """The newest orders of a lead in a window of time."""
         query = select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.lead_id == lead_id, *_within(window))
-        rows = await self.session.execute(query.order_by(*NEWEST_FIRST).limit(limit))
-        return [OrderRow(self.scope.org_id, self.scope.unit_id, *row) for row in rows]
+        rows = (await self.session.execute(query.order_by(*NEWEST_FIRST).limit(limit))).mappings()
+        return [self._row(row) for row in rows]
+
+    def _row(self, columns: Mapping[Any, Any]) -> OrderRow:
+        return OrderRow(org_id=self.scope.org_id, unit_id=self.scope.unit_id, **columns)
 
 
 def _conditions(where: OrderFilter) -> Iterator[ColumnElement[bool]]:
@@ -127,6 +130,6 @@ def _within(window: TimeSpan) -> Iterator[ColumnElement[bool]]:
     if window.until is not None:
         yield Order.occurred_at < window.until
     elif window.since is not None:
-        # Unlike an event, an order may be of the future. By the clock that says when orders are made: another one's
-        # past may not reach the newest.
+        # Unlike events, orders may lie in the future. Compared by the database's clock, which also dates new orders:
+        # the server's clock may be behind it and would then exclude the newest.
         yield Order.occurred_at <= func.statement_timestamp()

@@ -1,4 +1,4 @@
-"""Orders: records beside the events, never scored."""
+"""Orders of leads."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import TooLarge, problems
-from leadvibe.leads.metadata import AS_SENT
+from leadvibe.ingest.metadata_field import LIMIT_METADATA_FIELD
 from leadvibe.orders.repository import OrderRepository, OrderRow
 from leadvibe.orders.schemas import OrderFilter, OrderRead, OrderWrite
 
@@ -20,14 +20,18 @@ Orders = Annotated[OrderRepository, Depends(provide(OrderRepository))]
     "/orders",
     status_code=201,
     response_model=OrderRead,
-    dependencies=[OPERATOR, AS_SENT],
-    responses={200: {"model": OrderRead, "description": "It replaced the order of this id"}, **problems(TooLarge)},
+    dependencies=[OPERATOR, LIMIT_METADATA_FIELD],
+    responses={
+        200: {"model": OrderRead, "description": "The order replaced one with the same `order_id`"},
+        **problems(TooLarge),
+    },
 )
 async def store_order(body: OrderWrite, orders: Orders, response: Response) -> OrderRow:
-    """Store an order, or replace the one of the same `order_id` as a whole; only its time stays if none is sent.
+    """Create an order, or replace the one with the same `order_id`.
 
-    Its lead is found by `lead_id` or by `aliases`, as an event's is, and created if nobody is known by them. The order
-    shows in the lead's activity and never touches a score.
+    A replacement overwrites all fields; only the time stays if you send no `timestamp`. The lead is found by `lead_id`
+    or `aliases`, as for an event, and created if it doesn't exist. An order appears in the lead's activity and never
+    changes a score.
     """
     stored = await orders.store(body)
     response.status_code = 201 if stored.is_new else 200
@@ -38,7 +42,7 @@ async def store_order(body: OrderWrite, orders: Orders, response: Response) -> O
 async def list_orders(
     request: Request, response: Response, orders: Orders, where: Annotated[OrderFilter, Query()], page: Paging
 ) -> list[OrderRow]:
-    """The OU's orders, newest first."""
+    """List the orders of the OU, newest first."""
     found = await orders.list(where, page)
-    describe_page(request, response, page, found.total, after=found.end)
+    describe_page(request, response, page, found.total, after=found.next_cursor)
     return found.items

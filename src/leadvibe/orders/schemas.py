@@ -1,4 +1,4 @@
-"""Orders as the API takes and shows them, and what lists are narrowed by."""
+"""Request and response bodies of orders, and the filter of their list."""
 
 import re
 from datetime import datetime
@@ -7,19 +7,19 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
 
-from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, legible
+from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.identity.aliases import AliasKind
+from leadvibe.ingest.metadata_field import Metadata
 from leadvibe.ingest.validation import MOST_ALIASES
-from leadvibe.leads.metadata import Metadata
 
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", re.ASCII)
 
 
 def _check_amount(text: str) -> str:
     if _AMOUNT.fullmatch(text) is None:
-        raise ValueError("must be a decimal number as text, like 49.90, of at most 15 digits and 6 decimals")
+        raise ValueError("must be a string with a decimal number, such as 49.90, of at most 15 digits and 6 decimals")
     return text
 
 
@@ -27,12 +27,12 @@ Amount = Annotated[
     str,
     AfterValidator(_check_amount),
     Field(
-        description="A decimal number as text, like `49.90`; below zero for money that went back",
+        description="A decimal number as a string, such as `49.90`; negative for a refund",
         json_schema_extra={"pattern": f"^{_AMOUNT.pattern}$"},
     ),
 ]
 Currency = Annotated[
-    str, Field(pattern=r"^[A-Za-z]{3}$", description="ISO 4217, like `EUR`"), AfterValidator(str.upper)
+    str, Field(pattern=r"^[A-Za-z]{3}$", description="An ISO 4217 code, such as `EUR`"), AfterValidator(str.upper)
 ]
 
 
@@ -43,17 +43,17 @@ class OrderAlias(Write):
 
 class OrderWrite(Write):
     order_id: Line
-    lead_id: LeadId | None = Field(default=None, description="Whose order it is; a lead that doesn't exist is created")
+    lead_id: LeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
     aliases: list[OrderAlias] | None = Field(
         default=None,
         max_length=MOST_ALIASES,
-        description="By what the lead is known; needed where there is no lead_id, attached to it where there is one",
+        description="Identifiers of the lead. Required without `lead_id`; with it, they are attached to that lead",
     )
     amount: Amount
     currency: Currency
-    status: Line | None = Field(default=None, description="Your own word, like `paid`")
+    status: Line | None = Field(default=None, description="Your own status, such as `paid`")
     timestamp: Time | None = Field(
-        default=None, description="When it was made; by default now, or what it was when it is replaced"
+        default=None, description="When the order was placed. Default: now, or the stored time if the order is replaced"
     )
     metadata: Metadata = Field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class OrderRead(Read):
 
 
 class OrderCursor(NamedTuple):
-    """Where in a list, newest first, a page goes on: after this order."""
+    """A position in a list, newest first: the next page starts after this order."""
 
     occurred_at: datetime
     order_id: str
@@ -90,19 +90,21 @@ class OrderCursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "OrderCursor":
+        """Parse the text of an `after` parameter; raises ValueError."""
         instant, _, order_id = check_plain(text).partition("_")
         try:
             return cls(from_micros(int(instant)), order_id)
         except (ValueError, OverflowError):
-            raise ValueError("must be taken from a page's Link header") from None
+            raise ValueError("must be copied from the Link header of a page") from None
 
 
 class OrderFilter(BaseModel):
     lead_id: PlainText | None = None
     status: PlainText | None = None
-    range: Range = Field(default=Range.ALL, description="When the order was made")
-    after: Annotated[str, legible(OrderCursor.read)] | None = Field(
-        default=None, description="Go on after this order, as the Link header says; `page` then only counts"
+    range: Range = Field(default=Range.ALL, description="Orders placed in this range of time")
+    after: Annotated[str, parsable_by(OrderCursor.read)] | None = Field(
+        default=None,
+        description="Start after this position, taken from the `Link` header; `page` then only numbers the page",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""What an admin does to all scores of an OU."""
+"""The route that starts a rescore."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from leadvibe.access.dependencies import ADMIN, ANSWERS, provide
 from leadvibe.core.jobs.models import Job
 from leadvibe.jobs.schemas import JobRead
 from leadvibe.rescoring.schemas import RescoreCreate
-from leadvibe.rescoring.tasks import Rescores
+from leadvibe.rescoring.service import Rescores
 
 router = APIRouter(prefix="/admin", tags=["Admin"], responses=ANSWERS, dependencies=[ADMIN])
 
@@ -17,8 +17,9 @@ router = APIRouter(prefix="/admin", tags=["Admin"], responses=ANSWERS, dependenc
 async def start_rescore(
     rescores: Annotated[Rescores, Depends(provide(Rescores))], body: RescoreCreate | None = None
 ) -> Job:
-    """Judge the OU's events anew, by today's configuration: the answer is the job that does it.
+    """Rescore the OU's events with the current configuration, in a background job.
 
-    Resets and adjustments stay, nothing fires, and live scoring goes on meanwhile. Admins only.
+    Resets and adjustments are kept, and no notifications are sent. New events are scored while the job runs. Only
+    admins may start a rescore.
     """
     return await rescores.start(body.lead_ids if body else None)

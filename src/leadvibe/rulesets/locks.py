@@ -1,35 +1,33 @@
-"""An OU's configuration is changed by one at a time, and by nobody while leads are folded under it.
+"""Locks that keep an OU's configuration unchanged while leads are scored with it.
 
-Advisory locks, since who waits for one is next in line. A row lock lets everybody who shares it pass a waiting writer:
-with a few busy workers, an edit waited for ever.
+These are advisory locks, because they are granted in the order of the requests. With row locks, a waiting edit could
+wait forever while workers kept taking shared locks.
 
-They come before the OU's row and after leads' rows.
+Lock order: the leads' rows, then these locks, then the OU's row.
 """
 
 from collections.abc import Iterable
-from typing import Final
 from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-CONFIGURATION_LOCKS: Final = 7_306_157
-"""The advisory lock class of configurations."""
+from leadvibe.core.database.advisory_locks import CONFIGURATION_LOCKS
 
-_KEEP = text("SELECT pg_advisory_xact_lock_shared(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
-_TAKE = text("SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
+_LOCK = text("SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
 
 
 async def share_configuration_locks(session: AsyncSession, unit_ids: Iterable[str]) -> None:
-    """Until this transaction ends, no new version is made in these OUs."""
-    await session.execute(_KEEP, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
+    """Until this transaction ends, no new version is created in these OUs."""
+    await session.execute(_LOCK_SHARED, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
 
 
 async def lock_configurations(session: AsyncSession, unit_ids: Iterable[str]) -> None:
-    """Until this transaction ends, nobody else changes the configuration of these OUs or folds under it."""
-    await session.execute(_TAKE, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
+    """Until this transaction ends, no other one changes the configuration of these OUs or scores leads with it."""
+    await session.execute(_LOCK, {"class": CONFIGURATION_LOCKS, "keys": _keys(unit_ids)})
 
 
 def _keys(unit_ids: Iterable[str]) -> list[int]:
-    """Sorted as locks are, not as ids are: two OUs may share a lock."""
+    """The lock keys, without duplicates: two OUs can share a key. Sorted, because locking in order avoids deadlocks."""
     return sorted({crc32(unit_id.encode()) - 2**31 for unit_id in unit_ids})

@@ -1,5 +1,8 @@
 """Jobs that a new version of the configuration causes, and the parts of it that cause them."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

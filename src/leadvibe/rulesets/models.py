@@ -1,4 +1,4 @@
-"""What scoring depends on: rulesets, their rules, and the versions of the configuration."""
+"""The scoring configuration of an OU: rulesets, rules, surge policy, decays, filters, and its versions."""
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, object_session
@@ -8,15 +8,15 @@ from leadvibe.core.scope import OrgScope
 
 
 class Configured(OfUnit, Authored):
-    """A part of an OU's configuration."""
+    """An object of an OU's configuration."""
 
     @property
     def org_id(self) -> str:
-        """The organization of the scope that it was read under."""
+        """The organization of the session's scope."""
         session = object_session(self)
         scope = session and session.info["scope"]
         if not isinstance(scope, OrgScope):
-            raise TypeError("read outside a scope")
+            raise TypeError("the object has no session with a scope")
         return scope.org_id
 
 
@@ -55,24 +55,24 @@ class Rule(Base, Configured):
     end_at: Mapped[Instant | None]
     attribute_filters: Mapped[Json] = mapped_column(server_default=text("'[]'::jsonb"))
     filters_key: Mapped[str] = mapped_column(server_default=text("''"))
-    """Digest of the attribute filters: two rules for one event type must differ in it."""
+    """A digest of the attribute filters. Two rules of a ruleset for the same event type have different digests."""
     max_per_lead: Mapped[int | None]
 
 
 class SurgePolicy(Base, Configured):
-    """What an OU stored of its surge policy; what it left out is the mode's own."""
+    """An OU's surge policy. Null stands for the mode's default."""
 
     __tablename__ = "surge_policies"
 
     mode: Mapped[str]
     bands: Mapped[Json | None]
-    """Of the mode `custom` only."""
+    """Only for the mode `custom`."""
     idle_reset_seconds: Mapped[int | None]
     multiplier_cap: Mapped[float | None]
 
 
 class Decay(Base, Configured):
-    """What a period of silence costs."""
+    """A decay rule: the points to deduct after each period without activity."""
 
     __tablename__ = "decays"
 
@@ -80,13 +80,13 @@ class Decay(Base, Configured):
     name: Mapped[str | None]
     inactive_for: Mapped[int]
     unit: Mapped[str]
-    """hours, days or weeks."""
+    """The unit of `inactive_for`: hours, days or weeks."""
     decrease: Mapped[int]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
 class InorganicFilter(Base, Configured):
-    """How many events of a type a person can make in a while: what is more is a machine's."""
+    """Suppresses events of a type when a lead has more of them within a window than a person would cause."""
 
     __tablename__ = "inorganic_filters"
 
@@ -98,7 +98,7 @@ class InorganicFilter(Base, Configured):
 
 
 class ConfigVersion(Base, OfUnit):
-    """A snapshot of everything that scoring depends on, never changed once written."""
+    """An immutable snapshot of everything that scoring depends on."""
 
     __tablename__ = "config_versions"
 

@@ -1,5 +1,8 @@
 """Versions of an OU's configuration: each change to what scoring depends on, kept as a snapshot that never changes."""
 
+# Decoded JSON: values whose keys and items nothing types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta

@@ -1,8 +1,9 @@
-"""Explains what one event did to its lead's totals, from the ledger."""
+"""Explains from the ledger how one event changed its lead's totals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select
@@ -48,23 +49,23 @@ class EventExplanation:
     rulesets: Sequence[RulesetEffect]
 
 
-class Explanations:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+class EventExplanationRepository:
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
         self.scope = scope
 
-    async def of_event(self, event_id: str) -> EventExplanation:
+    async def explain(self, event_id: str) -> EventExplanation:
         event = await self._event(event_id)
-        stamped = await self._stamped_version(event.lead_id)
+        stamped_version = await self._stamped_version(event.lead_id)
         names = await self._ruleset_names()
         totals = await self._totals_before(event.lead_id, event.occurred_at)
-        mine: list[ScoreEntry] = []
+        own_entries: list[ScoreEntry] = []
         for entry, other in await self._entries_at(event.lead_id, event.occurred_at):
             if entry.event_id == event.event_id:
-                mine.append(entry)
-            elif _precedes(entry, other, event, stamped):
+                own_entries.append(entry)
+            elif _precedes(entry, other, event, stamped_version):
                 totals[entry.ruleset_id] = totals.get(entry.ruleset_id, 0) + entry.applied
         return EventExplanation(
             event.event_id,
@@ -72,7 +73,7 @@ class Explanations:
             event.event_type,
             event.occurred_at,
             event.suppression_reason,
-            [_effect(entry, names.get(entry.ruleset_id), totals.get(entry.ruleset_id, 0)) for entry in mine],
+            [_effect(entry, names.get(entry.ruleset_id), totals.get(entry.ruleset_id, 0)) for entry in own_entries],
         )
 
     async def _event(self, event_id: str) -> Event:
@@ -80,10 +81,11 @@ class Explanations:
         query = select(Event).where(Event.unit_id == self.scope.unit_id, Event.event_id == identity)
         event = await self.session.scalar(query) if identity else None
         if event is None:
-            raise NotFound("There is no such event here.")
+            raise NotFound("There is no event with this id in the active OU.")
         return event
 
     async def _stamped_version(self, lead_id: str) -> int:
+        """The configuration version that a rescore last applied to all events of the lead; 0 if there was none."""
         query = select(Lead.stamped_version).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
         return await self.session.scalar(query) or 0
 
@@ -100,6 +102,7 @@ class Explanations:
         return {ruleset_id: int(total) for ruleset_id, total in await self.session.execute(query)}
 
     async def _entries_at(self, lead_id: str, instant: datetime) -> list[tuple[ScoreEntry, Event | None]]:
+        """The current entries of an instant, each with the event that caused it, if one did."""
         query = (
             select(ScoreEntry, Event)
             .outerjoin(Event, and_(Event.unit_id == ScoreEntry.unit_id, Event.event_id == ScoreEntry.event_id))
@@ -116,21 +119,24 @@ class Explanations:
         )
 
 
-def _precedes(entry: ScoreEntry, other: Event | None, event: Event, stamped: int) -> bool:
-    """Whether an entry of the event's own instant comes before the event in the canonical order."""
+def _precedes(entry: ScoreEntry, other: Event | None, event: Event, stamped_version: int) -> bool:
+    """Whether an entry of the same instant comes before the event in the canonical order.
+
+    `other` is the event that caused the entry. Of the other entries, only decay comes before events.
+    """
     if other is not None:
-        return facts.order(_fact(other, stamped)) < facts.order(_fact(event, stamped))
+        return facts.order(_fact(other, stamped_version)) < facts.order(_fact(event, stamped_version))
     return entry.kind == "decay"
 
 
-def _fact(event: Event, stamped: int) -> facts.Event:
+def _fact(event: Event, stamped_version: int) -> facts.Event:
     return facts.Event(
         id=event.event_id,
         type=event.event_type,
         at=micros(event.occurred_at),
         digest=event.digest,
         key=event.idempotency_key or "",
-        version=max(event.config_version, stamped),
+        version=max(event.config_version, stamped_version),
         metadata={},
         channel=event.channel or "",
     )

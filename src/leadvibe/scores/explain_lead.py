@@ -1,9 +1,9 @@
-"""Explains one ruleset's total of a lead: what moved it since an instant, in parts that add up to how far it moved."""
+"""Explains how a lead's total in one ruleset changed since an instant, in parts that add up to the change."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,15 +16,15 @@ from leadvibe.rulesets.models import ConfigVersion, Rule
 from leadvibe.scores.models import ScoreEntry, ScoreReset
 from leadvibe.scores.repository import RulesetNow, ScoreRepository
 
-UNSURGED = 1000
+NO_SURGE = 1000
+"""The multiplier of an entry without surge, in thousandths."""
 
-EVENT = and_(Event.unit_id == ScoreEntry.unit_id, Event.event_id == ScoreEntry.event_id)
-"""The event of an entry."""
+EVENT_OF_ENTRY = and_(Event.unit_id == ScoreEntry.unit_id, Event.event_id == ScoreEntry.event_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What one rule paid for one type of event, at one of the weights it had."""
+    """What one rule paid for one event type at one weight. A rule whose weight was changed has several drivers."""
 
     rule_id: str
     event_type: str
@@ -39,6 +39,8 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class RuleNow:
+    """A rule that pays today."""
+
     rule_id: str
     event_type: str
     weight: int
@@ -47,6 +49,8 @@ class RuleNow:
 
 @dataclass(frozen=True, slots=True)
 class SurgeBoost:
+    """The points that surges added to events of one type."""
+
     event_type: str
     count: int
     boost: int
@@ -54,7 +58,7 @@ class SurgeBoost:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """How far a total moved, and the parts of it."""
+    """The change of a total, and its parts."""
 
     drivers_total: int
     surge_total: int
@@ -81,42 +85,49 @@ class LeadExplanation(Movement):
     surge_boost: Sequence[SurgeBoost]
 
 
-class LeadExplanations(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+class LeadExplanationRepository(ScoreRepository):
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def explain(self, lead_id: str, ruleset_id: str | None, hours: int | None) -> LeadExplanation:
-        """Since the last reset, or if that is longer ago, in the last hours."""
-        shown_reset = await self._shown_reset(lead_id)
+        """The change since the last reset, limited to the last `hours` if they are given.
+
+        Without a `ruleset_id`, in the primary ruleset.
+        """
+        shown_reset_at = await self._shown_reset_at(lead_id)
         totals = (await self.totals([lead_id])).get(lead_id, {})
         rulesets = await self.rulesets()
-        ruleset = rulesets.primary if ruleset_id is None else rulesets.of_id(ruleset_id)
-        reset_at, since = await self._window(lead_id, hours)
-        told = self._told(lead_id, ruleset, since)
+        ruleset = rulesets.primary if ruleset_id is None else rulesets.by_id(ruleset_id)
+        reset_at, since = await self._last_reset_and_start(lead_id, hours)
+        in_explanation = self._current_since(lead_id, ruleset, since)
         return LeadExplanation(
-            **asdict(await self._movement(told)),
+            **asdict(await self._movement(in_explanation)),
             lead_id=lead_id,
             ruleset_id=ruleset and ruleset.ruleset_id,
             ruleset_name=ruleset and ruleset.name,
             score=rulesets.score(lead_id, totals, ruleset).score,
             since=since,
             range_hours=hours,
-            score_reset_at=shown_reset,
-            reset_excluded_count=await self._excluded(lead_id, reset_at),
-            inorganic_count=await self._suppressed(lead_id, since),
-            top_drivers=await self._drivers(told),
+            score_reset_at=shown_reset_at,
+            reset_excluded_count=await self._count_excluded(lead_id, reset_at),
+            inorganic_count=await self._count_suppressed(lead_id, since),
+            top_drivers=await self._drivers(in_explanation),
             snapshot=await self._rules_now(ruleset),
-            surge_boost=await self._boosts(told),
+            surge_boost=await self._boosts(in_explanation),
         )
 
-    async def _shown_reset(self, lead_id: str) -> datetime | None:
+    async def _shown_reset_at(self, lead_id: str) -> datetime | None:
+        """The last reset that changed a total; resets of totals that were zero are not shown."""
         query = select(Lead.score_reset_at).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        found = (await self.session.execute(query)).one_or_none()
-        if found is None:
-            raise NotFound("There is no such lead here.")
-        return found[0]
+        row = (await self.session.execute(query)).one_or_none()
+        if row is None:
+            raise NotFound("There is no lead with this id in the active OU.")
+        return row[0]
 
-    async def _window(self, lead_id: str, hours: int | None) -> tuple[datetime | None, datetime | None]:
-        """When the lead was last reset, its totals zero or not, and the instant after which things are told."""
+    async def _last_reset_and_start(self, lead_id: str, hours: int | None) -> tuple[datetime | None, datetime | None]:
+        """The time of the lead's last reset, and the instant after which changes count.
+
+        Resets of totals that were zero count, too.
+        """
         reset = func.max(ScoreReset.reset_at)
         query = select(reset, func.now()).where(
             ScoreReset.unit_id == self.scope.unit_id, ScoreReset.lead_id == lead_id, ScoreReset.in_origins.is_(False)
@@ -125,8 +136,8 @@ class LeadExplanations(ScoreRepository):
         bounds = [reset_at, None if hours is None else now - timedelta(hours=hours)]
         return reset_at, max((bound for bound in bounds if bound is not None), default=None)
 
-    def _told(self, lead_id: str, ruleset: RulesetNow | None, since: datetime | None) -> ColumnElement[bool]:
-        """The current entries that moved the total after an instant."""
+    def _current_since(self, lead_id: str, ruleset: RulesetNow | None, since: datetime | None) -> ColumnElement[bool]:
+        """The condition for the current entries after an instant."""
         return and_(
             ScoreEntry.unit_id == self.scope.unit_id,
             ScoreEntry.lead_id == lead_id,
@@ -135,9 +146,9 @@ class LeadExplanations(ScoreRepository):
             *([] if since is None else [ScoreEntry.occurred_at > since]),
         )
 
-    async def _movement(self, told: ColumnElement[bool]) -> Movement:
+    async def _movement(self, in_explanation: ColumnElement[bool]) -> Movement:
         base, points, applied = ScoreEntry.base, ScoreEntry.points, ScoreEntry.applied
-        surged = func.count().filter(ScoreEntry.multiplier != UNSURGED)
+        surge_events = func.count().filter(ScoreEntry.multiplier != NO_SURGE)
         query = select(
             _sum(base, "event"),
             _sum(points - base, "event"),
@@ -145,22 +156,22 @@ class LeadExplanations(ScoreRepository):
             _sum(applied, "adjustment"),
             _sum(applied - points, "event") + _sum(applied, "lift"),
             func.coalesce(func.sum(applied), 0),
-            surged,
-        ).where(told)
+            surge_events,
+        ).where(in_explanation)
         return Movement(*map(int, (await self.session.execute(query)).one()))
 
-    async def _drivers(self, told: ColumnElement[bool]) -> list[Driver]:
-        """The strongest first; a rule whose weight was changed is told once for each weight."""
+    async def _drivers(self, in_explanation: ColumnElement[bool]) -> list[Driver]:
+        """Sorted by the size of their total, largest first."""
         award = func.jsonb_array_elements(ScoreEntry.awards, type_=JSONB).column_valued("award", joins_implicitly=True)
         rule_id, weight = award[0].astext, award[1].as_integer()
-        # Not the entry's version: an entry stays as it is where a rescore comes to the same points.
-        judged_by = func.max(func.greatest(Event.config_version, Lead.stamped_version))
+        # Not the entry's version: a rescore that gives the same points doesn't change the entry.
+        version = func.max(func.greatest(Event.config_version, Lead.stamped_version))
         query = (
-            select(judged_by, rule_id, Event.event_type, weight, func.count())
+            select(version, rule_id, Event.event_type, weight, func.count())
             .select_from(ScoreEntry)
-            .join(Event, EVENT)
+            .join(Event, EVENT_OF_ENTRY)
             .join(Lead, and_(Lead.unit_id == Event.unit_id, Lead.lead_id == Event.lead_id))
-            .where(told)
+            .where(in_explanation)
             .group_by(rule_id, Event.event_type, weight)
         )
         rows = (await self.session.execute(query)).all()
@@ -171,7 +182,10 @@ class LeadExplanations(ScoreRepository):
     async def _labels(
         self, versions: Collection[int | None], rule_ids: Collection[str]
     ) -> dict[tuple[int | None, str], str | None]:
-        """What rules demanded in versions of the configuration: a rule that paid may be changed or deleted since."""
+        """The filter labels of rules by version and rule id.
+
+        They come from the configuration's versions, because a rule may have been changed or deleted after it paid.
+        """
         rules = func.jsonb_array_elements(ConfigVersion.snapshot["rules"], type_=JSONB)
         rule = rules.column_valued("rule", joins_implicitly=True)
         rule_id = rule["rule_id"].astext
@@ -182,13 +196,13 @@ class LeadExplanations(ScoreRepository):
         )
         return {(version, rule_id): label(filters) for version, rule_id, filters in await self.session.execute(query)}
 
-    async def _boosts(self, told: ColumnElement[bool]) -> list[SurgeBoost]:
+    async def _boosts(self, in_explanation: ColumnElement[bool]) -> list[SurgeBoost]:
         boost = func.sum(ScoreEntry.points - ScoreEntry.base)
         query = (
             select(Event.event_type, func.count(), boost)
             .select_from(ScoreEntry)
-            .join(Event, EVENT)
-            .where(told, ScoreEntry.multiplier != UNSURGED)
+            .join(Event, EVENT_OF_ENTRY)
+            .where(in_explanation, ScoreEntry.multiplier != NO_SURGE)
             .group_by(Event.event_type)
             .order_by(boost.desc(), Event.event_type)
         )
@@ -196,7 +210,7 @@ class LeadExplanations(ScoreRepository):
         return [SurgeBoost(event_type, count, int(boost)) for event_type, count, boost in rows]
 
     async def _rules_now(self, ruleset: RulesetNow | None) -> list[RuleNow]:
-        """What pays today, the heaviest first; nothing in a ruleset that isn't active."""
+        """The rules that pay today, largest weight first; none if the ruleset isn't active."""
         if ruleset is None or not ruleset.active:
             return []
         query = select(Rule.rule_id, Rule.event_type, Rule.weight, Rule.attribute_filters).where(
@@ -206,45 +220,49 @@ class LeadExplanations(ScoreRepository):
             or_(Rule.start_at.is_(None), Rule.start_at <= func.now()),
             or_(Rule.end_at.is_(None), Rule.end_at > func.now()),
         )
-        heaviest = query.order_by(func.abs(Rule.weight).desc(), Rule.event_type, Rule.rule_id)
-        return [RuleNow(*row[:3], label(row[3])) for row in await self.session.execute(heaviest)]
+        ordered = query.order_by(func.abs(Rule.weight).desc(), Rule.event_type, Rule.rule_id)
+        return [RuleNow(*row[:3], label(row[3])) for row in await self.session.execute(ordered)]
 
-    async def _excluded(self, lead_id: str, reset_at: datetime | None) -> int:
-        """Events that a reset took in: the lead's last one, or one of the lead that they came from by a merge."""
+    async def _count_excluded(self, lead_id: str, reset_at: datetime | None) -> int:
+        """The number of events before the lead's last reset.
+
+        For events that a merge brought, also before the last reset of the lead they came from.
+        """
         origin = and_(
             LeadOrigin.unit_id == Event.unit_id,
             LeadOrigin.lead_id == Event.lead_id,
             LeadOrigin.original_lead_id == func.coalesce(Event.original_lead_id, Event.lead_id),
         )
-        reset_before_merge = [Event.occurred_at <= LeadOrigin.taken_in_until]
+        excluded = [Event.occurred_at <= LeadOrigin.taken_in_until]
         if reset_at is not None:
-            reset_before_merge.append(Event.occurred_at <= reset_at)
-        query = self._count(lead_id).outerjoin(LeadOrigin, origin).where(Event.suppression_reason.is_(None))
-        return (await self.session.scalars(query.where(or_(*reset_before_merge)))).one()
+            excluded.append(Event.occurred_at <= reset_at)
+        query = self._select_count(lead_id).outerjoin(LeadOrigin, origin).where(Event.suppression_reason.is_(None))
+        return (await self.session.scalars(query.where(or_(*excluded)))).one()
 
-    async def _suppressed(self, lead_id: str, since: datetime | None) -> int:
-        query = self._count(lead_id).where(Event.suppression_reason.is_not(None))
+    async def _count_suppressed(self, lead_id: str, since: datetime | None) -> int:
+        query = self._select_count(lead_id).where(Event.suppression_reason.is_not(None))
         if since is not None:
             query = query.where(Event.occurred_at > since)
         return (await self.session.scalars(query)).one()
 
-    def _count(self, lead_id: str) -> Select[int]:
+    def _select_count(self, lead_id: str) -> Select[int]:
         return (
             select(func.count()).select_from(Event).where(Event.unit_id == self.scope.unit_id, Event.lead_id == lead_id)
         )
 
 
 def _sum(amount: SQLColumnExpression[int], kind: str) -> ColumnElement[int]:
+    """The sum over the entries of a kind; 0 without any."""
     return func.coalesce(func.sum(amount).filter(ScoreEntry.kind == kind), 0)
 
 
 def label(filters: Iterable[Mapping[str, Any]] | None) -> str | None:
-    """A rule's attribute filters as people read them: `path contains /pricing and plan equals pro or team`."""
+    """A rule's attribute filters in words, such as `path contains /pricing and plan equals pro or team`."""
     return " and ".join(_condition(each) for each in filters or ()) or None
 
 
 def _condition(each: Mapping[str, Any]) -> str:
     value = each.get("value")
-    values = value if isinstance(value, list) else [] if value is None else [value]
+    values: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
     operator = str(each["operator"]).replace("_", " ")
     return f"{each['field']} {operator} {' or '.join(map(str, values))}".rstrip()

@@ -1,4 +1,4 @@
-"""The ledger, and the running totals that lists and sorting use."""
+"""The tables of the ledger, of its running totals, and of the facts that users add: adjustments and resets."""
 
 from uuid import UUID
 
@@ -9,10 +9,10 @@ from leadvibe.core.database.models import Base, Big, Id, Instant, Json, Tenant
 
 
 class ScoreEntry(Base, Tenant):
-    """One line of the ledger: what one fact or decay step did to one lead's total in one ruleset.
+    """One line of the ledger: how one fact or decay step changed one lead's total in one ruleset.
 
-    Written once. A replay that decides otherwise supersedes it and writes another; nothing in it refers to a rule, so
-    deleting one leaves its awards readable.
+    Entries are never edited. If a replay gives another result, it supersedes the entry and writes a new one. No foreign
+    key refers to a rule, so that awards stay readable after their rule is deleted.
     """
 
     __tablename__ = "score_entries"
@@ -34,25 +34,25 @@ class ScoreEntry(Base, Tenant):
     ruleset_id: Mapped[Id]
     occurred_at: Mapped[Instant]
     kind: Mapped[Id]
-    """event, decay, adjustment, reset or lift (of negatives)."""
+    """event, decay, adjustment, reset, or lift (negative totals set to zero)."""
     event_id: Mapped[UUID | None]
     subject_id: Mapped[str | None]
-    """Without an event: the adjustment, reset or decay rule behind it."""
+    """The adjustment, reset or decay rule that caused the entry; None if an event did."""
     config_version: Mapped[int | None]
     awards: Mapped[Json]
-    """`[[rule_id, weight], …]`: which rules paid, at the weight they had."""
+    """`[[rule_id, weight], …]`: the rules that paid, each with its weight at that time."""
     base: Mapped[Big]
     multiplier: Mapped[int] = mapped_column(SmallInteger)
     """Thousandths: 1250 multiplies by 1.25."""
     points: Mapped[Big]
     applied: Mapped[Big]
-    """What the total really moved by: points, less what the floor gave back."""
+    """The change of the total: `points`, limited by the floor."""
     recorded_at: Mapped[Instant]
     superseded_at: Mapped[Instant | None]
 
 
 class LeadScore(Base, Tenant):
-    """A lead's total in one ruleset: always the sum of its current entries' applied amounts."""
+    """A lead's total in one ruleset: always the sum of `applied` over its current entries."""
 
     __tablename__ = "lead_scores"
     __table_args__ = (
@@ -67,7 +67,7 @@ class LeadScore(Base, Tenant):
 
 
 class ScoreAdjustment(Base, Tenant):
-    """Points given or taken by hand: a fact."""
+    """A fact: points that a user added or removed."""
 
     __tablename__ = "score_adjustments"
     __table_args__ = (
@@ -85,7 +85,7 @@ class ScoreAdjustment(Base, Tenant):
 
 
 class ScoreReset(Base, Tenant):
-    """The instant at which a lead's totals became zero: a fact, recorded even when they were zero already."""
+    """A fact: a user set the lead's totals to zero. It is recorded even if they were zero already."""
 
     __tablename__ = "score_resets"
     __table_args__ = (
@@ -97,4 +97,7 @@ class ScoreReset(Base, Tenant):
     reset_at: Mapped[Instant]
     reset_by: Mapped[str]
     in_origins: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Made before a merge: what it took in is kept with the lead's origins, and it is no fact of the merged lead."""
+    """True for a reset of a lead before that lead was merged into this one.
+
+    It isn't a fact of the merged lead: the lead's origins tell which events it excludes.
+    """

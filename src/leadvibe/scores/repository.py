@@ -1,7 +1,9 @@
-"""Reads the running totals: one lead's, many leads', and which of them is the score."""
+"""Reads leads' running totals, and selects the total that is the score."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import ClassVar
 
 from sqlalchemy import and_, func, or_, select
 
@@ -15,12 +17,12 @@ from leadvibe.scores.models import LeadScore
 from leadvibe.scores.schemas import PRIMARY
 
 Totals = Mapping[str, int]
-"""A lead's total by ruleset; a ruleset it never scored in is missing and counts as 0."""
+"""A lead's totals by ruleset id. A ruleset without entries is missing and counts as 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class RulesetNow:
-    """A ruleset as it counts at this moment: active means switched on and inside its window."""
+    """A ruleset at this moment: active if it is switched on and inside its active period."""
 
     ruleset_id: str
     name: str
@@ -38,13 +40,13 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Rulesets:
-    """An OU's engagement rulesets, the primary one first: what turns totals into the score."""
+    """An OU's engagement rulesets, the primary one first."""
 
     all: Sequence[RulesetNow]
 
     @property
     def primary(self) -> RulesetNow | None:
-        """The ruleset whose total lists and levels call the score; None where the OU has no ruleset."""
+        """The ruleset whose total is the score in lists and levels; None if the OU has no ruleset."""
         return next((ruleset for ruleset in self.all if ruleset.is_primary), None)
 
     @property
@@ -55,31 +57,35 @@ class Rulesets:
     def names(self) -> dict[str, str]:
         return {ruleset.ruleset_id: ruleset.name for ruleset in self.all}
 
-    def of_id(self, ruleset_id: str) -> RulesetNow:
+    def by_id(self, ruleset_id: str) -> RulesetNow:
         for ruleset in self.all:
             if ruleset.ruleset_id == ruleset_id:
                 return ruleset
-        raise NotFound("There is no such ruleset here.")
+        raise NotFound("There is no ruleset with this id in the active OU.")
 
-    def called(self, name: str) -> RulesetNow:
-        """The ruleset of this id, else of this name."""
-        for ruleset in (*(r for r in self.all if r.ruleset_id == name), *(r for r in self.all if r.name == name)):
+    def by_id_or_name(self, text: str) -> RulesetNow:
+        """The ruleset with this id, otherwise the one with this name."""
+        by_id = (ruleset for ruleset in self.all if ruleset.ruleset_id == text)
+        by_name = (ruleset for ruleset in self.all if ruleset.name == text)
+        for ruleset in chain(by_id, by_name):
             return ruleset
-        raise NotFound("There is no such ruleset here.")
+        raise NotFound("There is no ruleset with this id or name in the active OU.")
 
     def highest(self, totals: Totals) -> RulesetNow | None:
-        """The active ruleset with the highest total; of equals the primary."""
+        """The active ruleset with the highest total, the primary one among equals; None if none is active."""
         return max(self.active, key=lambda ruleset: totals.get(ruleset.ruleset_id, 0), default=None)
 
     def score(self, lead_id: str, totals: Totals, ruleset: RulesetNow | None) -> Score:
-        every = {each.ruleset_id: totals.get(each.ruleset_id, 0) for each in self.all}
+        """The total in a ruleset as the lead's score; 0 without a ruleset."""
+        all_totals = {each.ruleset_id: totals.get(each.ruleset_id, 0) for each in self.all}
         if ruleset is None:
-            return Score(lead_id, 0, None, every)
-        return Score(lead_id, every[ruleset.ruleset_id], ruleset.ruleset_id, every)
+            return Score(lead_id, 0, None, all_totals)
+        return Score(lead_id, all_totals[ruleset.ruleset_id], ruleset.ruleset_id, all_totals)
 
 
 class ScoreRepository(Repository[LeadScore]):
     model = LeadScore
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def rulesets(self) -> Rulesets:
         now = func.now()
@@ -96,31 +102,36 @@ class ScoreRepository(Repository[LeadScore]):
         return Rulesets([RulesetNow(*row) for row in await self.session.execute(query)])
 
     async def totals(self, lead_ids: Collection[str]) -> dict[str, dict[str, int]]:
-        """By lead and ruleset, for the leads that have any."""
+        """Totals by lead id and ruleset id. Leads without totals are missing."""
         query = select(LeadScore.lead_id, LeadScore.ruleset_id, LeadScore.score).where(
             LeadScore.unit_id == self.scope.unit_id, LeadScore.lead_id == among(lead_ids)
         )
-        found: dict[str, dict[str, int]] = {}
+        totals: dict[str, dict[str, int]] = {}
         for lead_id, ruleset_id, score in await self.session.execute(query):
-            found.setdefault(lead_id, {})[ruleset_id] = score
-        return found
+            totals.setdefault(lead_id, {})[ruleset_id] = score
+        return totals
 
     async def score(self, lead_id: str, ruleset_id: str | None) -> Score:
-        """The total in the ruleset asked for, else the highest over the active ones."""
+        """The total in the given ruleset; without one, the highest total over the active rulesets."""
         await require_lead(self.session, self.scope, lead_id)
         rulesets = await self.rulesets()
         totals = (await self.totals([lead_id])).get(lead_id, {})
-        chosen = rulesets.highest(totals) if ruleset_id is None else rulesets.of_id(ruleset_id)
-        return rulesets.score(lead_id, totals, chosen)
+        selected = rulesets.highest(totals) if ruleset_id is None else rulesets.by_id(ruleset_id)
+        return rulesets.score(lead_id, totals, selected)
 
     async def batch(self, lead_ids: Sequence[str], ruleset: str) -> list[Score]:
-        """In the order asked for, without those that aren't here. No primary ruleset: 0 for each."""
-        rulesets = await self.rulesets()
-        chosen = rulesets.primary if ruleset == PRIMARY else rulesets.called(ruleset)
-        visible = await self._visible(lead_ids)
-        totals = await self.totals(lead_ids)
-        return [rulesets.score(lead_id, totals.get(lead_id, {}), chosen) for lead_id in lead_ids if lead_id in visible]
+        """Scores in the order of `lead_ids`, without leads that don't exist; all 0 if there is no primary ruleset.
 
-    async def _visible(self, lead_ids: Collection[str]) -> set[str]:
+        `ruleset` is `primary`, or a ruleset's id or name.
+        """
+        rulesets = await self.rulesets()
+        selected = rulesets.primary if ruleset == PRIMARY else rulesets.by_id_or_name(ruleset)
+        existing = await self._existing(lead_ids)
+        totals = await self.totals(lead_ids)
+        return [
+            rulesets.score(lead_id, totals.get(lead_id, {}), selected) for lead_id in lead_ids if lead_id in existing
+        ]
+
+    async def _existing(self, lead_ids: Collection[str]) -> set[str]:
         query = select(Lead.lead_id).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(lead_ids))
         return set(await self.session.scalars(query))

@@ -1,4 +1,4 @@
-"""Scores: one lead's, many leads', and what one event did to them."""
+"""Routes for scores: reads, history, explanations, sessions, resets and adjustments."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.schemas import LeadId, PlainText, Time
-from leadvibe.scores import history as past
-from leadvibe.scores.changes import AdjustmentDone, ResetDone, ScoreChanges
-from leadvibe.scores.explain_event import EventExplanation, Explanations
-from leadvibe.scores.explain_lead import LeadExplanation, LeadExplanations
-from leadvibe.scores.history import ScoreHistory
+from leadvibe.scores.adjustments import AdjustmentResult, AdjustmentService
+from leadvibe.scores.explain_event import EventExplanation, EventExplanationRepository
+from leadvibe.scores.explain_lead import LeadExplanation, LeadExplanationRepository
+from leadvibe.scores.history import ScoreHistory, ScoreHistoryRepository
 from leadvibe.scores.repository import Score, ScoreRepository
+from leadvibe.scores.resets import ResetResult, ResetService
 from leadvibe.scores.schemas import (
     AdjustmentCreate,
     AdjustmentRead,
@@ -33,21 +33,28 @@ from leadvibe.scores.sessions import LeadSession, SessionRepository
 
 router = APIRouter(tags=["Scores"], responses=ANSWERS)
 
-AGREEING = "REPEATABLE READ"
-Scores = Annotated[ScoreRepository, Depends(provide(ScoreRepository, isolation=AGREEING))]
-Drivers = Annotated[LeadExplanations, Depends(provide(LeadExplanations, isolation=AGREEING))]
-Sessions = Annotated[SessionRepository, Depends(provide(SessionRepository, isolation=AGREEING))]
-EventEffects = Annotated[Explanations, Depends(provide(Explanations, isolation=AGREEING))]
-Acts = Annotated[ScoreChanges, Depends(provide(ScoreChanges))]
-PastScores = Annotated[past.PastScores, Depends(provide(past.PastScores, isolation=AGREEING))]
-At = Annotated[Time | None, Query(description="As it stood at this instant")]
-KnownAt = Annotated[Time | None, Query(description="As it was believed at this instant")]
-RulesetId = Annotated[PlainText | None, Query(description="Only this ruleset's total")]
+Scores = Annotated[ScoreRepository, Depends(provide(ScoreRepository))]
+PastScores = Annotated[ScoreHistoryRepository, Depends(provide(ScoreHistoryRepository))]
+LeadExplanations = Annotated[LeadExplanationRepository, Depends(provide(LeadExplanationRepository))]
+EventExplanations = Annotated[EventExplanationRepository, Depends(provide(EventExplanationRepository))]
+Sessions = Annotated[SessionRepository, Depends(provide(SessionRepository))]
+Resets = Annotated[ResetService, Depends(provide(ResetService))]
+Adjustments = Annotated[AdjustmentService, Depends(provide(AdjustmentService))]
+At = Annotated[Time | None, Query(description="The instant of the score; by default now")]
+KnownAt = Annotated[
+    Time | None, Query(description="Compute the score from what the server knew at this instant; by default now")
+]
+RulesetId = Annotated[
+    PlainText | None, Query(description="By default the active ruleset in which the lead's total is highest")
+]
 
 
 @router.post("/scores/batch", response_model=list[BatchScoreRead])
 async def read_scores(body: ScoreBatch, scores: Scores) -> list[Score]:
-    """The scores of up to 500 leads in one ruleset, in the order asked for; leads that aren't here are left out."""
+    """Get the scores of up to 500 leads in one ruleset, in the order of `lead_ids`.
+
+    Leads that don't exist are left out.
+    """
     return await scores.batch(body.lead_ids, body.ruleset)
 
 
@@ -57,13 +64,14 @@ async def read_scores(body: ScoreBatch, scores: Scores) -> list[Score]:
 async def read_score(
     lead_id: LeadId, scores: PastScores, ruleset_id: RulesetId = None, at: At = None, known_at: KnownAt = None
 ) -> Score:
-    """A lead's score in the ruleset asked for, else the highest over the active rulesets.
+    """Get a lead's score: its total in one ruleset.
 
-    With `at` it is the score as it stood then; with `known_at`, as it was believed then, before late events came in.
+    Without `ruleset_id`, the score is the highest total over the active rulesets. `at` returns the score at an earlier
+    instant. `known_at` leaves out what the server learned later, such as late events and rescores.
     """
     if at is None and known_at is None:
         return await scores.score(lead_id, ruleset_id)
-    return await scores.then(lead_id, ruleset_id, at, known_at)
+    return await scores.score_at(lead_id, ruleset_id, at, known_at)
 
 
 @router.get("/lead/{lead_id}/score-history", response_model=ScoreHistoryRead)
@@ -71,15 +79,20 @@ async def read_score(
 async def read_score_history(
     lead_id: LeadId, scores: PastScores, query: Annotated[HistoryQuery, Query()]
 ) -> ScoreHistory:
-    """A lead's score hour by hour, computed from its ledger: the last 30 days unless you say otherwise."""
+    """Get a lead's score at every full hour and at every reset, by default over the last 30 days."""
     return await scores.history(lead_id, query.ruleset_id, query.days, query.start_date, query.end_date)
 
 
 @router.get("/lead/{lead_id}/score-explain", response_model=LeadExplanationRead)
 @router.get("/leads/{lead_id}/score-explain", response_model=LeadExplanationRead)
-async def explain_score(lead_id: LeadId, drivers: Drivers, query: Annotated[ExplainQuery, Query()]) -> LeadExplanation:
-    """What moved a lead's score: rules, surges, silence, adjustments and the floor, adding up to exactly its change."""
-    return await drivers.explain(lead_id, query.ruleset_id, None if query.all else query.hours)
+async def explain_score(
+    lead_id: LeadId, explanations: LeadExplanations, query: Annotated[ExplainQuery, Query()]
+) -> LeadExplanation:
+    """Explain how a lead's score changed: by rules, surges, decay, adjustments and the floor.
+
+    The parts add up exactly to the change.
+    """
+    return await explanations.explain(lead_id, query.ruleset_id, None if query.all else query.hours)
 
 
 @router.get("/leads/{lead_id}/sessions", response_model=list[SessionRead])
@@ -87,30 +100,33 @@ async def explain_score(lead_id: LeadId, drivers: Drivers, query: Annotated[Expl
 async def list_lead_sessions(
     request: Request, response: Response, lead_id: LeadId, sessions: Sessions, page: Paging
 ) -> Sequence[LeadSession]:
-    """A lead's sessions, the last one first."""
-    found = await sessions.of_lead(lead_id, page)
-    describe_page(request, response, page, found.total)
-    return found.items
+    """List a lead's sessions, latest first."""
+    result = await sessions.of_lead(lead_id, page)
+    describe_page(request, response, page, result.total)
+    return result.items
 
 
 @router.get("/events/{event_id}/score-explain", response_model=EventExplanationRead)
-async def explain_event(event_id: PlainText, effects: EventEffects) -> EventExplanation:
-    """What one event did to its lead's totals, per ruleset: before, after, which rules paid and how much counted."""
-    return await effects.of_event(event_id)
+async def explain_event(event_id: PlainText, explanations: EventExplanations) -> EventExplanation:
+    """Explain how one event changed its lead's total in each ruleset.
+
+    Shows the total before and after, the rules that paid, and the points that counted.
+    """
+    return await explanations.explain(event_id)
 
 
 @router.post("/lead/{lead_id}/reset-scores", response_model=ResetRead, dependencies=[OPERATOR])
 @router.post("/leads/{lead_id}/reset-scores", response_model=ResetRead, dependencies=[OPERATOR])
-async def reset_scores(lead_id: LeadId, changes: Acts) -> ResetDone:
+async def reset_scores(lead_id: LeadId, resets: Resets) -> ResetResult:
     """Set a lead's totals to zero in every ruleset.
 
-    Nothing dated before counts again, whenever it arrives and whatever is rescored. Events and history stay.
+    Earlier events no longer count, even if they arrive late or the lead is rescored. Events and history are kept.
     """
-    return await changes.reset(lead_id)
+    return await resets.reset(lead_id)
 
 
 @router.post("/lead/{lead_id}/adjust-score", response_model=AdjustmentRead, dependencies=[OPERATOR])
 @router.post("/leads/{lead_id}/adjust-score", response_model=AdjustmentRead, dependencies=[OPERATOR])
-async def adjust_score(lead_id: LeadId, body: AdjustmentCreate, changes: Acts) -> AdjustmentDone:
-    """Give a lead points by hand, or take some; the floor holds."""
-    return await changes.adjust(lead_id, body.points, body.reason, body.ruleset_id)
+async def adjust_score(lead_id: LeadId, body: AdjustmentCreate, adjustments: Adjustments) -> AdjustmentResult:
+    """Add points to a lead's score, or remove some with a negative number. The score floor still applies."""
+    return await adjustments.adjust(lead_id, body.points, body.reason, body.ruleset_id)

@@ -1,4 +1,4 @@
-"""Scores and their explanations, as the API takes and shows them."""
+"""Request and response bodies for scores, history, explanations, sessions, resets and adjustments."""
 
 from typing import Annotated, Literal
 
@@ -8,11 +8,14 @@ from leadvibe.core import ids
 from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, Write
 
 PRIMARY = "primary"
-MOST_POINTS = 1_000_000_000
+MAX_POINTS = 1_000_000_000
 
 
 class ScoreRead(Read):
-    """A lead's score now. `score` is the total in `ruleset_id`; the maps hold every ruleset's total."""
+    """A lead's score now.
+
+    `score` is the total in `ruleset_id`; `engagement_scores` and `profile_scores` have the total of every ruleset.
+    """
 
     lead_id: str
     score: int
@@ -22,13 +25,15 @@ class ScoreRead(Read):
 
 
 class PastScoreRead(ScoreRead):
-    """The score as it stood at `at`, as it was believed at `known_at`."""
+    """The score at `at`, computed from what the server knew at `known_at`."""
 
     at: Time
     known_at: Time
 
 
-class SnapshotRead(Read):
+class HistoryPointRead(Read):
+    """The total in a ruleset at one instant."""
+
     snapshot_at: Time
     score: int
     ruleset_id: str
@@ -40,46 +45,52 @@ class PeriodRead(Read):
 
 
 class ScoreHistoryRead(Read):
-    """The total at the top of every hour, and at every reset."""
+    """The total at every full hour and at every reset."""
 
     lead_id: str
-    snapshots: list[SnapshotRead]
+    snapshots: list[HistoryPointRead]
     count: int
     period: PeriodRead
 
 
 class HistoryQuery(Write):
-    """Which part of the history."""
+    """The part of the history to read."""
 
-    days: int = Field(default=30, ge=1, le=90, description="How far back; not with `start_date`")
-    start_date: Time | None = None
-    end_date: Time | None = None
+    days: int = Field(
+        default=30, ge=1, le=90, description="How many days before `end_date` to start; ignored with `start_date`"
+    )
+    start_date: Time | None = Field(default=None, description="At most 366 days before `end_date`")
+    end_date: Time | None = Field(default=None, description="By default now")
     ruleset_id: PlainText | None = Field(default=None, description="By default the primary ruleset")
 
 
 class BatchScoreRead(Read):
+    """A lead's total in the requested ruleset."""
+
     lead_id: str
     score: int
     ruleset_id: str | None
 
 
 class ScoreBatch(Write):
+    """The leads and the ruleset to read scores for."""
+
     lead_ids: list[PlainText] = Field(min_length=1, max_length=500)
     ruleset: PlainText = Field(default=PRIMARY, description="`primary`, or a ruleset's id or name")
 
 
 class AwardRead(Read):
-    """What one rule paid, at the weight it had when the event was judged; the rule may be deleted since."""
+    """A rule that paid, with the weight it had when the event was scored. The rule may have been deleted since."""
 
     rule_id: str
     weight: int
 
 
 class RulesetEffectRead(Read):
-    """What an event did to the total in one ruleset.
+    """How an event changed the total in one ruleset.
 
-    `base` is the sum of the weights, `points` is `base` times `multiplier`, and `delta` is what the total really moved
-    by: less than `points` where the floor held it.
+    `base` is the sum of the weights, and `points` is `base` times `multiplier`. `delta` is the change of the total; it
+    differs from `points` if the floor applied.
     """
 
     ruleset_id: str
@@ -88,7 +99,7 @@ class RulesetEffectRead(Read):
     after: int
     rules: list[AwardRead]
     base: int
-    multiplier: float = Field(description="Of the surge; 1 when there was none")
+    multiplier: float = Field(description="The surge multiplier; 1 without a surge")
     points: int
     applied: int
 
@@ -114,6 +125,8 @@ class RulesetEffectRead(Read):
 
 
 class EventExplanationRead(Read):
+    """How an event changed its lead's totals."""
+
     event_id: EventId
     lead_id: str
     event_type: str
@@ -128,10 +141,12 @@ class EventExplanationRead(Read):
 
 
 class ExplainQuery(Write):
-    """Which total, and since when."""
+    """The total to explain, and the period."""
 
-    hours: int = Field(default=24, ge=1, le=100_000, description="How far back, though never beyond the last reset")
-    all: bool = Field(default=False, description="Everything since the last reset, whatever `hours` says")
+    hours: int = Field(
+        default=24, ge=1, le=100_000, description="How many hours to look back, at most to the last reset"
+    )
+    all: bool = Field(default=False, description="Explain everything since the last reset; ignores `hours`")
     ruleset_id: PlainText | None = Field(default=None, description="By default the primary ruleset")
 
 
@@ -145,14 +160,14 @@ class RuleNowRead(Read):
 
 
 class DriverRead(RuleNowRead):
-    """What a rule paid at a weight that it had, surge and floor apart; it may be changed or deleted since."""
+    """What a rule paid at one weight, without surge and floor. The rule may have been changed or deleted since."""
 
     count: int
     total: int = Field(description="`count` times `weight`")
 
 
 class SurgeBoostRead(Read):
-    """What surges added to the points of one type of event."""
+    """The points that surges added to events of one type."""
 
     event_type: str
     count: int
@@ -160,7 +175,7 @@ class SurgeBoostRead(Read):
 
 
 class LeadExplanationRead(Read):
-    """What moved a lead's total in one ruleset.
+    """How a lead's total in one ruleset changed, and why.
 
     `drivers_total + surge_total + decay_applied + adjustments + floor_adjustment = score_change`, and with `all=true`
     `score_change` is the score itself.
@@ -170,27 +185,27 @@ class LeadExplanationRead(Read):
     ruleset_id: str | None
     ruleset_name: str | None
     score: int
-    score_change: int = Field(description="How far the total moved after `since`")
-    since: Time | None = Field(description="Null: from the lead's beginning")
-    range_hours: int | None = Field(description="The hours asked for; null with `all`")
-    top_drivers: list[DriverRead] = Field(description="All that paid, the strongest first")
+    score_change: int = Field(description="The change of the total after `since`")
+    since: Time | None = Field(description="The start of the period; null for the lead's whole history")
+    range_hours: int | None = Field(description="The requested `hours`; null with `all`")
+    top_drivers: list[DriverRead] = Field(description="All rules that paid, largest total first")
     drivers_total: int
-    snapshot: list[RuleNowRead] = Field(description="The ruleset's rules as they are now, the heaviest first")
+    snapshot: list[RuleNowRead] = Field(description="The ruleset's rules that pay today, largest weight first")
     surge_boost: list[SurgeBoostRead]
     surge_total: int
     surge_event_count: int
-    decay_applied: int = Field(description="What silence cost: never positive")
-    adjustments: int = Field(description="What adjustments by hand really did")
+    decay_applied: int = Field(description="Points lost to decay: zero or negative")
+    adjustments: int = Field(description="Points added or removed by users, after the floor")
     floor_adjustment: int = Field(
-        description="What the floor gave back of events' points, and what negatives lifted to zero gave back"
+        description="Points that the floor gave back, and negative totals that were set to zero"
     )
-    inorganic_count: int = Field(description="Events after `since` that were suppressed")
+    inorganic_count: int = Field(description="The number of suppressed events after `since`")
     score_reset_at: Time | None
-    reset_excluded_count: int = Field(description="Events that no longer count because a reset took them in")
+    reset_excluded_count: int = Field(description="The number of events that no longer count because of a reset")
 
 
 class SessionRead(Read):
-    """Activity of one lead without a longer pause than the OU's session timeout."""
+    """A lead's activity without a pause longer than the OU's session timeout."""
 
     session_id: Annotated[str, BeforeValidator(lambda value: ids.show("ss", value))]
     lead_id: str
@@ -200,9 +215,9 @@ class SessionRead(Read):
     event_count: int
     entry: str = Field(description="The type of its first event")
     exit: str = Field(description="The type of its last event")
-    total_points: int = Field(description="What its events did to the score")
+    total_points: int = Field(description="The change of the score by its events")
     source: str | None = Field(description="The channel of its first event")
-    status: Literal["active", "ended"] = Field(description="Active while another event may still join it")
+    status: Literal["active", "ended"] = Field(description="Active as long as another event can still belong to it")
 
     @computed_field
     @property
@@ -211,23 +226,25 @@ class SessionRead(Read):
 
 
 class AdjustmentCreate(Write):
-    points: StrictInt = Field(ge=-MOST_POINTS, le=MOST_POINTS, description="What to give; negative to take")
+    """Points to add to a lead's score."""
+
+    points: StrictInt = Field(ge=-MAX_POINTS, le=MAX_POINTS, description="The points to add; negative to remove points")
     reason: PlainText | None = Field(default=None, max_length=500)
     ruleset_id: PlainText | None = Field(default=None, description="By default the primary ruleset")
 
 
 class AdjustmentRead(Read):
-    """`points_added` is what the floor left of the points."""
+    """The result of an adjustment."""
 
     lead_id: str
     ruleset_id: str
-    points_added: int
-    score: int
+    points_added: int = Field(description="The change of the score; differs from the points sent if the floor applied")
+    score: int = Field(description="The score after the adjustment")
 
 
 class ResetRead(Read):
-    """`previous_scores` holds what each ruleset's total was."""
+    """The result of a reset."""
 
     status: str
     lead_id: str
-    previous_scores: dict[str, int]
+    previous_scores: dict[str, int] = Field(description="Each ruleset's total before the reset")

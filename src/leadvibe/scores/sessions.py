@@ -1,9 +1,9 @@
-"""A lead's sessions, derived from its events: each event knows the first event of its session."""
+"""Reads a lead's sessions, derived from its events: each event names the first event of its session."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, UnaryExpression, and_, func, select
@@ -17,7 +17,7 @@ from leadvibe.scores.repository import RulesetNow, ScoreRepository
 from leadvibe.units.models import OrgUnit
 
 ORDER = (Event.occurred_at, Event.event_type, Event.digest)
-"""The canonical order; events that are alike in these show the same, whichever is first."""
+"""The canonical order of events. Events that are equal in all of these have the same values in a session."""
 FIRST = [column.asc() for column in ORDER]
 LAST = [column.desc() for column in ORDER]
 
@@ -51,15 +51,17 @@ class SessionPage:
 
 
 class SessionRepository(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def of_lead(self, lead_id: str, page: Page) -> SessionPage:
-        """The last one first, each with its points in the ruleset that is the lead's score."""
+        """The latest session first, each with its points in the primary ruleset."""
         await require_lead(self.session, self.scope, lead_id)
         ruleset = (await self.rulesets()).primary
         query = self._sessions(lead_id, ruleset, await self._timeout()).limit(page.limit).offset(page.offset)
         rows = await self.session.execute(query)
-        total = await self.session.scalar(select(func.count(Event.session_id.distinct())).where(self._visits(lead_id)))
+        total = await self.session.scalar(
+            select(func.count(Event.session_id.distinct())).where(self._in_sessions(lead_id))
+        )
         return SessionPage([LeadSession(*row) for row in rows], total or 0)
 
     def _sessions(self, lead_id: str, ruleset: RulesetNow | None, timeout: timedelta) -> Select[*tuple[Any, ...]]:
@@ -77,9 +79,9 @@ class SessionRepository(ScoreRepository):
             func.min(Event.occurred_at),
             end,
             func.count(),
-            _at(Event.event_type, FIRST),
-            _at(Event.event_type, LAST),
-            _at(Event.channel, FIRST),
+            _value_of(Event.event_type, FIRST),
+            _value_of(Event.event_type, LAST),
+            _value_of(Event.channel, FIRST),
             func.coalesce(func.sum(ScoreEntry.applied), 0),
             end >= func.now() - timeout,
         )
@@ -87,12 +89,12 @@ class SessionRepository(ScoreRepository):
             select(*columns)
             .select_from(Event)
             .outerjoin(ScoreEntry, entry)
-            .where(self._visits(lead_id))
+            .where(self._in_sessions(lead_id))
             .group_by(Event.session_id, Event.lead_id)
             .order_by(end.desc(), Event.session_id.desc())
         )
 
-    def _visits(self, lead_id: str) -> ColumnElement[bool]:
+    def _in_sessions(self, lead_id: str) -> ColumnElement[bool]:
         return and_(Event.unit_id == self.scope.unit_id, Event.lead_id == lead_id, Event.session_id.is_not(None))
 
     async def _timeout(self) -> timedelta:
@@ -100,6 +102,6 @@ class SessionRepository(ScoreRepository):
         return timedelta(minutes=(await self.session.scalars(query)).one())
 
 
-def _at(value: SQLColumnExpression[Any], end: Sequence[UnaryExpression[Any]]) -> ColumnElement[Any]:
-    """Of several, that of the first or the last event."""
-    return func.array_agg(aggregate_order_by(value, *end))[1]
+def _value_of(value: SQLColumnExpression[Any], order: Sequence[UnaryExpression[Any]]) -> ColumnElement[Any]:
+    """The value in the first row of each group, in the given order."""
+    return func.array_agg(aggregate_order_by(value, *order))[1]

@@ -7,13 +7,13 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from leadvibe.access import cache
+from leadvibe.access.authentication import credential_cache
 from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
 from leadvibe.core.http import problems
-from leadvibe.core.http.middleware import LimitBody, Observe
-from leadvibe.core.http.raw_routes import FastLane
+from leadvibe.core.http.middleware import LimitBody, ObserveRequests
+from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
@@ -21,7 +21,7 @@ from leadvibe.server import api
 from leadvibe.server.openapi.document import describe
 from leadvibe.server.openapi.operation_ids import unique_id
 
-LONGEST_BODY: Final = 10 * 1024 * 1024
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 
 @asynccontextmanager
@@ -35,7 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         stack.push_async_callback(app.state.broadcaster.close)
         ears: dict[str, Listener] = {
             CHANNEL: app.state.broadcaster.notice,
-            cache.CHANNEL: lambda _: cache.credentials.clear(),
+            credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
         }
         await stack.enter_async_context(listening(ears))
         stack.push_async_callback(close_buffer)
@@ -56,11 +56,11 @@ class LeadVibe(FastAPI):
         )
         api.include_routers(self)
         problems.install(self)
-        self.entrance = Observe(FastLane(api.RAW_ROUTES, LimitBody(super().__call__, LONGEST_BODY)))
+        self.entry_point = ObserveRequests(RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.entrance(scope, receive, send)
+            await self.entry_point(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The settings of scoring: two of the organization, one of the OU."""
+"""Scoring settings: two belong to the organization, one to the OU."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ ORGANIZATION_WIDE = ("allow_negative_scores", "abm_enabled")
 
 
 class AdminsOnly(Forbidden):
-    detail = "Only an admin of the organization changes allow_negative_scores and abm_enabled."
+    detail = "Only an admin of the organization can change allow_negative_scores and abm_enabled."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ScoringSettingsRepository:
         return ScoringSettings(*settings.one())
 
     async def change(self, values: Mapping[str, Any]) -> ScoringSettings:
-        """Set the values that were sent; every OU whose scoring that touches gets a new version."""
+        """Set the given values. Each OU whose scoring this changes gets a new configuration version."""
         organization_wide = {name: value for name, value in values.items() if name in ORGANIZATION_WIDE}
         if organization_wide and not self.scope.admin:
             raise AdminsOnly
@@ -57,15 +57,15 @@ class ScoringSettingsRepository:
         return await self.get()
 
     async def _all_units(self) -> Sequence[str]:
-        """The organization's OUs, which none joins until the commit."""
+        """The organization's OUs. The lock keeps others from creating an OU until the commit."""
         organization = select(Organization.org_id).where(Organization.org_id == self.scope.org_id)
         await self.session.execute(organization.with_for_update(key_share=True))
         return (await self.session.scalars(select(OrgUnit.unit_id).where(OrgUnit.org_id == self.scope.org_id))).all()
 
-    async def _store(self, organization_wide: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    async def _store(self, organization_wide: Mapping[str, Any], of_unit: Mapping[str, Any]) -> None:
         if organization_wide:
             organization = update(Organization).where(Organization.org_id == self.scope.org_id)
             await self.session.execute(organization.values(**organization_wide))
-        if own:
+        if of_unit:
             unit = update(OrgUnit).where(OrgUnit.unit_id == self.scope.unit_id)
-            await self.session.execute(unit.values(**own))
+            await self.session.execute(unit.values(**of_unit))

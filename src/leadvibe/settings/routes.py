@@ -1,4 +1,4 @@
-"""The settings of scoring."""
+"""Scoring settings."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ Settings = Annotated[ScoringSettingsRepository, Depends(provide(ScoringSettingsR
 
 @router.get("/settings/scoring", dependencies=[VIEWER], response_model=ScoringSettingsRead)
 async def get_scoring_settings(settings: Settings) -> ScoringSettings:
-    """The organization's two toggles, and the session timeout of the active OU."""
+    """Get the scoring settings: two of the organization, and the session timeout of the active OU."""
     return await settings.get()
 
 
@@ -29,8 +29,9 @@ async def get_scoring_settings(settings: Settings) -> ScoringSettings:
 async def update_scoring_settings(
     body: ScoringSettingsChange, settings: Settings, wants: WantsRepresentation
 ) -> Response:
-    """Change the fields that are sent, from now on. The two toggles are for admins of the organization.
+    """Update the scoring settings. Only the fields you send change. They apply from now on.
 
-    When negative scores are switched off, every score below zero becomes zero.
+    Only an admin of the organization can change `allow_negative_scores` and `abm_enabled`. When you set
+    `allow_negative_scores` to `false`, every score below zero becomes zero.
     """
     return changed(ScoringSettingsRead.model_validate(await settings.change(body.sent())), wants)

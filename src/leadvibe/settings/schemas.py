@@ -1,4 +1,4 @@
-"""The settings of scoring."""
+"""Scoring settings."""
 
 from typing import Annotated
 
@@ -6,10 +6,15 @@ from pydantic import Field, StrictBool, StrictInt
 
 from leadvibe.core.http.schemas import UNSENT, Read, Write
 
-AllowNegativeScores = Annotated[StrictBool, Field(description="Organization-wide: may scores go below zero?")]
-AbmEnabled = Annotated[StrictBool, Field(description="Organization-wide: are accounts in use?")]
+AllowNegativeScores = Annotated[
+    StrictBool, Field(description="Whether scores can go below zero. Applies to all OUs of the organization.")
+]
+AbmEnabled = Annotated[
+    StrictBool, Field(description="Whether accounts are in use. Applies to all OUs of the organization.")
+]
 SessionTimeout = Annotated[
-    StrictInt, Field(ge=1, le=1440, description="Of the active OU: silence longer than this ends a lead's session")
+    StrictInt,
+    Field(ge=1, le=1440, description="A lead's session ends after this many minutes without an event. Per OU."),
 ]
 
 

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from leadvibe.core.http.problems import Invalid, NotFound
 from leadvibe.engine import Snapshot
-from leadvibe.rulesets.attribute_filters import filters_key
-from leadvibe.rulesets.repository import check_window, in_order
+from leadvibe.rulesets.repository import check_active_period
+from leadvibe.rulesets.rules.attribute_filters import filters_key
+from leadvibe.rulesets.surge.repository import sort_bands
 from leadvibe.simulation.schemas import DraftDecay, DraftRule, DraftSurgePolicy, SimulationCreate
 
 Config = dict[str, Any]
@@ -60,7 +61,7 @@ def _rules(drafts: Sequence[DraftRule], ruleset_id: str, live: Iterable[Config])
     rules: list[Config] = []
     for number, draft in enumerate(drafts):
         with _within(f"rules.{number}"):
-            check_window(draft.values(), None)
+            check_active_period(draft.values(), None)
             if draft.ruleset_id not in {None, ruleset_id}:
                 raise Invalid.field("ruleset_id", "must be the ruleset that the simulation is about")
             config = draft.model_dump(mode="json", exclude={"icon"})
@@ -77,7 +78,7 @@ def _surge_policy(draft: DraftSurgePolicy) -> Config:
     policy = draft.values()
     if draft.mode == "custom":
         with _within("surge_policy"):
-            policy["bands"] = in_order(policy["bands"])
+            policy["bands"] = sort_bands(policy["bands"])
     return policy
 
 

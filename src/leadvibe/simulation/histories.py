@@ -1,4 +1,4 @@
-"""Reads leads' facts as a stream: one lead's at a time in memory, and metadata only where a rule asks for it."""
+"""Streams leads' facts lead by lead, with metadata only for event types whose rules need it."""
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Any, Final
@@ -16,7 +16,7 @@ from leadvibe.pipeline.load import (
     with_origin_reset,
 )
 
-ROWS_AT_ONCE: Final = 1_000
+BATCH_ROWS: Final = 1_000
 
 READ_EVENTS: Final = """
 SELECT f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
@@ -30,32 +30,32 @@ ORDER BY l.lead_id, f.occurred_at
 _metadata = msgspec.json.Decoder(dict[str, Any])
 
 
-async def histories(
+async def read_histories(
     connection: asyncpg.Connection, unit_id: str, lead_ids: Sequence[str], metadata_types: Collection[str]
 ) -> AsyncGenerator[tuple[str, list[Fact]]]:
-    """Each lead with its facts in order; `asked` are the event types whose metadata matters."""
+    """Yield each lead's id and facts in canonical order. `metadata_types` are the event types to read metadata for."""
     keys = [(unit_id, lead_id) for lead_id in lead_ids]
     origins = await load_origins(connection, keys)
-    acts = await load_adjustments_and_resets(connection, keys, origins)
-    waiting = set(lead_ids)
+    adjustments_and_resets = await load_adjustments_and_resets(connection, keys, origins)
+    without_events = set(lead_ids)
 
-    def whole(lead_id: str, facts: list[Fact]) -> tuple[str, list[Fact]]:
-        waiting.discard(lead_id)
-        return lead_id, sorted([*facts, *acts.get((unit_id, lead_id), ())], key=order)
+    def history(lead_id: str, events: list[Fact]) -> tuple[str, list[Fact]]:
+        return lead_id, sorted([*events, *adjustments_and_resets.get((unit_id, lead_id), ())], key=order)
 
     cursor = await connection.cursor(READ_EVENTS, unit_id, lead_ids, list(metadata_types))
-    lead_id, facts = "", list[Fact]()
-    while rows := await cursor.fetch(ROWS_AT_ONCE):
+    lead_id, events = "", list[Fact]()
+    while rows := await cursor.fetch(BATCH_ROWS):
         for row in rows:
             if row[0] != lead_id:
-                if facts:
-                    yield whole(lead_id, facts)
-                lead_id, facts = row[0], []
-            facts.append(_event(unit_id, row, origins))
-    if facts:
-        yield whole(lead_id, facts)
-    for without_events in sorted(waiting):
-        yield whole(without_events, [])
+                if events:
+                    yield history(lead_id, events)
+                lead_id, events = row[0], []
+                without_events.discard(lead_id)
+            events.append(_event(unit_id, row, origins))
+    if events:
+        yield history(lead_id, events)
+    for lead_id in sorted(without_events):
+        yield history(lead_id, [])
 
 
 def _event(unit_id: str, row: asyncpg.Record, origins: Origins) -> Event:

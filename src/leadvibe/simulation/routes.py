@@ -1,4 +1,4 @@
-"""What another configuration would do; nothing of it is stored."""
+"""Routes that try out configuration changes without storing anything."""
 
 from typing import Annotated
 
@@ -16,10 +16,10 @@ router = APIRouter(responses=ANSWERS, dependencies=[VIEWER])
 
 @router.post("/rulesets/simulate", tags=["RuleSets"], response_model=SimulationRead)
 async def simulate_ruleset(body: SimulationCreate, scope: CurrentScope) -> Comparison:
-    """Say what the scores would be now, had a draft of the configuration judged the events of the last days.
+    """Compute what the scores would be now if a draft of the configuration had scored the events of the last `days`.
 
-    Rules, surge policy and decay rules that are absent are as they are now. What happened before the window stays as
-    it was judged; resets and adjustments stay where they are. Nothing is stored, and nothing fires.
+    Parts of the configuration that you leave out stay as they are. Earlier events keep their points; resets and
+    adjustments are kept. Nothing is stored, and no notifications are sent.
     """
     return await simulate(scope, body)
 
@@ -27,11 +27,11 @@ async def simulate_ruleset(body: SimulationCreate, scope: CurrentScope) -> Compa
 @router.post("/engagement-scoring/test", tags=["Rules"], response_model=RuleTestRead, responses=problems(Conflict))
 async def test_engagement_rule(
     body: RuleTestCreate,
-    tests: Annotated[RuleTests, Depends(provide(RuleTests, isolation="REPEATABLE READ"))],
+    tests: Annotated[RuleTests, Depends(provide(RuleTests))],
 ) -> RuleTest:
-    """Try a rule on a lead's events, without surge and floor.
+    """Test a rule on a lead's events, without surge and floor.
 
-    Events that were suppressed, or that a reset took in, don't count. `projected_score` is the current score plus the
-    weight for each event that matches.
+    Suppressed events and events before the last reset don't count. `projected_score` is the current score plus the
+    rule's weight for each matching event. Nothing is stored.
     """
     return await tests.test(body.lead_id, body.rule)

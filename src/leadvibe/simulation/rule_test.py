@@ -1,7 +1,7 @@
-"""Tries a rule on one lead's events, and stores nothing."""
+"""Tests a rule on one lead's events without storing it."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,12 +16,11 @@ from leadvibe.engine.rules import Rule, Ruleset
 from leadvibe.identity.leads import LeadMerged
 from leadvibe.leads.models import Lead
 from leadvibe.pipeline.load import History, load
-from leadvibe.rulesets.repository import check_window
-from leadvibe.rulesets.schemas import RuleCreate
+from leadvibe.rulesets.repository import check_active_period
+from leadvibe.rulesets.rules.schemas import RuleCreate
 from leadvibe.scores.repository import ScoreRepository
 
-TRIED = "tried"
-"""The id of the rule while it is tried."""
+TESTED_RULE_ID = "tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +36,42 @@ class RuleTest:
 
 
 class RuleTests:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
         self.scope = scope
 
     async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
-        check_window(draft.values(), None)
-        await self._demand(lead_id)
+        check_active_period(draft.values(), None)
+        await self._require_unmerged(lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
         history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
-        config = draft.model_dump(mode="json") | {"rule_id": TRIED}
+        config = draft.model_dump(mode="json") | {"rule_id": TESTED_RULE_ID}
         events = _countable(history, draft.event_type)
-        matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
+        matching = _count_matching(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
         reason = _reason(draft.event_type, len(events), matching)
         return RuleTest(matching, reason, score, score + draft.weight * matching)
 
-    async def _demand(self, lead_id: str) -> None:
+    async def _require_unmerged(self, lead_id: str) -> None:
         query = select(Lead.merged_into).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        found = (await self.session.execute(query)).one_or_none()
-        if found is None:
-            raise NotFound("There is no such lead here.")
-        if found.merged_into is not None:
-            raise LeadMerged(lead_id, found.merged_into)
+        lead = (await self.session.execute(query)).one_or_none()
+        if lead is None:
+            raise NotFound("There is no lead with this id in the active OU.")
+        if lead.merged_into is not None:
+            raise LeadMerged(lead_id, lead.merged_into)
 
     async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
         scores = ScoreRepository(self.session, self.scope)
         rulesets = await scores.rulesets()
         totals = (await scores.totals([lead_id])).get(lead_id, {})
-        chosen = rulesets.primary if ruleset_id is None else rulesets.of_id(ruleset_id)
-        return rulesets.score(lead_id, totals, chosen).score
+        ruleset = rulesets.primary if ruleset_id is None else rulesets.by_id(ruleset_id)
+        return rulesets.score(lead_id, totals, ruleset).score
 
 
 def _countable(history: History, event_type: str) -> list[Event]:
-    """The lead's events of a type that could count: not suppressed, and not taken in by a reset."""
+    """The lead's events of a type that are not suppressed and come after the last reset, in canonical order."""
     events: list[Event] = []
     for fact in sorted(history.facts, key=order):
         match fact:
@@ -87,16 +86,16 @@ def _countable(history: History, event_type: str) -> list[Event]:
     return events
 
 
-def _paid(rule: Rule, events: list[Event]) -> int:
-    uses = {TRIED: 0}
+def _count_matching(rule: Rule, events: list[Event]) -> int:
+    uses = {TESTED_RULE_ID: 0}
     for event in events:
-        uses[TRIED] += rule.pays(event, uses)
-    return uses[TRIED]
+        uses[TESTED_RULE_ID] += rule.pays(event, uses)
+    return uses[TESTED_RULE_ID]
 
 
 def _reason(event_type: str, events: int, matching: int) -> str:
     if not events:
-        return f"The lead has no {event_type} event that could count."
+        return f"The lead has no {event_type} events that count."
     if not matching:
-        return f"None of the lead's {events} {event_type} events is what the rule asks for."
+        return f"None of the lead's {events} {event_type} events matches the rule."
     return f"The rule would pay for {matching} of the lead's {events} {event_type} events."

@@ -1,48 +1,51 @@
-"""Drafts of the configuration as they come in, and what they would have done as it goes out."""
+"""Request and response bodies for simulations and rule tests."""
 
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
 from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Write
-from leadvibe.rulesets.schemas import Bands, Configure, DecayCreate, IdleReset, Mode, MultiplierCap, RuleCreate
+from leadvibe.rulesets.decays.schemas import DecayCreate
+from leadvibe.rulesets.rules.schemas import RuleCreate
+from leadvibe.rulesets.schemas import ConfigurationWrite
+from leadvibe.rulesets.surge.schemas import Bands, IdleReset, Mode, MultiplierCap
 
-MOST_DRAFTS = 1000
-LONGEST_WINDOW = 3650
+MAX_DRAFTS = 1000
+MAX_DAYS = 3650
 
 
-def _named(sent: dict[str, Any], name: str) -> dict[str, Any]:
-    """`id` is another name of the object's own id; what was read before carries both."""
+def _rename_id(sent: dict[str, Any], name: str) -> dict[str, Any]:
+    """Accept `id` as another name of `name`. Objects that were read from the API have both."""
     id_ = sent.pop("id", None)
     return {name: id_, **sent}
 
 
 class DraftRule(RuleCreate):
-    """A rule as it might be; with the id of a live one it takes that one's place."""
+    """A draft rule. With the id of an existing rule, it replaces that rule."""
 
-    ignored: ClassVar[set[str]] = Configure.ignored - {"id"}
+    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
 
     rule_id: Line | None = None
 
     @classmethod
-    def in_our_words(cls, sent: dict[str, Any]) -> dict[str, Any]:
-        return super().in_our_words(_named(sent, "rule_id"))
+    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return super().rename_aliases(_rename_id(fields, "rule_id"))
 
 
 class DraftDecay(DecayCreate):
-    """A decay rule as it might be; with the id of a live one it has that one's lifetime."""
+    """A draft decay rule. With the id of an existing decay rule, it has existed as long as that one."""
 
-    ignored: ClassVar[set[str]] = Configure.ignored - {"id"}
+    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
 
     decay_id: Line | None = None
 
     @classmethod
-    def in_our_words(cls, sent: dict[str, Any]) -> dict[str, Any]:
-        return super().in_our_words(_named(sent, "decay_id"))
+    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        return super().rename_aliases(_rename_id(fields, "decay_id"))
 
 
-class DraftSurgePolicy(Configure):
-    """A whole surge policy; what a mode brings with it needs no sending."""
+class DraftSurgePolicy(ConfigurationWrite):
+    """A draft surge policy. The settings that a mode implies can be left out."""
 
     mode: Mode
     bands: Bands = None
@@ -51,25 +54,29 @@ class DraftSurgePolicy(Configure):
 
 
 class SimulationCreate(Write):
-    """What is absent stays as it is live."""
+    """A draft of the configuration. Parts that are left out stay as they are."""
 
-    days: int = Field(default=90, ge=1, le=LONGEST_WINDOW, strict=True, description="How far back the draft reaches")
+    days: int = Field(
+        default=90, ge=1, le=MAX_DAYS, strict=True, description="The number of past days whose events the draft scores"
+    )
     ruleset_id: PlainText | None = Field(
-        default=None, description="Whose rules and totals it is about; by default the primary ruleset"
+        default=None, description="The ruleset whose rules and totals are simulated; by default the primary ruleset"
     )
     rules: list[DraftRule] | None = Field(
-        default=None, max_length=MOST_DRAFTS, description="All the rules of the ruleset; those of others stay"
+        default=None,
+        max_length=MAX_DRAFTS,
+        description="All rules of the ruleset. The rules of other rulesets stay as they are",
     )
     surge_policy: DraftSurgePolicy | None = None
     decays: list[DraftDecay] | None = Field(
         default=None,
-        max_length=MOST_DRAFTS,
-        description="All the decay rules of the OU; new ones exist since the window's beginning",
+        max_length=MAX_DRAFTS,
+        description="All decay rules of the OU. New ones apply from the first of the simulated `days`",
     )
 
 
 class BucketRead(Read):
-    """How many leads have a score from `min` to `max`, both included; null is without limit."""
+    """The number of leads with a score from `min` to `max`, both included. Null means no limit."""
 
     min: int | None
     max: int | None
@@ -77,18 +84,18 @@ class BucketRead(Read):
 
 
 class DistributionRead(Read):
-    """The same buckets before and after."""
+    """The distribution of scores over the same buckets, before and after."""
 
     before: list[BucketRead]
     after: list[BucketRead]
 
 
 class ReasonRead(Read):
-    """What one cause gave in all, live and under the draft. The changes of a lead's reasons add up to its own."""
+    """The points from one cause, before and after. The changes of all reasons add up to the change of the score."""
 
     kind: Literal["rule", "surge", "decay", "adjustment", "reset", "floor"] = Field(
-        description="`rule` is what the rule's weights gave; `surge` what surges added to them, `floor` what the floor "
-        "and the lifting of negatives gave back"
+        description="`rule`: the weights of one rule; `surge`: points added by surges; `floor`: points given back by "
+        "the score floor, or when negative totals were set to zero"
     )
     rule_id: str | None
     event_type: str | None
@@ -102,38 +109,42 @@ class ReasonRead(Read):
 
 
 class MoverRead(Read):
+    """A lead whose score would change."""
+
     lead_id: str
     before: int
     after: int
-    reasons: list[ReasonRead] = Field(description="The strongest first")
+    reasons: list[ReasonRead] = Field(description="Largest change first")
 
 
 class SimulationRead(Read):
-    """What the draft would have made of the scores: `before` is what they are now, `after` what they would be."""
+    """The scores now (`before`) and with the draft (`after`)."""
 
-    leads: int = Field(description="All leads with a history")
-    events: int = Field(description="Their events within the window")
+    leads: int = Field(description="The number of leads with a history")
+    events: int = Field(description="The number of their events within `days`")
     distribution: DistributionRead
     up: int
     down: int
     unchanged: int
-    movers: list[MoverRead] = Field(description="The leads that would move furthest, 20 at most")
+    movers: list[MoverRead] = Field(description="The leads whose scores would change most, at most 20")
     levels: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     milestones: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
 
 
 class RuleTestCreate(Write):
+    """A rule and the lead to test it on."""
+
     lead_id: LeadId
     rule: RuleCreate
 
 
 class RuleTestRead(Read):
-    """What a rule finds among a lead's events; nothing is stored. Each field also has its older name."""
+    """The result of a rule test. Some fields are repeated under their older names in camel case."""
 
     matches: bool
     reason: str
     current_score: int
-    projected_score: int = Field(description="The current score and the rule's weight for every matching event")
+    projected_score: int = Field(description="The current score plus the rule's weight for each matching event")
     matching_events: int
 
     @computed_field(alias="currentScore")

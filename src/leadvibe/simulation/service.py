@@ -1,4 +1,4 @@
-"""What if the configuration had been another one: the history of an OU's leads, folded under a draft."""
+"""Simulates a draft of the configuration: folds the histories of an OU's leads under it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from leadvibe.rulesets.models import ConfigVersion
 from leadvibe.rulesets.plans import read_plans
 from leadvibe.simulation.comparison import Comparison, Reason, reasons
 from leadvibe.simulation.drafts import Draft
-from leadvibe.simulation.histories import histories
+from leadvibe.simulation.histories import read_histories
 from leadvibe.simulation.schemas import SimulationCreate
 from leadvibe.units.models import OrgUnit
 
-LEADS_AT_ONCE: Final = 200
-"""In one transaction: a long one would keep the database from clearing up."""
+BATCH_LEADS: Final = 200
+"""Leads read in one transaction. A long transaction would keep vacuum from removing dead rows."""
 
-EVENTS_AT_ONCE: Final = 500
-"""Folded in one go; in between, other requests have their turn."""
+BATCH_FACTS: Final = 500
+"""Facts folded in one call of a thread. Between calls, the event loop serves other requests."""
 
 READ_LEADS: Final = """
 SELECT lead_id, standing, last_event_at FROM leads
@@ -39,66 +39,70 @@ ORDER BY lead_id LIMIT $3
 _standing = msgspec.msgpack.Decoder(list[Any])
 
 
-async def simulate(scope: Scope, wanted: SimulationCreate) -> Comparison:
-    """Fold all leads under the draft, slice by slice; nothing is stored.
+async def simulate(scope: Scope, body: SimulationCreate) -> Comparison:
+    """Fold all leads under the draft, batch by batch, without storing anything.
 
-    A slice's transaction sees one state of the OU. What arrives meanwhile is in the later slices.
+    Each batch is read in one transaction. Events that arrive meanwhile are in the later batches.
     """
     async with transaction(scope) as session:
-        since = await database_now(session) - timedelta(days=wanted.days)
+        since = await database_now(session) - timedelta(days=body.days)
         live = await session.scalars(
             select(ConfigVersion.snapshot)
             .where(ConfigVersion.unit_id == scope.unit_id)
             .order_by(ConfigVersion.version.desc())
             .limit(1)
         )
-        simulation = Simulation(scope, Draft.of(wanted, live.one()), since)
+        simulation = Simulation(scope, Draft.of(body, live.one()), since)
     after: str | None = ""
     while after is not None:
-        after = await simulation.go_on(after)
-    return simulation.tally
+        after = await simulation.add_batch(after)
+    return simulation.comparison
 
 
 @dataclass(slots=True)
 class Simulation:
+    """A running simulation and its results so far."""
+
     scope: Scope
     draft: Draft
     since: datetime
-    tally: Comparison = field(default_factory=Comparison)
+    comparison: Comparison = field(default_factory=Comparison)
     trial: "Trial | None" = None
 
-    async def go_on(self, after: str) -> str | None:
-        """Take the leads that follow; the last of them, or None where there are no more."""
+    async def add_batch(self, after: str) -> str | None:
+        """Add the next leads after this lead id. Returns the last one's id, or None if no leads are left."""
         async with transaction(self.scope, isolation="REPEATABLE READ") as session:
             connection = await raw(session)
-            leads = await connection.fetch(READ_LEADS, self.scope.unit_id, after, LEADS_AT_ONCE)
+            leads = await connection.fetch(READ_LEADS, self.scope.unit_id, after, BATCH_LEADS)
             if not leads:
                 return None
-            trial = await self._trial_now(session)
+            trial = await self._current_trial(session)
             until = micros(await database_now(session))
-            await self._take(connection, leads, trial, until)
+            await self._add_leads(connection, leads, trial, until)
         return leads[-1]["lead_id"]
 
-    async def _take(
+    async def _add_leads(
         self, connection: asyncpg.Connection, leads: Sequence[asyncpg.Record], trial: "Trial", until: int
     ) -> None:
         standings = {row["lead_id"]: row["standing"] for row in leads}
-        # Without a draft of decays, the past of who did nothing since is as it was.
-        touched = [row["lead_id"] for row in leads if self.draft.decays or _acted(row, self.since)]
-        for lead_id in standings.keys() - set(touched):
+        # Without drafted decays, the draft can't change the score of a lead without events since then.
+        affected = [row["lead_id"] for row in leads if self.draft.decays or _has_events_since(row, self.since)]
+        for lead_id in standings.keys() - set(affected):
             score = trial.score_now(standings[lead_id], until)
-            self.tally.add(lead_id, score, score, list)
+            self.comparison.add(lead_id, score, score, list)
         batch, size = list[tuple[str, bytes, list[Fact]]](), 0
-        async for lead_id, facts in histories(connection, self.scope.unit_id, touched, trial.drafted.metadata_types):
+        async for lead_id, facts in read_histories(
+            connection, self.scope.unit_id, affected, trial.drafted.metadata_types
+        ):
             batch.append((lead_id, standings[lead_id], facts))
             size += len(facts)
-            if size >= EVENTS_AT_ONCE:
-                await asyncio.to_thread(trial.compare, batch, until, self.tally)
+            if size >= BATCH_FACTS:
+                await asyncio.to_thread(trial.compare, batch, until, self.comparison)
                 batch, size = [], 0
-        await asyncio.to_thread(trial.compare, batch, until, self.tally)
+        await asyncio.to_thread(trial.compare, batch, until, self.comparison)
 
-    async def _trial_now(self, session: AsyncSession) -> "Trial":
-        """The trial against the configuration as it is in this transaction; mostly the one there is already."""
+    async def _current_trial(self, session: AsyncSession) -> "Trial":
+        """The trial for the configuration version that is current in this transaction; reused if it hasn't changed."""
         unit_id = self.scope.unit_id
         version = (await session.scalars(select(OrgUnit.config_version).where(OrgUnit.unit_id == unit_id))).one()
         plans = (await read_plans(session, unit_id, version)).plans
@@ -110,7 +114,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The live configuration, and the draft over it."""
+    """Folds leads under the live configuration and under the draft."""
 
     live: Plans
     drafted: Plans
@@ -121,12 +125,12 @@ class Trial:
         outcome = advance(self.live, Standing.load(_standing.decode(standing)), until)
         return outcome.standing.totals.get(self.draft.ruleset_id, 0)
 
-    def compare(self, leads: Sequence[tuple[str, bytes, list[Fact]]], until: int, tally: Comparison) -> None:
-        """Add leads, each with its standing and its facts in order, to the tally."""
+    def compare(self, leads: Sequence[tuple[str, bytes, list[Fact]]], until: int, comparison: Comparison) -> None:
+        """Add leads to the comparison, each as its id, packed standing and facts in canonical order."""
         for lead_id, standing, facts in leads:
-            tally.events += sum(isinstance(fact, Event) and fact.at >= self.since for fact in facts)
+            comparison.events += sum(isinstance(fact, Event) and fact.at >= self.since for fact in facts)
             after = fold_until(self.drafted, Standing(), facts, until)
-            tally.add(
+            comparison.add(
                 lead_id,
                 self.score_now(standing, until),
                 after.standing.totals.get(self.draft.ruleset_id, 0),
@@ -138,5 +142,5 @@ class Trial:
         return reasons(before.entries, after.entries, self.draft.ruleset_id, self.draft.event_types)
 
 
-def _acted(lead: asyncpg.Record, since: datetime) -> bool:
+def _has_events_since(lead: asyncpg.Record, since: datetime) -> bool:
     return lead["last_event_at"] is not None and lead["last_event_at"] >= since

@@ -3,9 +3,9 @@
 from sqlalchemy import select
 from starlette.requests import HTTPConnection
 
-from leadvibe.access.active import UnitNotFound, scope_in
-from leadvibe.access.active_unit import COOKIE, read_active_unit
-from leadvibe.access.callers import caller_of, member_caller
+from leadvibe.access.active_unit import UnitNotFound, scope_in
+from leadvibe.access.active_unit_cookie import COOKIE, read_active_unit
+from leadvibe.access.authentication.callers import caller_of, member_caller
 from leadvibe.access.dependencies import scope_of
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import transaction

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 
-from leadvibe.access.schemes import ByCookie, ByCredential, ByToken
+from leadvibe.access.security_schemes import ByCookie, ByCredential, ByToken
 from leadvibe.core.http.problems import Invalid, NotAuthenticated, NotFound, problems
 from leadvibe.core.scope import Scope
 from leadvibe.stream.access import scope_of_listener

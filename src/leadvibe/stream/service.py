@@ -1,5 +1,8 @@
 """An OU's frames, for as long as somebody may follow them."""
 
+# sse-starlette leaves a parameter untyped.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from time import monotonic

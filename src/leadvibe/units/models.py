@@ -1,4 +1,4 @@
-"""Organizational units (OUs) and the members who work in them."""
+"""Organizational units (OUs) and their members."""
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from leadvibe.core.database.models import Base, Id, OfUnit, Timestamps
 
 
 class OrgUnit(Base, Timestamps):
-    """An organizational unit: the wall that isolates leads, events, configuration and credentials."""
+    """An organizational unit. Leads, events, configuration and credentials each belong to one OU."""
 
     __tablename__ = "org_units"
     __table_args__ = (
@@ -23,7 +23,7 @@ class OrgUnit(Base, Timestamps):
     is_default: Mapped[bool] = mapped_column(server_default=text("false"))
     session_timeout_minutes: Mapped[int] = mapped_column(server_default=text("30"))
     config_version: Mapped[int] = mapped_column(server_default=text("0"))
-    """The version of its configuration that is current; 0 before the first."""
+    """The current version of the OU's configuration; 0 before the first."""
 
 
 class UnitMembership(Base, OfUnit, Timestamps):
@@ -33,4 +33,4 @@ class UnitMembership(Base, OfUnit, Timestamps):
         ForeignKey("members.org_member_id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str]
-    """Owner, Operator or Viewer, in the OU."""
+    """The role in the OU: Owner, Operator or Viewer."""

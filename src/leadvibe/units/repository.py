@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from leadvibe.access.active import units_of
+from leadvibe.access.active_unit import units_of
 from leadvibe.access.models import Organization
 from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
 from leadvibe.core.ids import new_id
@@ -14,11 +14,11 @@ from leadvibe.rulesets.versions import create_configuration
 from leadvibe.units.models import OrgUnit, UnitMembership
 from leadvibe.units.slugs import slug_of
 
-constraint_means("uq_org_units_org_id_slug", "name: there is an OU with this name, or one whose slug is the same.")
+constraint_means("uq_org_units_org_id_slug", "name: another OU has this name, or a name with the same slug.")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class UnitList:
     units: Sequence[OrgUnit]
     organization: Organization
 
@@ -28,13 +28,13 @@ class UnitRepository:
         self.session = session
         self.caller = caller
 
-    async def list(self) -> Listed:
-        """The OUs open to the caller, the default one first."""
+    async def list(self) -> UnitList:
+        """The OUs that the caller can access, the default OU first."""
         units = await self.session.scalars(
             units_of(self.caller).order_by(OrgUnit.is_default.desc(), OrgUnit.name, OrgUnit.unit_id)
         )
         organization = await self.session.get_one(Organization, self.caller.org_id)
-        return Listed(units.all(), organization)
+        return UnitList(units.all(), organization)
 
     async def get(self, unit_id: str) -> OrgUnit:
         unit = await self.session.scalar(units_of(self.caller).where(OrgUnit.unit_id == unit_id))
@@ -43,7 +43,7 @@ class UnitRepository:
         return unit
 
     async def create(self, name: str) -> OrgUnit:
-        """Make an OU that scores from the start, with the caller as its Owner."""
+        """Create an OU with the caller as its Owner and the first version of its configuration."""
         unit = OrgUnit(unit_id=new_id("unit"), org_id=self.caller.org_id, name=name, slug=_slug(name))
         self.session.add(unit)
         await self.session.flush()
@@ -62,5 +62,5 @@ class UnitRepository:
 def _slug(name: str) -> str:
     slug = slug_of(name)
     if not slug:
-        raise Invalid.field("name", "must hold a letter or a digit")
+        raise Invalid.field("name", "must contain a letter or a digit")
     return slug

@@ -1,8 +1,8 @@
-"""A name's form in addresses: lower case, hyphens between its words."""
+"""Slugs: names in lower case with hyphens between the words."""
 
 import re
 
 
 def slug_of(name: str) -> str:
-    """Empty where the name has no letter or digit."""
+    """The slug of a name; empty if the name contains no letter or digit."""
     return re.sub(r"[\W_]+", "-", name.lower()).strip("-")

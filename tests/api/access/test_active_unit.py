@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.access.active_unit import sign_active_unit
+from leadvibe.access.active_unit_cookie import sign_active_unit
 from leadvibe.config import settings
 from support.callers import Caller
 from support.make import Make

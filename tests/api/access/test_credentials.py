@@ -1,17 +1,16 @@
-"""Credentials for programs, tokens for persons."""
+"""API credentials, and the cache of verified credentials."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import asyncpg
 import pytest
 
-from leadvibe.access import cache
+from leadvibe.access.authentication import credential_cache
+from leadvibe.access.authentication.credential_cache import CredentialCache
 from leadvibe.core.database.transactions import asyncpg_dsn
-from leadvibe.core.instants import show_instant
 from leadvibe.core.scope import Scope, system_scope
 from support.callers import Caller, basic_authorization
 from support.make import Make
@@ -21,33 +20,39 @@ from support.world import World
 SCOPE = system_scope("org_a", "unit_a")
 
 
-class Asked:
-    """A look-up that counts how often it was needed."""
+class Verification:
+    """A fake verification of credentials that counts its calls."""
 
     def __init__(self) -> None:
-        self.times = 0
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.calls = 0
+        self.during_call: Callable[[], None] = lambda: None
 
     async def __call__(self) -> Scope:
-        self.times += 1
-        self.meanwhile()
+        self.calls += 1
+        self.during_call()
         return SCOPE
 
 
+class Clock:
+    """A monotonic clock in seconds that tests advance."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def asked() -> Asked:
-    return Asked()
-
-
-def bearing(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
+def verify() -> Verification:
+    return Verification()
 
 
 def basic_headers(credential: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": basic_authorization(credential["client_id"], credential["client_secret"])}
 
 
-async def test_a_new_credential_shows_its_secret_once(client: Caller, database: TestDatabase) -> None:
+async def test_the_secret_of_a_new_credential_is_returned_once(client: Caller, database: TestDatabase) -> None:
     response = await client.post("/secrets", json={"name": "Production pipeline"})
     made = response.json()
     assert response.status_code == 200
@@ -64,7 +69,7 @@ async def test_a_new_credential_shows_its_secret_once(client: Caller, database: 
     assert await database.fetchval(stored, made["secret_id"]) == sha256(secret.encode()).digest()
 
 
-async def test_a_credential_opens_its_ou_as_operator(client: Caller, anonymous: Caller, make: Make) -> None:
+async def test_a_credential_accesses_its_ou_as_operator(client: Caller, anonymous: Caller, make: Make) -> None:
     headers = basic_headers(await make.credential())
     rule = {"event_type": "signup", "weight": 5}
     assert (await anonymous.post("/rules", json=rule, headers=headers)).status_code == 201
@@ -72,7 +77,7 @@ async def test_a_credential_opens_its_ou_as_operator(client: Caller, anonymous: 
     assert (await anonymous.post("/secrets", json={"name": "More"}, headers=headers)).status_code == 403
 
 
-async def test_a_wrong_secret_and_an_unknown_client_look_the_same(anonymous: Caller, world: World) -> None:
+async def test_a_wrong_secret_and_an_unknown_client_get_the_same_response(anonymous: Caller, world: World) -> None:
     known = world.credential.client_id or ""
     pairs = [(known, "lv_cs_wrong"), ("lv_ci_unknown", "lv_cs_wrong"), ("lv_ci_\x00", "a"), ("", ""), (known, "")]
     answers = [
@@ -84,13 +89,13 @@ async def test_a_wrong_secret_and_an_unknown_client_look_the_same(anonymous: Cal
 
 
 @pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "x" * 51}, {"name": 3}, {"name": "a\x00b"}])
-async def test_a_credential_has_a_name_of_up_to_50_characters(client: Caller, body: dict[str, Any]) -> None:
+async def test_a_name_must_have_1_to_50_characters(client: Caller, body: dict[str, Any]) -> None:
     response = await client.post("/secrets", json=body)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "name"
 
 
-async def test_trust_in_upstream_consent_is_switched(client: Caller, make: Make) -> None:
+async def test_trust_in_upstream_consent_can_be_changed(client: Caller, make: Make) -> None:
     made = await make.credential()
     path = f"/secrets/{made['secret_id']}"
     assert (await client.put(path, json={"trust_upstream_consent": True})).status_code == 204
@@ -100,14 +105,14 @@ async def test_trust_in_upstream_consent_is_switched(client: Caller, make: Make)
 
 
 @pytest.mark.parametrize("body", [{}, {"trust_upstream_consent": "yes"}, {"trust_upstream_consent": 1}])
-async def test_trust_is_yes_or_no(client: Caller, make: Make, body: dict[str, Any]) -> None:
+async def test_trust_in_upstream_consent_must_be_a_boolean(client: Caller, make: Make, body: dict[str, Any]) -> None:
     made = await make.credential()
     response = await client.put(f"/secrets/{made['secret_id']}", json=body)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "trust_upstream_consent"
 
 
-async def test_only_an_owner_makes_changes_and_revokes_credentials(
+async def test_only_an_owner_can_create_update_and_revoke_credentials(
     operator: Caller, viewer: Caller, make: Make
 ) -> None:
     path = f"/secrets/{(await make.credential())['secret_id']}"
@@ -118,7 +123,7 @@ async def test_only_an_owner_makes_changes_and_revokes_credentials(
         assert (await caller.delete(path)).status_code == 403
 
 
-async def test_a_revoked_credential_is_refused_at_once(client: Caller, anonymous: Caller, make: Make) -> None:
+async def test_a_revoked_credential_stops_working_immediately(client: Caller, anonymous: Caller, make: Make) -> None:
     made = await make.credential()
     headers = basic_headers(made)
     assert (await anonymous.get("/org-units", headers=headers)).status_code == 200
@@ -127,139 +132,65 @@ async def test_a_revoked_credential_is_refused_at_once(client: Caller, anonymous
     assert (await client.delete(f"/secrets/{made['secret_id']}")).status_code == 404
 
 
-async def test_a_credential_that_was_seen_isnt_looked_up_again_until_one_is_revoked(asked: Asked) -> None:
-    remembered = cache.CredentialCache()
-    for authorization in ("Basic a", "Basic a", "Basic b", "Basic a"):
-        assert await remembered.get(authorization, asked) is SCOPE
-    assert asked.times == 2
-    remembered.clear()
-    await remembered.get("Basic a", asked)
-    assert asked.times == 3
-
-
-async def test_nor_for_longer_than_a_few_seconds(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(cache, "monotonic", lambda: now)
-    remembered = cache.CredentialCache()
-    await remembered.get("Basic a", asked)
-    now += 4.9
-    await remembered.get("Basic a", asked)
-    assert asked.times == 1
-    now += 0.1
-    await remembered.get("Basic a", asked)
-    assert asked.times == 2
-
-
-async def test_a_look_up_that_a_revocation_overtook_isnt_remembered(asked: Asked) -> None:
-    remembered = cache.CredentialCache()
-    asked.meanwhile = remembered.clear
-    await remembered.get("Basic a", asked)
-    await remembered.get("Basic a", asked)
-    assert asked.times == 2
-
-
-async def test_what_is_remembered_has_a_bound(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "CAPACITY", 2)
-    remembered = cache.CredentialCache()
-    for authorization in ("Basic a", "Basic b", "Basic c", "Basic a"):
-        await remembered.get(authorization, asked)
-    assert asked.times == 4
-
-
-async def test_the_other_processes_hear_of_a_revocation_when_it_commits(
-    client: Caller, make: Make, database: TestDatabase
+async def test_a_credential_of_the_active_ou_can_be_read_by_viewers(
+    viewer: Caller, neighbour: Caller, stranger: Caller, make: Make
 ) -> None:
     made = await make.credential()
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    del made["client_secret"]
+    response = await viewer.get(f"/secrets/{made['secret_id']}")
+    assert (response.status_code, response.json()) == (200, made)
+    for other in (neighbour, stranger):
+        assert (await other.get(f"/secrets/{made['secret_id']}")).status_code == 404
+    assert (await viewer.get("/secrets/sec_unknown")).status_code == 404
+
+
+async def test_a_cached_credential_is_not_verified_again_until_the_cache_is_cleared(verify: Verification) -> None:
+    cache = CredentialCache()
+    for authorization in ("Basic a", "Basic a", "Basic b", "Basic a"):
+        assert await cache.get(authorization, verify) is SCOPE
+    assert verify.calls == 2
+    cache.clear()
+    await cache.get("Basic a", verify)
+    assert verify.calls == 3
+
+
+async def test_a_cached_credential_expires_after_five_seconds(verify: Verification) -> None:
+    clock = Clock()
+    cache = CredentialCache(timer=clock)
+    await cache.get("Basic a", verify)
+    clock.now += 4.9
+    await cache.get("Basic a", verify)
+    assert verify.calls == 1
+    clock.now += 0.1
+    await cache.get("Basic a", verify)
+    assert verify.calls == 2
+
+
+async def test_a_credential_that_is_revoked_during_its_verification_is_not_cached(verify: Verification) -> None:
+    cache = CredentialCache()
+    verify.during_call = cache.clear
+    await cache.get("Basic a", verify)
+    await cache.get("Basic a", verify)
+    assert verify.calls == 2
+
+
+async def test_the_cache_has_a_maximum_size(verify: Verification) -> None:
+    cache = CredentialCache(max_entries=2)
+    for authorization in ("Basic a", "Basic b", "Basic c", "Basic a"):
+        await cache.get(authorization, verify)
+    assert verify.calls == 4
+
+
+async def test_other_processes_are_notified_of_a_revocation(client: Caller, make: Make, database: TestDatabase) -> None:
+    made = await make.credential()
+    notifications: asyncio.Queue[str] = asyncio.Queue()
     connection = await asyncpg.connect(asyncpg_dsn(database.url))
     try:
-        await connection.add_listener(cache.CHANNEL, lambda *told: heard.put_nowait(told[2]))
+        await connection.add_listener(
+            credential_cache.CHANNEL, lambda *notification: notifications.put_nowait(notification[2])
+        )
         await client.delete(f"/secrets/{made['secret_id']}")
         async with asyncio.timeout(30):
-            assert await heard.get() == cache.CHANNEL
+            assert await notifications.get() == credential_cache.CHANNEL
     finally:
         await connection.close()
-
-
-async def test_a_personal_token_acts_as_its_owner(viewer: Caller, anonymous: Caller, world: World) -> None:
-    response = await viewer.post("/settings/tokens", json={"name": "A script"})
-    made = response.json()
-    assert response.status_code == 201
-    assert set(made) == {"id", "name", "token", "token_prefix", "expires_at", "created_at", "last_used_at"}
-    token = made.pop("token")
-    assert token.startswith("lv_pat_")
-    assert token.startswith(made["token_prefix"])
-    assert made["expires_at"] is made["last_used_at"] is None
-    assert (await viewer.get("/settings/tokens")).json() == [made]
-    headers = bearing(token)
-    assert (await anonymous.get("/me", headers=headers)).json()["org_member_id"] == world.viewer.member_id
-    assert (await anonymous.get("/rulesets", headers=headers)).status_code == 200
-    assert (await anonymous.post("/rulesets", json={"name": "Mine"}, headers=headers)).status_code == 403
-
-
-async def test_a_personal_token_works_in_the_ou_that_is_asked_for(
-    client: Caller, anonymous: Caller, make: Make
-) -> None:
-    other = await make.unit()
-    headers = {**bearing((await make.token())["token"]), "X-OU-ID": other["unit_id"]}
-    assert (await anonymous.get("/rulesets", headers=headers)).json()[0]["unit_id"] == other["unit_id"]
-
-
-async def test_its_use_is_noted_at_most_once_a_minute(
-    client: Caller, anonymous: Caller, make: Make, database: TestDatabase
-) -> None:
-    headers = bearing((await make.token())["token"])
-    await anonymous.get("/me", headers=headers)
-    first = (await client.get("/settings/tokens")).json()[0]["last_used_at"]
-    assert first is not None
-    await anonymous.get("/me", headers=headers)
-    assert (await client.get("/settings/tokens")).json()[0]["last_used_at"] == first
-    await database.execute("UPDATE personal_tokens SET last_used_at = last_used_at - interval '1 minute'")
-    await anonymous.get("/me", headers=headers)
-    assert (await client.get("/settings/tokens")).json()[0]["last_used_at"] >= first
-
-
-async def test_a_personal_token_may_have_an_end(anonymous: Caller, make: Make, database: TestDatabase) -> None:
-    ends = show_instant(datetime.now(UTC) + timedelta(days=1))
-    made = await make.token(expires_at=ends)
-    assert made["expires_at"] == ends
-    assert (await anonymous.get("/me", headers=bearing(made["token"]))).status_code == 200
-    await database.execute("UPDATE personal_tokens SET expires_at = now()")
-    response = await anonymous.get("/me", headers=bearing(made["token"]))
-    assert response.status_code == 401
-    assert "expired" in response.json()["detail"]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("name", ""),
-        ("name", "x" * 101),
-        ("expires_at", "2020-01-01T00:00:00Z"),
-        ("expires_at", "2999-01-01T00:00:00"),
-        ("expires_at", "tomorrow"),
-    ],
-)
-async def test_a_personal_token_with_a_wrong_field_is_refused_by_its_name(
-    client: Caller, field: str, value: str
-) -> None:
-    response = await client.post("/settings/tokens", json={"name": "A script", field: value})
-    assert response.status_code == 400
-    assert [error["field"] for error in response.json()["errors"]] == [field]
-
-
-async def test_a_revoked_personal_token_is_refused(client: Caller, anonymous: Caller, make: Make) -> None:
-    made = await make.token()
-    assert (await client.delete(f"/settings/tokens/{made['id']}")).status_code == 204
-    assert (await anonymous.get("/me", headers=bearing(made["token"]))).status_code == 401
-    assert (await client.delete(f"/settings/tokens/{made['id']}")).status_code == 404
-
-
-async def test_my_tokens_are_nobody_elses(client: Caller, viewer: Caller, make: Make) -> None:
-    made = await make.token()
-    assert (await viewer.get("/settings/tokens")).json() == []
-    assert (await viewer.delete(f"/settings/tokens/{made['id']}")).status_code == 404
-
-
-async def test_an_unknown_personal_token_is_refused(anonymous: Caller) -> None:
-    assert (await anonymous.get("/me", headers=bearing("lv_pat_unknown"))).status_code == 401

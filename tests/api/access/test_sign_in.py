@@ -1,5 +1,8 @@
 """Signing in, staying signed in, signing out."""
 
+# Wrong types are sent on purpose.
+# pyright: reportArgumentType=false
+
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -9,9 +12,9 @@ import jwt
 import pytest
 from argon2 import PasswordHasher
 
+from leadvibe.access.authentication.access_tokens import issue_access_token
 from leadvibe.access.models import Member
 from leadvibe.access.secret_key import key_for
-from leadvibe.access.tokens import issue_access_token
 from leadvibe.core.database.transactions import transaction
 from support.callers import Caller
 from support.postgres import TestDatabase

@@ -1,4 +1,4 @@
-"""What happened around one lead: events, orders, and both in one timeline."""
+"""The activity of a lead: events, orders, and both in one timeline."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ async def timeline(client: Caller, **params: Any) -> list[str]:
 
 @pytest.fixture
 async def busy(make: Make, drain: Drain) -> None:
-    """Three events and two orders, all of them ten hours old or more."""
+    """Three events and two orders, all of them at least ten hours old."""
     await make.rule("signup", 20)
     await make.rule("complaint", -5)
     await make.events(
@@ -49,7 +49,7 @@ async def busy(make: Make, drain: Drain) -> None:
 
 
 @pytest.mark.parametrize("noun", ["lead", "leads"])
-async def test_an_event_says_what_it_did_to_the_score(client: Caller, make: Make, drain: Drain, noun: str) -> None:
+async def test_an_event_shows_its_effect_on_the_score(client: Caller, make: Make, drain: Drain, noun: str) -> None:
     await make.rules({"Engagement": {"signup": 20}, "Other": {"signup": 3}})
     await make.event("signup", metadata={"channel": "Web"})
     await drain()
@@ -61,7 +61,7 @@ async def test_an_event_says_what_it_did_to_the_score(client: Caller, make: Make
     assert found == {"events": [event], "orders": [], "timeline": [event]}
 
 
-async def test_a_late_event_changes_what_the_others_did(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_late_event_changes_the_effect_of_the_others(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5, max_per_lead=1)
     for hours in (1, 2):
         await make.event(timestamp=ago(hours=hours))
@@ -70,7 +70,7 @@ async def test_a_late_event_changes_what_the_others_did(client: Caller, make: Ma
 
 
 @pytest.mark.usefixtures("busy")
-async def test_the_timeline_is_events_and_orders_newest_first(client: Caller) -> None:
+async def test_the_timeline_contains_events_and_orders_newest_first(client: Caller) -> None:
     found = await activity(client)
     assert [event["event_type"] for event in found["events"]] == ["complaint", "page_view", "signup"]
     assert [event["score_delta"] for event in found["events"]] == [-5, 0, 20]
@@ -97,7 +97,7 @@ async def test_the_timeline_is_events_and_orders_newest_first(client: Caller) ->
         ({"hasDelta": "1", "channel": "email"}, []),
     ],
 )
-async def test_channel_score_and_delta_narrow_events_only(
+async def test_channel_score_and_delta_filter_events_only(
     client: Caller, params: dict[str, Any], expected: list[str]
 ) -> None:
     assert await types(client, **params) == expected
@@ -105,7 +105,7 @@ async def test_channel_score_and_delta_narrow_events_only(
 
 
 @pytest.mark.usefixtures("busy")
-async def test_latency_narrows_events_only(client: Caller, database: TestDatabase) -> None:
+async def test_latency_filters_events_only(client: Caller, database: TestDatabase) -> None:
     slow = "UPDATE events SET scored_at = received_at + interval '2 seconds' WHERE event_type = $1 AND unit_id = $2"
     await database.execute(slow, "signup", client.unit_id)
     await database.execute(slow.replace("2 seconds", "1 second"), "page_view", client.unit_id)
@@ -117,13 +117,13 @@ async def test_latency_narrows_events_only(client: Caller, database: TestDatabas
 
 
 @pytest.mark.usefixtures("busy")
-async def test_a_range_narrows_events_and_orders(client: Caller) -> None:
+async def test_a_range_filters_events_and_orders(client: Caller) -> None:
     assert await timeline(client, range="last_24h") == ["complaint", "o-new"]
     custom = {"range": "custom", "start": ago(hours=36), "end": ago(hours=15)}
     assert await timeline(client, **custom) == ["o-new", "page_view", "o-old"]
 
 
-async def test_without_a_range_it_is_the_last_seven_days(client: Caller, make: Make, drain: Drain) -> None:
+async def test_the_default_range_is_the_last_seven_days(client: Caller, make: Make, drain: Drain) -> None:
     await make.events({"timestamp": ago(days=8)}, {"event_type": "signup", "timestamp": ago(days=6)})
     await make.order(timestamp=ago(days=8))
     await drain()
@@ -131,7 +131,7 @@ async def test_without_a_range_it_is_the_last_seven_days(client: Caller, make: M
     assert await timeline(client, range="all") == ["signup", "order-1", "page_view"]
 
 
-async def test_a_custom_range_holds_its_start_and_not_its_end(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_custom_range_includes_its_start_and_excludes_its_end(client: Caller, make: Make, drain: Drain) -> None:
     start, end = "2025-03-01T00:00:00Z", "2025-03-02T00:00:00Z"
     await make.events({"event_type": "first", "timestamp": start}, {"event_type": "last", "timestamp": end})
     await make.order("o-first", timestamp=start)
@@ -140,7 +140,7 @@ async def test_a_custom_range_holds_its_start_and_not_its_end(client: Caller, ma
     assert await timeline(client, range="custom", start=start, end=end) == ["first", "o-first"]
 
 
-async def test_resets_and_decay_are_told_with_what_they_took(
+async def test_resets_and_decay_are_shown_with_their_effect(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.rules({"Engagement": {"page_view": 12}, "Other": {"page_view": 3}})
@@ -158,25 +158,27 @@ async def test_resets_and_decay_are_told_with_what_they_took(
     assert await types(client, maxLatency=10**9) == ["page_view"]
 
 
-async def test_merges_and_claimed_aliases_are_told(client: Caller, make: Make, drain: Drain) -> None:
+async def test_merges_and_alias_conflicts_are_shown(client: Caller, make: Make, drain: Drain) -> None:
     aliases = [{"alias_kind": "email", "raw_value": "ada@example.com"}]
     await make.event(lead_id="ada", aliases=aliases)
     await drain()
     await make.event("signup", aliases=aliases)
     await drain()
     await client.post("/leads/merge", json={"targetLeadId": "lead-1", "sourceLeadIds": ["ada"]})
-    told = {event["event_type"]: event["score_delta"] for event in (await activity(client, channel="system"))["events"]}
-    assert told == {"alias_conflict": 0, "lead_merged": 0}
+    deltas = {
+        event["event_type"]: event["score_delta"] for event in (await activity(client, channel="system"))["events"]
+    }
+    assert deltas == {"alias_conflict": 0, "lead_merged": 0}
 
 
-async def test_events_of_a_hidden_type_are_left_out(client: Caller, make: Make, drain: Drain) -> None:
+async def test_events_of_hidden_types_are_excluded(client: Caller, make: Make, drain: Drain) -> None:
     await make.events({"event_type": "heartbeat"}, {"event_type": "signup"})
     await drain()
     await client.put("/settings/ou/event-types/heartbeat", json={"hidden": True})
     assert await types(client) == ["signup"]
 
 
-async def test_without_a_primary_ruleset_nothing_has_a_delta(client: Caller, make: Make, drain: Drain) -> None:
+async def test_without_a_primary_ruleset_every_delta_is_zero(client: Caller, make: Make, drain: Drain) -> None:
     (ruleset,) = (await client.get("/rulesets")).json()
     await make.rule()
     await make.event()
@@ -186,7 +188,7 @@ async def test_without_a_primary_ruleset_nothing_has_a_delta(client: Caller, mak
     assert event["score_delta"] == 0
 
 
-async def test_each_list_holds_the_newest_of_a_limit(client: Caller, make: Make, drain: Drain) -> None:
+async def test_each_list_contains_the_newest_rows_up_to_the_limit(client: Caller, make: Make, drain: Drain) -> None:
     await make.events(*({"event_type": f"e-{n}", "timestamp": ago(hours=40 - 2 * n)} for n in range(4)))
     for number in range(3):
         await make.order(f"o-{number}", timestamp=ago(hours=39 - 2 * number))
@@ -197,7 +199,7 @@ async def test_each_list_holds_the_newest_of_a_limit(client: Caller, make: Make,
     assert await timeline(client, limit=2) == ["e-3", "o-2"]
 
 
-async def test_nobody_gets_more_than_five_hundred(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_list_contains_at_most_500_rows(client: Caller, make: Make, drain: Drain) -> None:
     await make.events(*({"timestamp": ago(minutes=n)} for n in range(510)))
     await drain()
     found = await activity(client)
@@ -225,16 +227,14 @@ async def test_nobody_gets_more_than_five_hundred(client: Caller, make: Make, dr
         ({"limit": 501}, "limit"),
     ],
 )
-async def test_a_query_that_makes_no_sense_is_refused(
-    client: Caller, make: Make, params: dict[str, Any], field: str
-) -> None:
+async def test_an_invalid_query_is_refused(client: Caller, make: Make, params: dict[str, Any], field: str) -> None:
     await make.lead()
     response = await client.get("/leads/lead-1/activity", params=params)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
 
 
-async def test_a_lead_that_is_not_here_has_no_activity(client: Caller, stranger: Caller, make: Make) -> None:
+async def test_the_activity_of_an_unknown_lead_is_not_found(client: Caller, stranger: Caller, make: Make) -> None:
     await make.lead()
     assert (await client.get("/leads/nobody/activity")).status_code == 404
     assert (await stranger.get("/leads/lead-1/activity")).status_code == 404

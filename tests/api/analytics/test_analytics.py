@@ -1,4 +1,4 @@
-"""Who leads and who gains."""
+"""Leaderboards: the highest scores and score gains."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ async def gains(client: Caller, **query: Any) -> list[tuple[str, int, int]]:
 
 @pytest.fixture
 async def three(make: Make, drain: Drain) -> None:
-    """Ann got 30 points long ago and 5 this week, Bob 20 this week, Eve 10 long ago; Tom is there."""
+    """Ann got 30 points long ago and 5 this week, Bob 20 this week, Eve 10 long ago, and Tom none."""
     await make.rules({"Engagement": {"view": 5, "demo": 10}})
     await make.events(
         *({"lead_id": "ann", "event_type": "demo", "timestamp": ago(days=60)} for _ in range(3)),
@@ -46,7 +46,7 @@ async def test_the_highest_scores_come_first(client: Caller, three: None) -> Non
     assert [row["lead_id"] for row in await shown(client, "/top-leads", limit=1)] == ["ann"]
 
 
-async def test_whose_score_grew_the_most_comes_first(client: Caller, three: None) -> None:
+async def test_the_lead_with_the_highest_score_gain_comes_first(client: Caller, three: None) -> None:
     assert await gains(client) == [("bob", 20, 20), ("ann", 35, 5)]
     assert await gains(client, range="last_24h") == []
     assert await gains(client, range="last_90d") == [("ann", 35, 35), ("bob", 20, 20), ("eve", 10, 10)]
@@ -64,7 +64,7 @@ async def test_a_reset_is_no_gain(client: Caller, make: Make, drain: Drain, thre
     assert [row["lead_id"] for row in await shown(client, "/top-leads")] == ["bob", "eve", "ann"]
 
 
-async def test_each_unit_has_its_own(neighbour: Caller, stranger: Caller, three: None) -> None:
+async def test_each_ou_has_its_own_leaderboards(neighbour: Caller, stranger: Caller, three: None) -> None:
     for caller in (neighbour, stranger):
         assert await shown(caller, "/top-leads") == await shown(caller, "/score-gains") == []
 
@@ -79,7 +79,7 @@ async def test_each_unit_has_its_own(neighbour: Caller, stranger: Caller, three:
         ("/recent-score-gains", "days", 7),
     ],
 )
-async def test_a_query_that_makes_no_sense_is_refused(client: Caller, path: str, field: str, value: Any) -> None:
+async def test_an_invalid_query_is_refused(client: Caller, path: str, field: str, value: Any) -> None:
     answer = await client.get(path, params={field: value})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == field

@@ -1,4 +1,4 @@
-"""What happens in an OU in figures, and what an organization used of its plan."""
+"""Event statistics of an OU, and the usage of an organization."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ def days_ago(days: int) -> str:
     return (MIDNIGHT - timedelta(days=days)).isoformat()
 
 
-async def figures(caller: Caller, path: str, **params: Any) -> dict[str, Any]:
+async def statistics(caller: Caller, path: str, **params: Any) -> dict[str, Any]:
     response = await caller.get(path, params=params)
     assert response.status_code == 200, response.text
     return response.json()
@@ -40,14 +40,14 @@ async def happened(make: Make, drain: Drain) -> None:
 
 
 @pytest.mark.usefixtures("happened")
-async def test_events_are_counted_by_type_and_day_the_newest_first(client: Caller) -> None:
+async def test_events_are_counted_by_type_and_by_day_newest_day_first(client: Caller) -> None:
     days = [
         {"date": days_ago(0)[:10], "count": 1},
         {"date": days_ago(1)[:10], "count": 3},
         {"date": days_ago(40)[:10], "count": 1},
     ]
     by_type = {"view": 3, "demo": 2}
-    assert await figures(client, "/events-analytics") == {
+    assert await statistics(client, "/events-analytics") == {
         "totals": {"events": 5, "leads": 3},
         "by_type": by_type,
         "events_by_type": by_type,
@@ -68,19 +68,22 @@ async def test_events_are_counted_by_type_and_day_the_newest_first(client: Calle
         ({"event_type": "nothing like it"}, {}, 0),
     ],
 )
-async def test_a_range_and_a_type_narrow_the_figures(
+async def test_a_range_and_a_type_filter_the_counts(
     client: Caller, params: dict[str, str], by_type: dict[str, int], leads: int
 ) -> None:
-    found = await figures(client, "/events-analytics", **params)
+    found = await statistics(client, "/events-analytics", **params)
     assert (found["by_type"], found["unique_leads"]) == (by_type, leads)
     assert sum(day["count"] for day in found["daily_counts"]) == found["total_events"] == sum(by_type.values())
 
 
 @pytest.mark.usefixtures("happened")
-async def test_statistics_tell_of_all_time_and_of_now(client: Caller) -> None:
+async def test_statistics_cover_all_time_today_and_this_week(client: Caller) -> None:
     monday = MIDNIGHT.weekday() == 0
-    found = await figures(client, "/event-stats")
-    assert found.pop("last_24h")["unique_leads"] in {1, 2}  # yesterday's midnight may lie within
+    found = await statistics(client, "/event-stats")
+    assert found.pop("last_24h")["unique_leads"] in {
+        1,
+        2,
+    }  # depending on the time of day, yesterday's midnight is included
     top = [{"event_type": "view", "count": 3}, {"event_type": "demo", "count": 2}]
     assert found == {
         "total_events": 5,
@@ -90,36 +93,36 @@ async def test_statistics_tell_of_all_time_and_of_now(client: Caller) -> None:
         "top_events": top,
         "top_event_types": top,
     }
-    yesterday = await figures(client, "/event-stats", range="yesterday")
+    yesterday = await statistics(client, "/event-stats", range="yesterday")
     assert yesterday["top_events"] == [{"event_type": "view", "count": 2}, {"event_type": "demo", "count": 1}]
     assert yesterday["total_events"] == 5
 
 
 @pytest.mark.usefixtures("happened")
-async def test_hidden_types_are_left_out(client: Caller) -> None:
+async def test_hidden_types_are_excluded(client: Caller) -> None:
     await client.put("/settings/ou/event-types/view", json={"hidden": True})
-    found = await figures(client, "/events-analytics")
+    found = await statistics(client, "/events-analytics")
     assert (found["by_type"], found["unique_leads"]) == ({"demo": 2}, 2)
-    found = await figures(client, "/event-stats")
+    found = await statistics(client, "/event-stats")
     assert (found["total_events"], found["total_leads"], found["events_today"]) == (2, 2, 0)
     assert found["top_events"] == [{"event_type": "demo", "count": 2}]
 
 
 @pytest.mark.usefixtures("happened")
-async def test_each_unit_has_its_own_figures(neighbour: Caller, stranger: Caller) -> None:
+async def test_each_ou_has_its_own_statistics(neighbour: Caller, stranger: Caller) -> None:
     for caller in (neighbour, stranger):
-        assert (await figures(caller, "/events-analytics"))["totals"] == {"events": 0, "leads": 0}
-        assert (await figures(caller, "/event-stats"))["total_events"] == 0
+        assert (await statistics(caller, "/events-analytics"))["totals"] == {"events": 0, "leads": 0}
+        assert (await statistics(caller, "/event-stats"))["total_events"] == 0
 
 
 @pytest.mark.parametrize("path", ["/events-analytics", "/event-stats"])
-async def test_a_range_that_makes_no_sense_is_named(client: Caller, path: str) -> None:
+async def test_an_invalid_range_is_reported(client: Caller, path: str) -> None:
     response = await client.get(path, params={"range": "custom"})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "range"
 
 
-async def test_what_an_organization_used_is_the_sum_over_its_units(
+async def test_usage_is_the_sum_over_the_ous_of_the_organization(
     client: Caller, basic: Caller, neighbour: Caller, stranger: Caller, drain: Drain
 ) -> None:
     for caller in (client, client, neighbour, stranger):
@@ -127,39 +130,37 @@ async def test_what_an_organization_used_is_the_sum_over_its_units(
     await drain()
     expected = {"monthly_events": 3, "monthly_limit": None, "overage": False, "org_id": client.org_id}
     for caller in (client, basic, neighbour):
-        found = await figures(caller, "/usage")
+        found = await statistics(caller, "/usage")
         assert found.pop("org_name")
         assert found == expected
-    assert (await figures(stranger, "/usage"))["monthly_events"] == 1
+    assert (await statistics(stranger, "/usage"))["monthly_events"] == 1
 
 
-async def test_what_was_deleted_was_used_and_what_was_repeated_was_not(
-    client: Caller, make: Make, drain: Drain
-) -> None:
+async def test_usage_includes_deleted_events_but_not_repeated_ones(client: Caller, make: Make, drain: Drain) -> None:
     await make.events({"idempotency_key": "once"}, {"idempotency_key": "once"}, {})
     await drain()
     await client.request("DELETE", "/lead/lead-1")
-    assert (await figures(client, "/usage"))["monthly_events"] == 2
+    assert (await statistics(client, "/usage"))["monthly_events"] == 2
 
 
-async def test_another_months_events_are_another_months(
+async def test_usage_excludes_events_of_other_months(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.event()
     await drain()
     await database.execute("UPDATE usage_counts SET month = month - interval '1 month'")
-    assert (await figures(client, "/usage"))["monthly_events"] == 0
+    assert (await statistics(client, "/usage"))["monthly_events"] == 0
 
 
-async def test_more_than_the_plan_has_is_told(
+async def test_usage_above_the_limit_is_an_overage(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limited = settings().model_copy(update={"monthly_event_limit": 1})
     monkeypatch.setattr("leadvibe.analytics.usage.settings", lambda: limited)
     await make.event()
     await drain()
-    assert (await figures(client, "/usage"))["overage"] is False
+    assert (await statistics(client, "/usage"))["overage"] is False
     await make.event()
     await drain()
-    found = await figures(client, "/usage")
+    found = await statistics(client, "/usage")
     assert (found["monthly_events"], found["monthly_limit"], found["overage"]) == (2, 1, True)

@@ -108,7 +108,10 @@ async def test_a_file_is_imported_and_its_bad_rows_end_it_with_3(leads: Shell, c
     file = tmp_path / "leads.csv"
     file.write_bytes(FILE)
     ran = await leads("import", file, *MAPPED)
-    assert (ran.code, ran.words) == (3, "line 3: Mail: is empty, and names the lead 1 created, 0 updated, 1 failed")
+    assert (ran.code, ran.words) == (
+        3,
+        "line 3: Mail: the primary identifier must not be empty 1 created, 0 updated, 1 failed",
+    )
     file.write_bytes(FILE.replace(b",nobody\n", b""))
     ran = await leads("import", file, *MAPPED, "--json")
     assert (ran.code, ran.json["result"]["updated"], ran.json["status"]) == (0, 1, "completed")

@@ -1,5 +1,8 @@
 """Events as a CSV: newest first, in slices, for as long as somebody reads."""
 
+# The engine's pool is typed as the base class.
+# pyright: reportAttributeAccessIssue=false
+
 import asyncio
 import csv
 import io

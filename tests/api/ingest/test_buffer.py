@@ -1,5 +1,8 @@
 """The way into the inbox, where the database is slow, full or away."""
 
+# asyncio.gather is typed as a tuple and returns a list.
+# pyright: reportUnnecessaryComparison=false
+
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager

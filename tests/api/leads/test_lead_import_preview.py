@@ -1,22 +1,25 @@
-"""A CSV of leads is looked through before it is imported."""
+"""The upload and preview of a CSV of leads."""
+
+# Options of a request are passed as a mapping.
+# pyright: reportArgumentType=false
 
 from typing import Any
 
 import pytest
 
-from leadvibe.leads.importing.reading import MOST_COLUMNS
+from leadvibe.leads.importing.reading import MAX_COLUMNS
 from support.callers import Caller
 from support.importing import LEADS, counts, imported, preview
 from support.postgres import TestDatabase
 
 
-async def test_a_preview_tells_what_is_in_a_file(client: Caller) -> None:
+async def test_a_preview_describes_a_file(client: Caller) -> None:
     response = await preview(client, b"\xef\xbb\xbf" + LEADS + b"x@y.zz,,,\n" * 6)
     assert response.status_code == 200
-    told = response.json()
-    assert told.pop("file_id").startswith("preview_")
-    assert told.pop("expires_at").endswith("Z")
-    assert told == {
+    body = response.json()
+    assert body.pop("file_id").startswith("preview_")
+    assert body.pop("expires_at").endswith("Z")
+    assert body == {
         "file_name": "leads.csv",
         "headers": ["Email", "Phone", "CRM Id", "Company"],
         "sample_rows": [
@@ -35,7 +38,7 @@ async def test_a_preview_tells_what_is_in_a_file(client: Caller) -> None:
     }
 
 
-async def test_identifiers_are_known_by_what_is_in_a_column_too(client: Caller) -> None:
+async def test_identifier_columns_are_detected_by_their_values_too(client: Caller) -> None:
     content = b"""contact,Mail opened,how,where,profileUrl,visitorId,date,companyId
 a@b.cc,yes,+49 30 123456,x,https://www.linkedin.com/in/ada,v1,2024-01-02,7
 c@d.ee,no,(030) 123-456,y,https://linkedin.com/in/bob,v2,2024-01-03,8
@@ -49,10 +52,10 @@ c@d.ee,no,(030) 123-456,y,https://linkedin.com/in/bob,v2,2024-01-03,8
     }
 
 
-async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
-    told = (await preview(client, b"email_address,telephone")).json()
-    assert (told["row_count"], told["sample_rows"]) == (0, [])
-    found = told["auto_detected_identifiers"]
+async def test_a_file_may_consist_of_a_header_only(client: Caller) -> None:
+    body = (await preview(client, b"email_address,telephone")).json()
+    assert (body["row_count"], body["sample_rows"]) == (0, [])
+    found = body["auto_detected_identifiers"]
     assert (found["email_columns"], found["phone_columns"]) == (["email_address"], ["telephone"])
     assert counts(await imported(client, b"email\n", primary_identifier={"column": "email", "kind": "email"})) == (
         *(0, 0, 0, 0),
@@ -62,28 +65,26 @@ async def test_a_file_may_hold_a_header_alone(client: Caller) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty: a header row is expected"),
-        (b"\n\n", "is empty: a header row is expected"),
-        (b"a,b,a\n1,2,3\n", "the header names the column 'a' twice"),
-        (b"a,,b\n", "the header names nothing for column 2"),
+        (b"", "is empty; it must start with a header row"),
+        (b"\n\n", "is empty; it must start with a header row"),
+        (b"a,b,a\n1,2,3\n", "the header contains the column 'a' twice"),
+        (b"a,,b\n", "column 2 has no name in the header"),
         (b'a,"b\nc\n', "the header has a quote that is not closed"),
         (b"a,b\r1,2\r", "the header has a carriage return in the middle of a line"),
-        pytest.param(
-            b"a," * 20_000 + b"a\n", "the header names 20,001 columns, and may name 1,000", id="too many columns"
-        ),
+        pytest.param(b"a," * 20_000 + b"a\n", "has 20,001 columns; at most 1,000 are allowed", id="too many columns"),
         (b"a,b\n1,2\n3,\xe4\n", "line 3 is not UTF-8"),
         (b'a,b\n"1\n\xff",2\n', "line 3 is not UTF-8"),
-        ("a,b\n".encode("utf-16"), "is not UTF-8 but UTF-16: line 1 begins with its mark"),
+        ("a,b\n".encode("utf-16"), "is in UTF-16; send it in UTF-8"),
     ],
 )
-async def test_a_file_that_cannot_be_read_is_refused(client: Caller, content: bytes, message: str) -> None:
+async def test_an_unreadable_file_is_refused(client: Caller, content: bytes, message: str) -> None:
     response = await preview(client, content)
     assert (response.status_code, response.json()["errors"]) == (400, [{"field": "file", "message": message}])
 
 
 async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
-    header = ",".join(str(number) for number in range(MOST_COLUMNS))
-    assert len((await preview(client, header.encode())).json()["headers"]) == MOST_COLUMNS
+    header = ",".join(str(number) for number in range(MAX_COLUMNS))
+    assert len((await preview(client, header.encode())).json()["headers"]) == MAX_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -97,12 +98,14 @@ async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
         (b'{"email": "a@b.cc"}', "application/json"),
     ],
 )
-async def test_what_is_no_csv_is_known_by_its_bytes_or_its_type(client: Caller, content: bytes, kind: str) -> None:
+async def test_other_files_are_refused_by_their_bytes_or_content_type(
+    client: Caller, content: bytes, kind: str
+) -> None:
     assert (await preview(client, content, kind)).status_code == 415
 
 
 @pytest.mark.parametrize("kind", ["text/csv; charset=utf-8", "application/vnd.ms-excel", "text/plain"])
-async def test_a_csv_may_be_called_what_browsers_call_it(client: Caller, kind: str) -> None:
+async def test_a_csv_may_have_the_content_types_that_browsers_send(client: Caller, kind: str) -> None:
     assert (await preview(client, LEADS, kind)).status_code == 200
 
 
@@ -113,7 +116,7 @@ async def test_a_request_without_a_file_is_refused(client: Caller) -> None:
     assert (await client.post("/leads/import/preview", json={})).status_code == 415
 
 
-async def test_ten_megabytes_are_taken_and_one_byte_more_is_not(client: Caller, database: TestDatabase) -> None:
+async def test_ten_megabytes_are_accepted_and_one_byte_more_is_not(client: Caller, database: TestDatabase) -> None:
     limit = 10 * 1024 * 1024
     row = b"a@b.cc," + b"x" * 1000 + b"\n"
     content = b"email,text\n" + row * (limit // len(row))
@@ -124,7 +127,7 @@ async def test_ten_megabytes_are_taken_and_one_byte_more_is_not(client: Caller, 
 
 
 @pytest.mark.parametrize("field", ["file", "other"])
-async def test_what_is_too_large_is_not_read_to_its_end(client: Caller, field: str) -> None:
+async def test_an_oversized_upload_is_not_read_to_its_end(client: Caller, field: str) -> None:
     boundary = b"--b\r\nContent-Disposition: form-data; name=%b; filename=x.csv\r\n\r\n" % field.encode()
     sent = 0
 

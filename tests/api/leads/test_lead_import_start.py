@@ -1,4 +1,4 @@
-"""An import of leads is started, and is a job."""
+"""Starting an import of leads, and the job that it starts."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ async def test_a_started_import_is_a_job(client: Caller, viewer: Caller) -> None
         (BY_MAIL | {"mappings": {}}, {"mappings"}),
     ],
 )
-async def test_each_mistake_of_a_mapping_is_named(client: Caller, mapping: dict[str, Any], fields: set[str]) -> None:
+async def test_each_mistake_in_a_mapping_is_reported(client: Caller, mapping: dict[str, Any], fields: set[str]) -> None:
     body = {"file_id": await previewed(client), **mapping}
     response = await client.post("/leads/import/start", json=body)
     assert response.status_code == 400
@@ -65,7 +65,7 @@ def _place(field: str) -> str:
     return field.removesuffix(".[key]")
 
 
-async def test_only_a_file_of_the_own_unit_can_be_imported(client: Caller, neighbour: Caller, stranger: Caller) -> None:
+async def test_only_files_of_the_own_ou_can_be_imported(client: Caller, neighbour: Caller, stranger: Caller) -> None:
     file_id = await previewed(client)
     for caller in (neighbour, stranger):
         response = await caller.post("/leads/import/start", json={"file_id": file_id, **WHOLE})
@@ -73,7 +73,7 @@ async def test_only_a_file_of_the_own_unit_can_be_imported(client: Caller, neigh
     assert (await client.post("/leads/import/start", json={"file_id": "preview_x", **WHOLE})).status_code == 404
 
 
-async def test_an_expired_file_cannot_be_imported_and_is_forgotten(client: Caller, database: TestDatabase) -> None:
+async def test_an_expired_file_cannot_be_imported_and_is_deleted(client: Caller, database: TestDatabase) -> None:
     expired, _ = await previewed(client), await previewed(client)
     await database.execute(
         "UPDATE lead_import_files SET expires_at = now() - interval '1 second' WHERE file_id = $1", expired
@@ -84,7 +84,7 @@ async def test_an_expired_file_cannot_be_imported_and_is_forgotten(client: Calle
     assert await database.fetchval("SELECT count(*) FROM lead_import_pieces") == 1
 
 
-async def test_a_file_outlives_its_hour_while_an_import_of_it_waits(client: Caller, database: TestDatabase) -> None:
+async def test_an_expired_file_stays_while_an_import_of_it_is_queued(client: Caller, database: TestDatabase) -> None:
     job_id = await start(client)
     await database.execute("UPDATE lead_import_files SET expires_at = now() - interval '1 second'")
     await tasks.prune_lead_import_files()
@@ -93,7 +93,7 @@ async def test_a_file_outlives_its_hour_while_an_import_of_it_waits(client: Call
     assert await database.fetchval("SELECT count(*) FROM lead_import_files") == 0
 
 
-async def test_viewers_import_nothing(viewer: Caller, operator: Caller, basic: Caller) -> None:
+async def test_viewers_cannot_import(viewer: Caller, operator: Caller, basic: Caller) -> None:
     assert (await preview(viewer, LEADS)).status_code == 403
     for caller in (operator, basic):
         file_id = await previewed(caller)
@@ -101,9 +101,7 @@ async def test_viewers_import_nothing(viewer: Caller, operator: Caller, basic: C
         await start(caller)
 
 
-async def test_an_import_is_its_units_and_no_other_job_is_one(
-    client: Caller, neighbour: Caller, stranger: Caller
-) -> None:
+async def test_only_imports_of_the_own_ou_are_found(client: Caller, neighbour: Caller, stranger: Caller) -> None:
     job_id = await start(client)
     for caller in (neighbour, stranger):
         assert (await caller.get(f"/leads/import/{job_id}")).status_code == 404

@@ -1,4 +1,4 @@
-"""Leads one by one: made, read, refused."""
+"""Creating and reading leads."""
 
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +29,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/leads", "/lead"])
-async def test_creating_a_lead_shows_its_whole_record(client: Caller, path: str) -> None:
+async def test_creating_a_lead_returns_its_whole_record(client: Caller, path: str) -> None:
     response = await client.post(path, json={"id": "lead-1", "metadata": {"plan": "pro"}, "account_id": "acct_1"})
     assert response.status_code == 201
     record = response.json()
@@ -58,10 +58,10 @@ async def test_a_lead_cannot_be_owned_by_a_stranger(client: Caller, stranger: Ca
     assert response.json()["errors"][0]["field"] == "owner_id"
 
 
-async def test_an_id_is_taken_once(client: Caller, neighbour: Caller) -> None:
+async def test_an_id_can_be_used_once(client: Caller, neighbour: Caller) -> None:
     assert (await client.post("/leads", json={"id": "lead-1"})).status_code == 201
     again = await client.post("/leads", json={"id": "lead-1"})
-    assert (again.status_code, again.json()["detail"]) == (409, "There is a lead with this id already.")
+    assert (again.status_code, again.json()["detail"]) == (409, "A lead with this id already exists.")
     assert (await neighbour.post("/leads", json={"id": "lead-1"})).status_code == 201
 
 
@@ -84,14 +84,14 @@ async def test_an_id_is_taken_once(client: Caller, neighbour: Caller) -> None:
         ({"id": "lead-1", "unit_id": "unit_x"}, "unit_id"),
     ],
 )
-async def test_a_wrong_field_is_named(client: Caller, body: dict[str, Any], field: str) -> None:
+async def test_an_invalid_field_is_reported(client: Caller, body: dict[str, Any], field: str) -> None:
     response = await client.post("/leads", json=body)
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
 @pytest.mark.parametrize("value", ["1e200000", "NaN", '"\\ud800"', '{"\\udfff": 1}'])
-async def test_metadata_that_cannot_be_kept_is_refused(client: Caller, value: str) -> None:
+async def test_metadata_that_cannot_be_stored_is_refused(client: Caller, value: str) -> None:
     body = f'{{"id": "lead-1", "metadata": {{"a": {value}}}}}'
     response = await client.post("/leads", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
@@ -105,7 +105,7 @@ async def test_metadata_may_take_100_kilobytes_and_32_levels(client: Caller) -> 
     assert (await client.post("/leads", json={"id": "deep", "metadata": nested(32)})).status_code == 201
 
 
-async def test_operators_and_programs_make_leads_and_viewers_do_not(
+async def test_operators_and_credentials_create_leads_and_viewers_cannot(
     operator: Caller, basic: Caller, viewer: Caller, anonymous: Caller
 ) -> None:
     assert (await operator.post("/leads", json={"id": "by-operator"})).status_code == 201
@@ -115,7 +115,7 @@ async def test_operators_and_programs_make_leads_and_viewers_do_not(
 
 
 @pytest.mark.parametrize("lead_id", ODD_IDS)
-async def test_a_lead_is_found_under_whatever_id_it_was_given(client: Caller, make: Make, lead_id: str) -> None:
+async def test_a_lead_can_have_any_id(client: Caller, make: Make, lead_id: str) -> None:
     await make.lead(lead_id)
     for prefix in ("lead", "leads"):
         response = await client.get(f"/{prefix}/{quote(lead_id, safe='')}")
@@ -145,7 +145,7 @@ async def test_a_lead_shows_its_score_and_last_event(client: Caller, make: Make,
     assert list(body["ruleset_names"].values()) == [body["engagement_primary_ruleset_name"]] == ["Engagement"]
 
 
-async def test_a_merged_lead_says_which_took_it_in(client: Caller, make: Make) -> None:
+async def test_a_merged_lead_names_its_target(client: Caller, make: Make) -> None:
     await make.lead("source")
     await make.lead("target")
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["source"]})
@@ -153,7 +153,7 @@ async def test_a_merged_lead_says_which_took_it_in(client: Caller, make: Make) -
 
 
 @pytest.mark.parametrize("path", ["/lead/lead-1", "/leads/lead-1"])
-async def test_a_lead_of_another_unit_is_not_there(
+async def test_a_lead_of_another_ou_is_not_found(
     client: Caller, make: Make, neighbour: Caller, stranger: Caller, path: str
 ) -> None:
     await make.lead("lead-1")
@@ -162,12 +162,12 @@ async def test_a_lead_of_another_unit_is_not_there(
     assert (await stranger.get(path)).status_code == 404
 
 
-async def test_an_impossible_id_is_refused_and_an_unknown_one_is_not_found(client: Caller) -> None:
+async def test_an_invalid_id_is_refused_and_an_unknown_one_is_not_found(client: Caller) -> None:
     assert (await client.get("/lead/a%00b")).status_code == 400
     assert (await client.get("/lead/unknown")).status_code == 404
 
 
-async def test_what_is_too_long_or_too_deep_is_told_in_words(client: Caller) -> None:
+async def test_too_long_and_too_deeply_nested_values_are_reported(client: Caller) -> None:
     long = await client.get("/leads/search", params={"q": "x" * 201})
     assert long.json()["errors"] == [{"field": "q", "message": "must be at most 200 characters"}]
     headers = {"Content-Type": "application/json"}

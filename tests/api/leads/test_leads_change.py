@@ -1,4 +1,4 @@
-"""What changes a lead, and what belongs to it."""
+"""Changing a lead, and reading its aliases, profile and account."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +17,7 @@ async def lead(make: Make) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/lead/lead-1", "/leads/lead-1"])
-async def test_metadata_that_is_put_replaces_the_whole(client: Caller, lead: dict[str, Any], path: str) -> None:
+async def test_put_metadata_replaces_all_metadata(client: Caller, lead: dict[str, Any], path: str) -> None:
     response = await client.put(path, json={"metadata": {"a": [1, {"b": None}]}})
     assert response.status_code == 200
     record = response.json()
@@ -26,7 +26,7 @@ async def test_metadata_that_is_put_replaces_the_whole(client: Caller, lead: dic
     assert (await client.get(path)).json()["lead"] == record
 
 
-async def test_what_is_not_put_stays_and_null_takes_away(client: Caller, lead: dict[str, Any]) -> None:
+async def test_a_put_keeps_missing_fields_and_null_removes(client: Caller, lead: dict[str, Any]) -> None:
     kept = (await client.put("/lead/lead-1", json={"owner_id": client.member_id})).json()
     assert (kept["metadata"], kept["account_id"]) == (lead["metadata"], "acct_1")
     assert kept["owner_id"] == client.member_id
@@ -46,7 +46,7 @@ async def test_what_is_not_put_stays_and_null_takes_away(client: Caller, lead: d
         ({"lead_id": "other"}, 400, "lead_id"),
     ],
 )
-async def test_a_wrong_change_is_named(client: Caller, body: dict[str, Any], status: int, field: str) -> None:
+async def test_an_invalid_change_is_reported(client: Caller, body: dict[str, Any], status: int, field: str) -> None:
     response = await client.put("/lead/lead-1", json=body)
     assert (response.status_code, response.json()["errors"][0]["field"]) == (status, field)
 
@@ -97,7 +97,7 @@ async def test_a_leads_account_is_an_empty_object_while_it_has_none(
     assert (response.status_code, response.json()) == (200, {})
 
 
-async def test_a_lead_that_was_merged_away_is_read_and_no_longer_changed(client: Caller, make: Make) -> None:
+async def test_a_merged_lead_can_be_read_but_not_changed(client: Caller, make: Make) -> None:
     await make.lead("s")
     await make.lead("t")
     await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
@@ -106,7 +106,7 @@ async def test_a_lead_that_was_merged_away_is_read_and_no_longer_changed(client:
     assert (await client.patch("/lead/s/metadata", json={"a": 1})).status_code == 409
 
 
-async def test_aliases_are_listed_as_compared_and_as_sent(client: Caller, make: Make, drain: Drain) -> None:
+async def test_aliases_are_listed_normalized_and_as_sent(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(aliases=[{"alias_kind": "email", "raw_value": "Jane@Example.com"}])
     await drain()
     for path in ("/lead/lead-1/aliases", "/leads/lead-1/aliases"):
@@ -128,7 +128,7 @@ async def test_a_lead_without_aliases_has_an_empty_list(client: Caller) -> None:
 
 
 @pytest.mark.usefixtures("lead")
-async def test_another_units_lead_is_neither_read_nor_changed(
+async def test_a_lead_of_another_ou_can_be_neither_read_nor_changed(
     client: Caller, neighbour: Caller, stranger: Caller
 ) -> None:
     before = (await client.get("/lead/lead-1")).json()
@@ -142,7 +142,7 @@ async def test_another_units_lead_is_neither_read_nor_changed(
 
 
 @pytest.mark.usefixtures("lead")
-async def test_a_viewer_changes_nothing(viewer: Caller) -> None:
+async def test_a_viewer_cannot_change_a_lead(viewer: Caller) -> None:
     assert (await viewer.put("/lead/lead-1", json={"metadata": {}})).status_code == 403
     assert (await viewer.patch("/lead/lead-1/metadata", json={"a": 1})).status_code == 403
     assert (await viewer.get("/lead/lead-1/profile")).status_code == 200
@@ -157,7 +157,7 @@ async def test_a_viewer_changes_nothing(viewer: Caller) -> None:
         ("POST", "/orders", '{"order_id": "1", "lead_id": "a", "amount": "1", "currency": "EUR", "metadata": %s}'),
     ],
 )
-async def test_metadata_is_measured_as_it_was_sent(
+async def test_the_metadata_limit_applies_to_the_bytes_sent(
     client: Caller, make: Make, method: str, path: str, body: str
 ) -> None:
     await make.lead()
@@ -165,11 +165,11 @@ async def test_metadata_is_measured_as_it_was_sent(
     padded, short = '{"a": 1' + " " * 102_400 + "}", '{"a": [' + ",".join(["1e9"] * 20_000) + "]}"
     refused = await client.request(method, path, content=body % padded, headers=headers)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (413, "metadata")
-    if method != "PATCH":  # where what is kept is measured too
+    if method != "PATCH":  # here the stored size is limited, too
         assert (await client.request(method, path, content=body % short, headers=headers)).is_success
 
 
-async def test_who_is_removed_owns_no_lead(client: Caller, operator: Caller, make: Make) -> None:
+async def test_a_removed_member_owns_no_lead(client: Caller, operator: Caller, make: Make) -> None:
     await make.lead(owner_id=operator.member_id)
     assert (await client.delete(f"/members/{operator.member_id}")).status_code == 204
     assert (await client.get("/lead/lead-1")).json()["owner_id"] is None

@@ -1,4 +1,4 @@
-"""The list of leads: its order, its filters, its pages."""
+"""The list of leads: order, filters and pages."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ async def listed(client: Caller, **params: Any) -> list[str]:
 
 @pytest.fixture
 async def three(make: Make, drain: Drain) -> None:
-    """Of these hot has 20 and warm 5; cold has nothing and was active weeks ago."""
+    """Hot has 20 points and warm 5; cold has none and was active weeks ago."""
     await make.rule("signup", 20)
     await make.rule("page_view", 5)
     await make.events(
@@ -39,13 +39,13 @@ def ago(**distance: float) -> str:
     return (datetime.now(UTC) - timedelta(**distance)).isoformat()
 
 
-async def test_an_empty_list_says_so(client: Caller) -> None:
+async def test_an_empty_list_has_a_total_of_zero(client: Caller) -> None:
     response = await client.get("/leads")
     assert response.json() == {"leads": [], "total": 0, "page": 1, "limit": 50}
     assert response.headers["X-Total-Count"] == "0"
 
 
-async def test_a_row_carries_scores_and_names(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_row_contains_scores_and_ruleset_names(client: Caller, make: Make, drain: Drain) -> None:
     campaign = await make.ruleset("Campaign")
     await make.rule("signup", 20)
     await make.rule("signup", 3, ruleset_id=campaign["ruleset_id"])
@@ -79,7 +79,7 @@ async def test_a_row_carries_scores_and_names(client: Caller, make: Make, drain:
     }
 
 
-async def test_a_row_tells_by_what_people_recognise_the_lead(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_row_contains_the_alias_to_display(client: Caller, make: Make, drain: Drain) -> None:
     cookie = {"alias_kind": "cookie", "raw_value": "a-cookie"}
     email = {"alias_kind": "email", "raw_value": "Jane@example.com"}
     await make.events({"lead_id": "a", "aliases": [cookie, email]}, {"lead_id": "b"})
@@ -124,7 +124,7 @@ async def test_filters_narrow_the_list(client: Caller, params: dict[str, Any], e
     assert await listed(client, **params) == expected
 
 
-async def test_the_range_is_about_when_leads_were_created(client: Caller, make: Make, database: TestDatabase) -> None:
+async def test_the_range_applies_to_the_creation_of_leads(client: Caller, make: Make, database: TestDatabase) -> None:
     await make.lead("new")
     await make.lead("old")
     await database.execute("UPDATE leads SET created_at = now() - interval '10 days' WHERE lead_id = 'old'")
@@ -133,7 +133,7 @@ async def test_the_range_is_about_when_leads_were_created(client: Caller, make: 
 
 
 @pytest.mark.usefixtures("three")
-async def test_pages_follow_one_another_by_their_links(client: Caller) -> None:
+async def test_pages_are_linked_to_each_other(client: Caller) -> None:
     first = await client.get("/leads", params={"limit": 2, "min_score": 0})
     assert {name: first.json()[name] for name in ("total", "page", "limit")} == {"total": 3, "page": 1, "limit": 2}
     assert first.headers["X-Total-Count"] == "3"
@@ -157,13 +157,13 @@ async def test_pages_follow_one_another_by_their_links(client: Caller) -> None:
         ("after", "9223372036854775808__x"),
     ],
 )
-async def test_a_filter_that_makes_no_sense_is_named(client: Caller, field: str, value: Any) -> None:
+async def test_an_invalid_filter_is_reported(client: Caller, field: str, value: Any) -> None:
     response = await client.get("/leads", params={field: value})
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
-async def test_merged_leads_are_left_out(client: Caller, make: Make) -> None:
+async def test_merged_leads_are_not_listed(client: Caller, make: Make) -> None:
     await make.lead("source")
     await make.lead("target")
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["source"]})
@@ -171,12 +171,12 @@ async def test_merged_leads_are_left_out(client: Caller, make: Make) -> None:
 
 
 @pytest.mark.usefixtures("three")
-async def test_each_unit_lists_its_own_leads(neighbour: Caller, stranger: Caller) -> None:
+async def test_each_ou_lists_its_own_leads(neighbour: Caller, stranger: Caller) -> None:
     assert await listed(neighbour) == []
     assert await listed(stranger) == []
 
 
-async def test_another_primary_ruleset_makes_another_order(client: Caller, make: Make, drain: Drain) -> None:
+async def test_another_primary_ruleset_changes_the_order(client: Caller, make: Make, drain: Drain) -> None:
     other = await make.ruleset("Other")
     await make.rule("signup", 20)
     await make.rule("page_view", 30, ruleset_id=other["ruleset_id"])
@@ -193,7 +193,7 @@ async def test_another_primary_ruleset_makes_another_order(client: Caller, make:
     assert await listed(client, min_score=1) == ["b"]
 
 
-async def test_without_a_ruleset_nobody_has_a_score(client: Caller, make: Make, drain: Drain) -> None:
+async def test_without_a_ruleset_every_score_is_zero(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("signup", 20)
     await make.event("signup")
     await drain()
@@ -208,7 +208,7 @@ async def test_without_a_ruleset_nobody_has_a_score(client: Caller, make: Make, 
     assert await listed(client, min_score=1) == []
 
 
-async def test_pages_go_on_where_they_ended_whatever_came_before_meanwhile(
+async def test_the_next_page_follows_the_last_lead_even_if_new_leads_come_before_it(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("signup", 20)
@@ -227,7 +227,7 @@ async def test_pages_go_on_where_they_ended_whatever_came_before_meanwhile(
 
 
 @pytest.mark.parametrize("after", ["", "1", "1_2", "x__lead", "1_y_lead", "1_99999999999999999999_lead", "1__\x00"])
-async def test_a_page_goes_on_only_after_what_a_link_says(client: Caller, after: str) -> None:
+async def test_an_invalid_cursor_is_refused(client: Caller, after: str) -> None:
     response = await client.get("/leads", params={"after": after})
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == ["after"]

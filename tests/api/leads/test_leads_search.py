@@ -34,7 +34,7 @@ async def people(make: Make, drain: Drain) -> None:
     await drain()
 
 
-async def test_a_match_is_described(client: Caller, people: None) -> None:
+async def test_a_match_contains_the_lead_and_its_alias(client: Caller, people: None) -> None:
     response = await client.get("/leads/search", params={"q": "example.com"})
     assert response.json() == [
         {
@@ -69,7 +69,7 @@ async def test_a_match_is_described(client: Caller, people: None) -> None:
         (" j ", []),
     ],
 )
-async def test_ids_match_from_their_beginning_and_aliases_anywhere(
+async def test_ids_match_at_their_start_and_aliases_anywhere(
     client: Caller, q: str, expected: list[tuple[str, str, str | None]]
 ) -> None:
     assert await found(client, q) == expected
@@ -80,7 +80,7 @@ async def test_a_lead_without_aliases_is_found_by_its_id(client: Caller, make: M
     assert await found(client, "lone") == [("lonely", "id", None)]
 
 
-async def test_letters_beyond_ascii_match_too(client: Caller, make: Make, drain: Drain) -> None:
+async def test_non_ascii_letters_match_too(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(lead_id="1", aliases=[{"alias_kind": "email", "raw_value": "Ünal@example.com"}])
     await make.lead("Ärger")
     await drain()
@@ -100,15 +100,15 @@ async def test_at_most_ten_are_found_by_id_first(client: Caller, make: Make, dra
 
 
 @pytest.mark.usefixtures("people")
-async def test_a_merged_lead_is_found_as_what_it_went_into(client: Caller) -> None:
+async def test_a_search_for_a_merged_lead_finds_its_target(client: Caller) -> None:
     await client.post("/leads/merge", json={"targetLeadId": "john", "sourceLeadIds": ["jack"]})
     assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
 
 
-@pytest.fixture(params=[1, 2, search.SAMPLE], ids=lambda size: f"a sample of {size}")
+@pytest.fixture(params=[1, 2, search.SAMPLE_SIZE], ids=lambda size: f"a sample of {size}")
 def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found in the sample is found by its trigrams too."""
-    monkeypatch.setattr(search, "SAMPLE", request.param)
+    """The results must not depend on the size of the sample."""
+    monkeypatch.setattr(search, "SAMPLE_SIZE", request.param)
 
 
 @pytest.mark.usefixtures("people", "sample")
@@ -124,14 +124,12 @@ def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         ("xampel", []),
     ],
 )
-async def test_an_alias_that_contains_it_is_found_wherever_it_stands(
-    client: Caller, q: str, expected: list[str]
-) -> None:
+async def test_an_alias_that_contains_the_query_is_found(client: Caller, q: str, expected: list[str]) -> None:
     assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == sorted(expected)
 
 
 @pytest.mark.usefixtures("sample")
-async def test_an_alias_that_begins_so_comes_before_one_that_contains_it(
+async def test_an_alias_that_starts_with_the_query_comes_before_one_that_contains_it(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.events(
@@ -147,19 +145,19 @@ async def test_an_alias_that_begins_so_comes_before_one_that_contains_it(
     ]
 
 
-async def test_several_aliases_of_one_lead_find_it_once(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_lead_with_several_matching_aliases_is_found_once(client: Caller, make: Make, drain: Drain) -> None:
     await make.events(*(known_as("one", cookie=f"same-{n}") for n in range(12)), known_as("other", cookie="same-99"))
     await drain()
     assert [lead_id for lead_id, _, _ in await found(client, "same")] == ["one", "other"]
 
 
 @pytest.mark.usefixtures("people")
-async def test_each_unit_finds_its_own_leads(neighbour: Caller, stranger: Caller) -> None:
+async def test_each_ou_finds_its_own_leads(neighbour: Caller, stranger: Caller) -> None:
     assert await found(neighbour, "jane") == []
     assert await found(stranger, "jane") == []
 
 
-async def test_nothing_sought_is_refused_and_a_lead_called_search_is_read_in_the_singular(
+async def test_a_search_without_a_query_is_refused_and_a_lead_called_search_is_read_in_the_singular(
     client: Caller, make: Make
 ) -> None:
     response = await client.get("/leads/search")
@@ -169,10 +167,10 @@ async def test_nothing_sought_is_refused_and_a_lead_called_search_is_read_in_the
     assert (await client.get("/lead/search")).json()["lead_id"] == "search"
 
 
-async def test_one_lead_with_many_aliases_hides_nobody(
+async def test_one_lead_with_many_aliases_hides_no_other_lead(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "ENOUGH", 3)
+    monkeypatch.setattr(search, "ALIASES_PER_QUERY", 3)
     await make.events(*(known_as("many", cookie=f"track-{n}") for n in range(9)))
     await make.events(known_as("other", cookie="track-x"), known_as("third", cookie="track-y"))
     await drain()
@@ -181,7 +179,7 @@ async def test_one_lead_with_many_aliases_hides_nobody(
 
 
 @pytest.mark.parametrize("q", ["müller", "MÜLLER", "Müller", "mÜLLER"])
-async def test_letters_beyond_ascii_are_found_in_capitals_and_small(
+async def test_non_ascii_letters_match_in_upper_and_lower_case(
     client: Caller, make: Make, drain: Drain, q: str
 ) -> None:
     await make.events(known_as("a", external_id="MÜLLER-7"), known_as("b", external_id="müller-8"), known_as("Müller"))

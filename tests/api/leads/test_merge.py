@@ -1,4 +1,4 @@
-"""Several leads become one."""
+"""Merging leads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ async def merge(client: httpx.AsyncClient, target: str, *sources: str, **more: A
 
 @pytest.fixture
 async def three_and_two(make: Make, drain: Drain) -> None:
-    """`t` has three events of 10 points, `s` two, and `s` an address."""
+    """`t` has three events of 10 points, `s` has two and an e-mail address."""
     await make.rule("visit", 10)
     for hour in range(3):
         await make.event("visit", "t", timestamp=f"2025-03-01T0{hour}:00:00Z")
@@ -52,7 +52,7 @@ async def test_the_target_gets_what_its_sources_have(
     assert await ledger.differences(database) == []
 
 
-async def test_moved_events_and_aliases_tell_whose_they_were(client: Caller, three_and_two: None) -> None:
+async def test_moved_events_and_aliases_name_their_original_lead(client: Caller, three_and_two: None) -> None:
     await merge(client, "t", "s")
 
     events = (await client.get("/events", params={"lead_id": "t"})).json()
@@ -61,7 +61,7 @@ async def test_moved_events_and_aliases_tell_whose_they_were(client: Caller, thr
     assert (await client.get("/lead/s/aliases")).json() == []
 
 
-async def test_the_timeline_tells_of_the_merge(client: Caller, three_and_two: None, database: TestDatabase) -> None:
+async def test_the_timeline_shows_the_merge(client: Caller, three_and_two: None, database: TestDatabase) -> None:
     await merge(client, "t", "s")
 
     noted = await database.fetch("SELECT lead_id, data::text FROM timeline_entries WHERE kind = 'lead_merged'")
@@ -71,13 +71,13 @@ async def test_the_timeline_tells_of_the_merge(client: Caller, three_and_two: No
     assert '"moved_events": 2' in noted[0]["data"]
 
 
-async def test_what_a_source_was_reset_for_stays_out(client: Caller, make: Make, three_and_two: None) -> None:
+async def test_events_from_before_a_sources_reset_do_not_count(client: Caller, make: Make, three_and_two: None) -> None:
     await client.post("/lead/s/reset-scores")
     await merge(client, "t", "s")
     assert await make.score("t") == 30
 
 
-async def test_a_reset_of_the_target_has_no_hold_on_what_joins_it(
+async def test_a_reset_of_the_target_does_not_reset_the_sources_events(
     client: Caller, make: Make, three_and_two: None
 ) -> None:
     await client.post("/lead/t/reset-scores")
@@ -85,7 +85,7 @@ async def test_a_reset_of_the_target_has_no_hold_on_what_joins_it(
     assert await make.score("t") == 20
 
 
-async def test_a_reset_after_the_merge_takes_all_of_it_in(
+async def test_a_reset_after_the_merge_applies_to_all_events(
     client: Caller, make: Make, drain: Drain, three_and_two: None
 ) -> None:
     await merge(client, "t", "s")
@@ -95,7 +95,7 @@ async def test_a_reset_after_the_merge_takes_all_of_it_in(
     assert await make.score("t") == 0
 
 
-async def test_adjustments_move_unless_a_reset_took_them_in(client: Caller, make: Make, three_and_two: None) -> None:
+async def test_adjustments_count_unless_they_were_reset_before(client: Caller, make: Make, three_and_two: None) -> None:
     await client.post("/lead/s/adjust-score", json={"points": 100})
     await client.post("/lead/s/reset-scores")
     await client.post("/lead/s/adjust-score", json={"points": 7})
@@ -116,7 +116,7 @@ async def test_events_for_a_source_or_its_alias_go_to_the_target(
     assert await make.score("t") == 70
 
 
-async def test_a_late_event_counts_by_the_resets_of_the_lead_it_names(
+async def test_a_late_event_is_subject_to_the_resets_of_the_lead_it_names(
     client: Caller, make: Make, drain: Drain, three_and_two: None, database: TestDatabase
 ) -> None:
     await client.post("/lead/s/reset-scores")
@@ -128,7 +128,7 @@ async def test_a_late_event_counts_by_the_resets_of_the_lead_it_names(
     assert await ledger.differences(database) == []
 
 
-async def test_an_alias_that_a_source_gets_after_the_merge_is_the_sources_in_any_batch(
+async def test_an_alias_attached_to_a_source_after_the_merge_has_the_source_as_its_origin(
     client: Caller, make: Make, drain: Drain, three_and_two: None
 ) -> None:
     await client.post("/lead/s/reset-scores")
@@ -141,7 +141,7 @@ async def test_an_alias_that_a_source_gets_after_the_merge_is_the_sources_in_any
     assert await make.score("t") == 40
 
 
-async def test_chains_are_flattened(client: Caller, make: Make, drain: Drain, three_and_two: None) -> None:
+async def test_chains_of_merges_are_flattened(client: Caller, make: Make, drain: Drain, three_and_two: None) -> None:
     await make.lead("u")
     await merge(client, "t", "s")
     done = await merge(client, "u", "t")
@@ -155,7 +155,7 @@ async def test_chains_are_flattened(client: Caller, make: Make, drain: Drain, th
     assert await make.score("u") == 60
 
 
-async def test_metadata_account_and_owner_of_the_target_win_and_sources_fill_the_gaps(
+async def test_the_targets_metadata_account_and_owner_win_and_sources_fill_in_missing_values(
     client: Caller, make: Make
 ) -> None:
     first = await make.lead("s", metadata={"a": "s", "b": "s"}, account_id="acme", owner_id=client.member_id)
@@ -169,7 +169,7 @@ async def test_metadata_account_and_owner_of_the_target_win_and_sources_fill_the
     assert target["created_at"] == first["created_at"]
 
 
-async def test_the_account_that_is_named_stays(client: Caller, make: Make) -> None:
+async def test_the_request_can_choose_the_account(client: Caller, make: Make) -> None:
     await make.lead("t", account_id="acme")
     await make.lead("s", account_id="other")
     refused = await client.post(
@@ -179,7 +179,7 @@ async def test_the_account_that_is_named_stays(client: Caller, make: Make) -> No
     assert (await merge(client, "t", "s", accountId="other"))["target"]["account_id"] == "other"
 
 
-async def test_a_truncation_leaves_the_older_events_where_they_are(
+async def test_a_truncated_merge_leaves_older_events_with_the_source(
     client: Caller, make: Make, drain: Drain, three_and_two: None
 ) -> None:
     done = await merge(client, "t", "s", truncate={"policy": "before", "before": "2025-03-01T11:00:00Z"})
@@ -223,12 +223,12 @@ async def test_a_preview_counts_and_changes_nothing(
         ({"targetLeadId": "t", "sourceLeadIds": ["s"], "truncate": {"policy": "before"}}, "truncate.before"),
     ],
 )
-async def test_a_merge_that_makes_no_sense_is_refused(client: Caller, path: str, body: Any, field: str) -> None:
+async def test_an_invalid_merge_is_refused(client: Caller, path: str, body: Any, field: str) -> None:
     response = await client.post(path, json=body)
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, field)
 
 
-async def test_leads_must_be_there_and_whole(client: Caller, make: Make, stranger: Caller) -> None:
+async def test_leads_must_exist_and_must_not_be_merged(client: Caller, make: Make, stranger: Caller) -> None:
     for lead_id in "tsu":
         await make.lead(lead_id)
     await Make(stranger).lead("theirs")
@@ -245,7 +245,7 @@ async def test_leads_must_be_there_and_whole(client: Caller, make: Make, strange
             assert (target, source, response.status_code) == (target, source, status)
 
 
-async def test_merges_while_events_come_in_lose_none_and_count_none_twice(
+async def test_merges_during_processing_lose_no_event_and_count_none_twice(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.rule("visit", 10)
@@ -275,15 +275,15 @@ async def test_merges_while_events_come_in_lose_none_and_count_none_twice(
     job = (await client.post("/admin/rescore")).json()
     await drain_jobs()
     result = (await client.get(f"/jobs/{job['job_id']}")).json()["result"]
-    assert result == {"leads": 1, "moved": 0}, "the ledger was not that of a replay"
+    assert result == {"leads": 1, "moved": 0}, "the ledger differed from a replay"
 
 
-async def test_a_viewer_may_not_merge(viewer: Caller) -> None:
+async def test_a_viewer_cannot_merge(viewer: Caller) -> None:
     response = await viewer.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
     assert response.status_code == 403
 
 
-async def test_a_preview_refuses_what_the_merge_would_refuse(client: Caller, make: Make) -> None:
+async def test_a_preview_refuses_the_same_requests_as_the_merge(client: Caller, make: Make) -> None:
     await make.lead("t")
     await make.lead("s")
     body = {"targetLeadId": "t", "sourceLeadIds": ["s"], "accountId": "zz"}

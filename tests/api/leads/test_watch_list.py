@@ -1,4 +1,4 @@
-"""A person's watch list: on it, off it, and what became of the scores."""
+"""The watch list of a member."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,7 +25,7 @@ async def watched(caller: Caller, **parameters: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("noun", ["lead", "leads"])
-async def test_a_lead_is_put_on_the_list_and_taken_off(client: Caller, make: Make, noun: str) -> None:
+async def test_a_lead_is_added_to_the_list_and_removed(client: Caller, make: Make, noun: str) -> None:
     await make.lead()
     response = await client.post(
         f"/{noun}/lead-1/watch", json={"prediction": " will_convert ", "prediction_notes": "Line 1\nLine 2"}
@@ -53,7 +53,7 @@ async def test_a_lead_is_put_on_the_list_and_taken_off(client: Caller, make: Mak
     assert (await client.delete(f"/{noun}/lead-1/watch")).status_code == 404
 
 
-async def test_the_change_is_what_the_score_moved_by_since_watching_began(
+async def test_the_score_change_counts_from_the_time_the_lead_was_added(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("page_view", 10)
@@ -62,7 +62,7 @@ async def test_the_change_is_what_the_score_moved_by_since_watching_began(
     await watch(client)
     assert [(row["score"], row["score_change"]) for row in await watched(client)] == [(10, 0)]
     await make.event()
-    await make.event(timestamp="2020-01-01T00:00:00Z")  # late: it was not in the score that was shown
+    await make.event(timestamp="2020-01-01T00:00:00Z")  # late: not included in the score at the time
     await drain()
     await client.post("/lead/lead-1/adjust-score", json={"points": -3, "reason": "x"})
     assert [(row["score"], row["score_change"]) for row in await watched(client)] == [(27, 17)]
@@ -70,7 +70,7 @@ async def test_the_change_is_what_the_score_moved_by_since_watching_began(
     assert [(row["score"], row["score_change"]) for row in await watched(client)] == [(0, -10)]
 
 
-async def test_two_members_watch_one_lead_each_since_their_own_time(
+async def test_two_members_who_watch_one_lead_each_have_their_own_score_change(
     client: Caller, viewer: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("page_view", 10)
@@ -83,9 +83,7 @@ async def test_two_members_watch_one_lead_each_since_their_own_time(
     assert [row["score_change"] for row in await watched(viewer)] == [0]
 
 
-async def test_the_score_is_the_primary_rulesets_whichever_that_is_now(
-    client: Caller, make: Make, drain: Drain
-) -> None:
+async def test_the_score_is_that_of_the_current_primary_ruleset(client: Caller, make: Make, drain: Drain) -> None:
     await make.rules({"Engagement": {"page_view": 10}, "Other": {"page_view": 3}})
     await make.event()
     await drain()
@@ -95,7 +93,7 @@ async def test_the_score_is_the_primary_rulesets_whichever_that_is_now(
     assert [(row["score"], row["score_change"]) for row in await watched(client)] == [(3, 0)]
 
 
-async def test_a_lead_is_watched_once(client: Caller, make: Make) -> None:
+async def test_a_lead_can_be_added_once(client: Caller, make: Make) -> None:
     await make.lead()
     await watch(client)
     assert (await client.post("/leads/lead-1/watch")).status_code == 409
@@ -112,17 +110,15 @@ async def test_a_lead_is_watched_once(client: Caller, make: Make) -> None:
         ({"outcome": "won"}, "outcome"),
     ],
 )
-async def test_what_is_wrong_with_a_prediction_is_named(
-    client: Caller, make: Make, body: dict[str, Any], field: str
-) -> None:
+async def test_an_invalid_prediction_is_reported(client: Caller, make: Make, body: dict[str, Any], field: str) -> None:
     await make.lead()
     response = await client.post("/leads/lead-1/watch", json=body)
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, field)
 
 
-async def test_it_is_for_persons(basic: Caller, make: Make) -> None:
+async def test_credentials_have_no_watch_list(basic: Caller, make: Make) -> None:
     await make.lead()
-    told = [
+    statuses = [
         (await basic.request(method, path)).status_code
         for method, path in (
             ("POST", "/leads/lead-1/watch"),
@@ -130,12 +126,10 @@ async def test_it_is_for_persons(basic: Caller, make: Make) -> None:
             ("GET", "/watched-leads"),
         )
     ]
-    assert told == [401, 401, 401]
+    assert statuses == [401, 401, 401]
 
 
-async def test_each_has_a_list_of_their_own_in_each_unit(
-    client: Caller, viewer: Caller, neighbour: Caller, make: Make
-) -> None:
+async def test_each_member_has_one_list_per_ou(client: Caller, viewer: Caller, neighbour: Caller, make: Make) -> None:
     await make.lead()
     await watch(client)
     assert await watched(viewer) == await watched(neighbour) == []
@@ -146,7 +140,7 @@ async def test_each_has_a_list_of_their_own_in_each_unit(
     assert (await neighbour.post("/leads/lead-1/watch")).status_code == 404
 
 
-async def test_the_list_is_paged_the_last_added_first(client: Caller, make: Make) -> None:
+async def test_the_list_is_paged_and_the_most_recently_added_lead_comes_first(client: Caller, make: Make) -> None:
     for lead_id in ("a", "b", "c"):
         await make.lead(lead_id)
         await watch(client, lead_id)
@@ -156,7 +150,7 @@ async def test_the_list_is_paged_the_last_added_first(client: Caller, make: Make
     assert [row["lead_id"] for row in await watched(client, limit=2, page=2)] == ["a"]
 
 
-async def test_a_merge_takes_the_watchers_along_and_the_targets_own_entries_win(
+async def test_a_merge_moves_entries_and_existing_entries_for_the_target_win(
     client: Caller, viewer: Caller, operator: Caller, make: Make
 ) -> None:
     for lead_id in ("t", "s1", "s2"):
@@ -173,7 +167,7 @@ async def test_a_merge_takes_the_watchers_along_and_the_targets_own_entries_win(
     assert (await client.post("/leads/s1/watch")).status_code == 409
 
 
-async def test_an_entry_goes_with_its_lead_and_with_its_member(
+async def test_entries_are_deleted_with_their_lead_and_with_their_member(
     client: Caller, viewer: Caller, make: Make, database: TestDatabase
 ) -> None:
     for lead_id in ("a", "b"):

@@ -1,4 +1,4 @@
-"""Orders: records beside the events."""
+"""Orders of leads."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ async def aliases(client: httpx.AsyncClient, lead_id: str) -> list[str]:
     return [alias["value"] for alias in (await client.get(f"/lead/{lead_id}/aliases")).json()]
 
 
-async def test_a_new_order_is_created_and_shown_whole(client: Caller) -> None:
+async def test_a_new_order_is_created_and_returned(client: Caller) -> None:
     response = await store(
         client, status="paid", timestamp="2025-03-01T10:00:00+02:00", metadata={"items": 2}, currency="eur"
     )
@@ -57,7 +57,7 @@ async def test_a_new_order_is_created_and_shown_whole(client: Caller) -> None:
     assert (await client.get("/orders")).json()[0].items() >= order.items()
 
 
-async def test_an_order_of_the_same_id_replaces_it(client: Caller) -> None:
+async def test_an_order_with_the_same_id_replaces_the_first(client: Caller) -> None:
     first = (await store(client, status="open", timestamp="2025-03-01T08:00:00Z", metadata={"items": 2})).json()
     response = await store(client, lead_id="bob", amount="-5", timestamp="2025-03-02T08:00:00Z")
     assert response.status_code == 200
@@ -69,20 +69,20 @@ async def test_an_order_of_the_same_id_replaces_it(client: Caller) -> None:
     assert await listed(client) == ["o-1"]
 
 
-async def test_an_order_without_a_time_is_made_now_and_keeps_its_time_when_it_is_replaced(client: Caller) -> None:
+async def test_an_order_without_a_timestamp_gets_the_current_time_and_keeps_it_when_replaced(client: Caller) -> None:
     first = (await store(client)).json()
     assert first["timestamp"] >= first["created_at"]
     again = (await store(client, status="paid")).json()
     assert (again["timestamp"], again["status"]) == (first["timestamp"], "paid")
 
 
-async def test_an_order_is_found_its_lead_by_alias(client: Caller, make: Make, drain: Drain) -> None:
+async def test_an_order_finds_its_lead_by_alias(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(lead_id="ada", aliases=[EMAIL])
     await drain()
     assert (await store(client, lead_id=..., aliases=[EMAIL])).json()["lead_id"] == "ada"
 
 
-async def test_a_lead_that_nobody_knows_is_created(client: Caller) -> None:
+async def test_an_unknown_lead_is_created(client: Caller) -> None:
     order = (await store(client, lead_id=..., aliases=[EMAIL])).json()
     assert order["lead_id"].startswith("ld_")
     assert await aliases(client, order["lead_id"]) == ["ada@example.com"]
@@ -92,12 +92,12 @@ async def test_a_lead_that_nobody_knows_is_created(client: Caller) -> None:
     assert (lead["score"], lead["last_event_at"]) == (0, None)
 
 
-async def test_aliases_are_attached_to_the_lead_that_is_named(client: Caller) -> None:
+async def test_aliases_are_attached_to_the_named_lead(client: Caller) -> None:
     await store(client, aliases=[EMAIL, {"alias_kind": "phone", "raw_value": "+49 (0) 30 1"}])
     assert sorted(await aliases(client, "ada")) == ["+490301", "ada@example.com"]
 
 
-async def test_an_alias_of_another_lead_stays_there_and_both_timelines_tell(client: Caller) -> None:
+async def test_an_alias_of_another_lead_stays_there_and_both_timelines_show_the_conflict(client: Caller) -> None:
     await store(client, aliases=[EMAIL])
     await store(client, order_id="o-2", lead_id="bob", aliases=[EMAIL])
     assert (await aliases(client, "ada"), await aliases(client, "bob")) == (["ada@example.com"], [])
@@ -114,7 +114,7 @@ async def test_an_order_is_never_scored(client: Caller, make: Make, drain: Drain
     assert (await client.get("/events")).json() == []
 
 
-async def test_a_merge_moves_orders_with_their_origin(client: Caller, make: Make) -> None:
+async def test_a_merge_moves_orders_and_keeps_their_original_lead(client: Caller, make: Make) -> None:
     await make.lead("target")
     await store(client, timestamp="2025-01-01T00:00:00Z")
     truncate = {"policy": "before", "before": "2025-06-01T00:00:00Z"}
@@ -124,7 +124,7 @@ async def test_a_merge_moves_orders_with_their_origin(client: Caller, make: Make
     assert (order["lead_id"], order["original_lead_id"]) == ("target", "ada")
 
 
-async def test_an_order_for_a_merged_lead_goes_to_the_one_it_went_into(client: Caller, make: Make) -> None:
+async def test_an_order_for_a_merged_lead_goes_to_the_target(client: Caller, make: Make) -> None:
     await make.lead("target")
     await store(client, order_id="o-0", aliases=[EMAIL])
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["ada"]})
@@ -134,7 +134,7 @@ async def test_an_order_for_a_merged_lead_goes_to_the_one_it_went_into(client: C
         assert (order["lead_id"], order["original_lead_id"]) == ("target", "ada")
 
 
-async def test_what_is_new_about_a_merged_lead_is_known_of_the_one_it_went_into(client: Caller, make: Make) -> None:
+async def test_new_aliases_of_a_merged_lead_are_attached_to_the_target(client: Caller, make: Make) -> None:
     await make.lead("target")
     await make.lead("ada")
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["ada"]})
@@ -142,13 +142,13 @@ async def test_what_is_new_about_a_merged_lead_is_known_of_the_one_it_went_into(
     assert (await aliases(client, "ada"), await aliases(client, "target")) == ([], ["ada@example.com"])
 
 
-async def test_orders_go_with_their_lead(client: Caller, database: TestDatabase) -> None:
+async def test_orders_are_deleted_with_their_lead(client: Caller, database: TestDatabase) -> None:
     await store(client)
     await client.delete("/lead/ada")
     assert await database.fetchval("SELECT count(*) FROM orders WHERE unit_id = $1", client.unit_id) == 0
 
 
-async def test_an_order_after_the_deletion_begins_a_new_lead(client: Caller) -> None:
+async def test_an_order_after_a_deletion_creates_a_new_lead(client: Caller) -> None:
     await store(client, aliases=[EMAIL])
     await client.delete("/lead/ada")
     assert (await store(client)).status_code == 201
@@ -156,14 +156,14 @@ async def test_an_order_after_the_deletion_begins_a_new_lead(client: Caller) -> 
     assert await aliases(client, "ada") == []
 
 
-async def test_orders_of_one_new_lead_that_come_at_once_find_the_same_one(client: Caller) -> None:
+async def test_concurrent_orders_of_one_new_lead_create_it_once(client: Caller) -> None:
     ids = [f"o-{number}" for number in range(8)]
     stored = await asyncio.gather(*(store(client, order_id=id_, lead_id=..., aliases=[EMAIL]) for id_ in ids))
     assert [response.status_code for response in stored] == [201] * 8
     assert len({response.json()["lead_id"] for response in stored}) == 1
 
 
-async def test_one_order_that_comes_several_times_at_once_is_one(client: Caller) -> None:
+async def test_one_order_sent_concurrently_several_times_is_stored_once(client: Caller) -> None:
     stored = await asyncio.gather(*(store(client, lead_id=f"lead-{number}") for number in range(8)))
     assert sorted(response.status_code for response in stored) == [200] * 7 + [201]
     assert await listed(client) == ["o-1"]
@@ -199,7 +199,7 @@ async def test_one_order_that_comes_several_times_at_once_is_one(client: Caller)
         ({"surprise": 1}, "surprise"),
     ],
 )
-async def test_what_is_wrong_with_an_order_is_named(client: Caller, fields: dict[str, Any], field: str) -> None:
+async def test_an_invalid_order_is_reported(client: Caller, fields: dict[str, Any], field: str) -> None:
     response = await store(client, **fields)
     assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
     assert response.json()["errors"][0]["field"] == field
@@ -211,13 +211,13 @@ async def test_too_much_metadata_is_refused(client: Caller) -> None:
     assert (await store(client, metadata={"a": "x" * 102_400})).status_code == 413
 
 
-async def test_a_viewer_reads_orders_and_stores_none(viewer: Caller, basic: Caller) -> None:
+async def test_a_viewer_can_read_but_not_store_orders(viewer: Caller, basic: Caller) -> None:
     assert (await store(viewer)).status_code == 403
     assert (await store(basic)).status_code == 201
     assert await listed(viewer) == ["o-1"]
 
 
-async def test_two_units_may_have_an_order_of_the_same_id(client: Caller, stranger: Caller) -> None:
+async def test_two_ous_may_have_orders_with_the_same_id(client: Caller, stranger: Caller) -> None:
     await store(client)
     assert (await store(stranger, amount="1")).status_code == 201
     assert (await client.get("/orders")).json()[0]["amount"] == "49.90"
@@ -244,14 +244,14 @@ async def four(client: Caller) -> None:
         ({"page": 2, "limit": 3}, ["o-1"]),
     ],
 )
-async def test_orders_are_listed_newest_first_and_narrowed(
+async def test_orders_are_listed_newest_first_and_filtered(
     client: Caller, params: dict[str, Any], expected: list[str]
 ) -> None:
     assert await listed(client, **params) == expected
 
 
 @pytest.mark.usefixtures("four")
-async def test_the_next_page_goes_on_after_the_last_order_whatever_came_meanwhile(client: Caller) -> None:
+async def test_the_next_page_follows_the_last_order_even_if_new_orders_came(client: Caller) -> None:
     first = await client.get("/orders", params={"limit": 2, "status": "paid"})
     assert first.headers["X-Total-Count"] == "3"
     following = first.links["next"]["url"]
@@ -273,13 +273,13 @@ async def test_the_next_page_goes_on_after_the_last_order_whatever_came_meanwhil
         ({"after": "9999999999999999999999_o"}, "after"),
     ],
 )
-async def test_a_query_that_makes_no_sense_is_refused(client: Caller, params: dict[str, Any], field: str) -> None:
+async def test_an_invalid_query_is_refused(client: Caller, params: dict[str, Any], field: str) -> None:
     response = await client.get("/orders", params=params)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
 
 
-async def test_an_order_of_the_future_is_in_no_range_that_ends_today_or_now(client: Caller) -> None:
+async def test_a_future_order_is_in_no_range_that_ends_today_or_now(client: Caller) -> None:
     await store(client, timestamp="2199-01-01T00:00:00Z")
     await store(client, order_id="o-2")
     narrowed = [name for name in Range if name not in {Range.ALL, Range.YESTERDAY}]

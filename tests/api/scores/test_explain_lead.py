@@ -191,8 +191,7 @@ async def test_after_a_reset_only_what_came_later_is_told(client: Caller, make: 
     await make.events({"timestamp": NOON}, {})
     await drain()
 
-    for query in ({"all": True}, {"hours": 1000}):
-        explanation = await explained(client, **query)
+    for explanation in (await explained(client, all=True), await explained(client, hours=1000)):
         assert parts(explanation) == {"drivers_total": 5}
         assert (explanation["score"], explanation["score_change"]) == (5, 5)
         assert explanation["reset_excluded_count"] == 3

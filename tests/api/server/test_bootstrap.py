@@ -1,5 +1,8 @@
 """The first organization, and the keys that everything is signed with."""
 
+# Arguments are passed as a mapping of texts.
+# pyright: reportArgumentType=false
+
 import asyncio
 import stat
 from collections.abc import Generator
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leadvibe.access import secret_key as keys
-from leadvibe.access.credentials.verification import scope_of_credential
+from leadvibe.access.authentication.credentials import verify_credential
 from leadvibe.access.sign_in.service import sign_in
 from leadvibe.config import settings
 from leadvibe.core.scope import Role
@@ -32,7 +35,7 @@ async def test_a_founded_organization_can_be_entered(empty: TestDatabase) -> Non
     grant = await sign_in("ada@acme.example", ACME["password"])
     assert grant.org_member_id == founded.org_member_id
     encoded = basic_authorization(founded.client_id, founded.client_secret).removeprefix("Basic ")
-    scope = await scope_of_credential(encoded)
+    scope = await verify_credential(encoded)
     assert (scope.org_id, scope.unit_id, scope.role) == (founded.org_id, founded.unit_id, Role.OPERATOR)
     assert await empty.fetchval("SELECT config_version FROM org_units") == 1
 

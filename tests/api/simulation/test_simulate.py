@@ -70,7 +70,7 @@ async def test_without_a_draft_the_simulation_is_what_is_live(client: Caller, ma
 async def test_a_draft_says_what_a_rescore_would_do(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadvibe.simulation.service.LEADS_AT_ONCE", 5)
+    monkeypatch.setattr("leadvibe.simulation.service.BATCH_LEADS", 5)
     await a_busy_unit(client, make, drain)
     rules = [{**rule, "weight": rule["weight"] * 3} for rule in (await client.get("/rules")).json()]
     before = {f"lead-{n}": await make.score(f"lead-{n}") for n in range(12)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.access.active_unit import sign_active_unit
+from leadvibe.access.active_unit_cookie import sign_active_unit
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import database as program
 from leadvibe.core.database.transactions import raw, transaction
@@ -135,7 +135,7 @@ async def test_after_frames_that_are_no_longer_kept_it_says_resync(
 async def test_one_who_reads_too_slowly_is_told_and_let_go(
     app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "LONGEST_QUEUE", 40)
+    monkeypatch.setattr(broadcast, "MAX_QUEUE_BYTES", 40)
     async with following(app, client.headers) as slow, following(app, client.headers) as quick:
         await until_alive(slow)
         await until_alive(quick)

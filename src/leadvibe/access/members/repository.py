@@ -1,4 +1,4 @@
-"""The people of an organization."""
+"""The members of an organization."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,26 +9,26 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from leadvibe.access.authentication.passwords import hash_password
 from leadvibe.access.models import Member, Organization, RefreshToken
-from leadvibe.access.sign_in.passwords import hash_password
 from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope, Role
 from leadvibe.units.models import OrgUnit, UnitMembership
 
-constraint_means("uq_members_email", "email: there is a member with this e-mail address.")
+constraint_means("uq_members_email", "email: another member already has this e-mail address.")
 
 
 class LastAdmin(Conflict):
-    detail = "The organization's last admin must stay one."
+    detail = "This member is the organization's last admin. Make another member an admin first."
 
 
 class LastOwner(Conflict):
-    detail = "The OU's last Owner must stay one."
+    detail = "This member is the OU's last Owner. Make another member an Owner first."
 
 
 @dataclass(frozen=True, slots=True)
-class RoleInUnit:
+class UnitRoleOfMember:
     unit_id: str
     unit_name: str
     role: str
@@ -36,7 +36,7 @@ class RoleInUnit:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A member and what they are in each OU."""
+    """A member with their role in each OU."""
 
     org_member_id: str
     first_name: str
@@ -45,7 +45,7 @@ class Profile:
     role: str
     verified: bool
     created_at: datetime
-    ou_memberships: list[RoleInUnit] = field(default_factory=list)
+    ou_memberships: list[UnitRoleOfMember] = field(default_factory=list)
 
     @classmethod
     def of(cls, member: Member) -> "Profile":
@@ -71,6 +71,9 @@ class MemberRepository:
         )
         return await self._profiles(members.all())
 
+    async def get_profile(self, org_member_id: str) -> Profile:
+        return (await self._profiles([await self.get(org_member_id)]))[0]
+
     async def get(self, org_member_id: str) -> Member:
         member = await self.session.scalar(
             select(Member)
@@ -82,18 +85,18 @@ class MemberRepository:
         return member
 
     async def create(self, values: Mapping[str, Any]) -> Profile:
-        columns = await _columns(values)
+        columns = await _to_columns(values)
         member = Member(org_member_id=new_id("om"), org_id=self.caller.org_id, **columns)
         self.session.add(member)
         await self.session.flush()
         return Profile.of(member)
 
     async def update(self, org_member_id: str, values: Mapping[str, Any]) -> Profile:
-        columns = await _columns(values)
+        columns = await _to_columns(values)
         await self._lock()
         member = await self.get(org_member_id)
         if columns.get("role", "admin") != "admin":
-            await self._keep_an_admin_besides(member)
+            await self._require_another_admin(member)
         for name, value in columns.items():
             setattr(member, name, value)
         await self.session.flush()
@@ -102,11 +105,11 @@ class MemberRepository:
         return (await self._profiles([member]))[0]
 
     async def delete(self, org_member_id: str) -> None:
-        """End the member's access everywhere."""
+        """Delete the account, and with it all memberships, tokens and sign-ins."""
         await self._lock()
         member = await self.get(org_member_id)
-        await self._keep_an_admin_besides(member)
-        await self._keep_owners_besides(member)
+        await self._require_another_admin(member)
+        await self._require_other_owners(member)
         await self.session.delete(member)
         await self.session.flush()
 
@@ -119,23 +122,23 @@ class MemberRepository:
             .order_by(OrgUnit.name, OrgUnit.unit_id)
         )
         for org_member_id, unit_id, unit_name, role in roles:
-            profiles[org_member_id].ou_memberships.append(RoleInUnit(unit_id, unit_name, role))
+            profiles[org_member_id].ou_memberships.append(UnitRoleOfMember(unit_id, unit_name, role))
         return list(profiles.values())
 
     async def _lock(self) -> None:
-        """Let the organization's members change one at a time, or two admins could remove each other."""
+        """Serialize changes to the organization's members. Otherwise two admins could delete each other."""
         await self.session.execute(
             select(Organization.org_id).where(Organization.org_id == self.caller.org_id).with_for_update(key_share=True)
         )
 
-    async def _keep_an_admin_besides(self, member: Member) -> None:
+    async def _require_another_admin(self, member: Member) -> None:
         another = exists().where(
             Member.org_id == member.org_id, Member.role == "admin", Member.org_member_id != member.org_member_id
         )
         if member.role == "admin" and not await self.session.scalar(select(another)):
             raise LastAdmin
 
-    async def _keep_owners_besides(self, member: Member) -> None:
+    async def _require_other_owners(self, member: Member) -> None:
         owned = (
             UnitMembership.unit_id == OrgUnit.unit_id,
             UnitMembership.org_member_id == member.org_member_id,
@@ -157,11 +160,11 @@ class MemberRepository:
             select(OrgUnit.name).where(OrgUnit.org_id == member.org_id, exists().where(*owned), ~another).limit(1)
         )
         if name is not None:
-            raise LastOwner(f"The member is the last Owner of the OU {name}; make another one first.")
+            raise LastOwner(f"This member is the last Owner of the OU {name}. Make another member an Owner first.")
 
 
-async def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client sent, as it is stored."""
+async def _to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by column name, with the password hashed."""
     columns = dict(values)
     if "password" in columns:
         columns["password_hash"] = await hash_password(columns.pop("password"))

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool
 
 from leadvibe.core.http.schemas import UNSENT, Read
-from leadvibe.rulesets.schemas import Configure
+from leadvibe.rulesets.schemas import ConfigurationWrite
 
 Hidden = Annotated[StrictBool, Field(description="Left out of lists, reports and streams; new events score nothing")]
 MaxScope = Annotated[
@@ -23,8 +23,8 @@ class EventTypeRead(Read):
     max_processing_scope: Literal["observe", "decide", "activate"]
 
 
-class EventTypeChange(Configure):
-    ignored: ClassVar[set[str]] = Configure.ignored | {"name", "ou_event_count", "protected", "deletable"}
+class EventTypeChange(ConfigurationWrite):
+    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"name", "ou_event_count", "protected", "deletable"}
 
     hidden: Hidden = UNSENT
     max_processing_scope: MaxScope = UNSENT

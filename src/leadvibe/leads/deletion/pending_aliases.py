@@ -1,26 +1,32 @@
-"""By what else a lead will be known: aliases that so far only events tie to it which wait or have failed."""
+"""Finds aliases that unprocessed events would attach to a lead, so that its deletion covers them."""
 
 from collections.abc import AsyncGenerator, Collection
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from leadvibe.ingest.unprocessed import try_decode
 
-AliasName = tuple[str, str]
-"""Kind and normalised value."""
-Names = tuple[str | None, frozenset[AliasName]]
-"""Of one event: the lead that it names, if any, and its aliases."""
+AliasKey = tuple[str, str]
+"""(kind, normalized value)"""
 
-PAGE: Final = 2_000
+
+class EventIdentity(NamedTuple):
+    """The identifiers in one unprocessed event."""
+
+    lead_id: str | None
+    aliases: frozenset[AliasKey]
+
+
+PAGE_SIZE: Final = 2_000
 START: Final = (-1, UUID(int=0))
 
 READ: Final = """
 SELECT route, event_id, body FROM {table}
 WHERE (route, event_id) > ($2, $3) AND unit_id = $1 ORDER BY route, event_id LIMIT $4
 """
-HELD: Final = """
+READ_ATTACHED: Final = """
 SELECT aliases.kind, aliases.value FROM aliases
 JOIN unnest($2::text[], $3::text[]) AS named (kind, value)
   ON aliases.kind = named.kind AND aliases.value = named.value
@@ -28,33 +34,40 @@ WHERE aliases.unit_id = $1
 """
 
 
-async def pending_aliases(
-    connection: asyncpg.Connection, unit_id: str, lead_ids: Collection[str], aliases: Collection[AliasName]
-) -> set[AliasName]:
-    """Further aliases of leads that are known by these; those that another lead has or is about to have are not."""
-    events = {names async for names in _names(connection, unit_id)}
-    others = {name for lead_id, names in events if lead_id and lead_id not in lead_ids for name in names}
-    found, size = set(aliases), -1
-    while size != len(found):  # one event may tie to a lead what another one then names it by
-        size = len(found)
-        found.update(
-            name
-            for lead_id, names in events
-            if lead_id in lead_ids or (not lead_id and not names.isdisjoint(found))
-            for name in names - others
+async def find_pending_aliases(
+    connection: asyncpg.Connection, unit_id: str, lead_ids: Collection[str], aliases: Collection[AliasKey]
+) -> set[AliasKey]:
+    """Aliases that unprocessed events share with these leads, beyond the given ones that are already attached.
+
+    Leaves out aliases that another lead has, or that an unprocessed event names for another lead.
+    """
+    events = {identity async for identity in _read_identities(connection, unit_id)}
+    of_others = {
+        alias for event in events if event.lead_id and event.lead_id not in lead_ids for alias in event.aliases
+    }
+    known, size = set(aliases), -1
+    while size != len(known):  # an alias found in one event may connect another event to the lead
+        size = len(known)
+        known.update(
+            alias
+            for event in events
+            if event.lead_id in lead_ids or (not event.lead_id and not event.aliases.isdisjoint(known))
+            for alias in event.aliases - of_others
         )
-    further = found.difference(aliases)
-    held = await connection.fetch(HELD, unit_id, [kind for kind, _ in further], [value for _, value in further])
-    return further.difference((row[0], row[1]) for row in held)
+    pending = known.difference(aliases)
+    attached = await connection.fetch(
+        READ_ATTACHED, unit_id, [kind for kind, _ in pending], [value for _, value in pending]
+    )
+    return pending.difference((row["kind"], row["value"]) for row in attached)
 
 
-async def _names(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[Names]:
+async def _read_identities(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[EventIdentity]:
     for table in ("inbox", "failed_events"):
         after: tuple[int, UUID] | None = START
         while after is not None:
-            rows = await connection.fetch(READ.format(table=table), unit_id, *after, PAGE)
-            after = (rows[-1][0], rows[-1][1]) if len(rows) == PAGE else None
+            rows = await connection.fetch(READ.format(table=table), unit_id, *after, PAGE_SIZE)
+            after = (rows[-1]["route"], rows[-1]["event_id"]) if len(rows) == PAGE_SIZE else None
             for row in rows:
-                event = try_decode(row[2])
+                event = try_decode(row["body"])
                 if event is not None and event.aliases:
-                    yield event.lead_id, frozenset((alias.kind, alias.value) for alias in event.aliases)
+                    yield EventIdentity(event.lead_id, frozenset((alias.kind, alias.value) for alias in event.aliases))

@@ -1,4 +1,4 @@
-"""The deletion of a lead, as the API shows it."""
+"""Response bodies of the deletion of a lead."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ class DeletionStarted(Read):
 
 
 class DeletionRead(Read):
-    """`completed` means that nothing of the lead is left anywhere."""
+    """`completed` means that no trace of the lead is left."""
 
     lead_id: str
     status: Literal["queued", "running", "completed", "failed"]

@@ -1,4 +1,4 @@
-"""Erases what is left of a deleted lead outside its own rows: in queues, files and jobs, on the stream."""
+"""The job that removes the remaining traces of a deleted lead from queues, files, jobs and the stream."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,20 +19,23 @@ from leadvibe.identity.models import Tombstone
 from leadvibe.identity.tombstones import alias_digest, lead_digest, surviving_identifiers
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.unprocessed import rewrite_failed, rewrite_inbox
-from leadvibe.leads.deletion.jobs import forget_in_jobs
-from leadvibe.leads.importing.redaction import erase_from_files, erase_from_imports
+from leadvibe.leads.deletion.jobs import remove_from_jobs
+from leadvibe.leads.importing.redaction import redact_files, redact_results
 from leadvibe.leads.models import TimelineEntry
+
+MAX_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
 class EraseTraces:
-    """What a lead that was deleted at this instant, and those that went into it, were known by."""
+    """Remove the traces of a lead, and of the leads merged into it, that were deleted at this instant."""
 
     org_id: str
     unit_id: str
     deleted_at: datetime
     lead_ids: list[str]
     aliases: list[tuple[str, str]]
+    """Kind and normalized value."""
 
     @property
     def scope(self) -> Scope:
@@ -40,77 +43,83 @@ class EraseTraces:
 
     @cached_property
     def digests(self) -> frozenset[bytes]:
+        """The digests of the tombstones."""
         leads = (lead_digest(lead_id) for lead_id in self.lead_ids)
         return frozenset((*leads, *(alias_digest(kind, value) for kind, value in self.aliases)))
 
     @cached_property
-    def names(self) -> frozenset[tuple[str, str]]:
+    def alias_keys(self) -> frozenset[tuple[str, str]]:
         return frozenset((kind, value) for kind, value in self.aliases)
 
     @cached_property
-    def kinds(self) -> list[AliasKind]:
-        known = {kind for kind, _ in self.aliases}
-        return [kind for kind in STRENGTH if kind in known]
+    def alias_kinds(self) -> list[AliasKind]:
+        kinds = {kind for kind, _ in self.aliases}
+        return [kind for kind in STRENGTH if kind in kinds]
 
-    def named_by(self, cell: str) -> bool:
-        """Whether it is an id of the lead, or one of its aliases."""
-        return cell.strip() in self.lead_ids or any((kind, _compared(kind, cell)) in self.names for kind in self.kinds)
+    def identifies(self, text: str) -> bool:
+        """Whether a text is an id of the deleted lead, or one of its aliases read as any of their kinds."""
+        return text.strip() in self.lead_ids or any(
+            (kind, _normalized(kind, text)) in self.alias_keys for kind in self.alias_kinds
+        )
 
-    def left_of(self, event: AcceptedEvent) -> AcceptedEvent | None:
+    def redact(self, event: AcceptedEvent) -> AcceptedEvent | None:
+        """The event without the identifiers of the deleted lead; None if the event belongs to that lead."""
         identifiers = surviving_identifiers(event.lead_id, event.aliases, self.digests.__contains__)
         if identifiers is None:
             return None
         return event if len(identifiers) == len(event.aliases) else replace(event, aliases=identifiers)
 
 
-def _compared(kind: AliasKind, cell: str) -> str | None:
+def _normalized(kind: AliasKind, text: str) -> str | None:
     try:
-        return normalize(kind, cell)
+        return normalize(kind, text)
     except ValueError:
         return None
 
 
-async def erase_traces(traces: EraseTraces) -> None:
-    """Each step is done when it was done once, so a run that was broken off begins again."""
-    await _note(traces, "running")
-    await rewrite_inbox(traces.scope, traces.deleted_at, traces.left_of)
-    await rewrite_failed(traces.scope, traces.deleted_at, traces.left_of)
-    await erase_from_files(traces.scope, traces.deleted_at, traces.named_by)
-    await erase_from_imports(traces.scope, traces.named_by)
-    async with transaction(traces.scope) as session:
-        await forget_in_jobs(session, traces.scope, traces.lead_ids)
-    async with transaction(traces.scope) as session:
-        await _forget_conflicts(session, traces)
-        for lead_id in traces.lead_ids:
-            await redact_frames(session, traces.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))
-    await _note(traces, "completed")
+async def erase_traces(message: EraseTraces) -> None:
+    """Every step can be repeated without harm, so a retry starts from the beginning."""
+    await _set_status(message, "running")
+    await rewrite_inbox(message.scope, message.deleted_at, message.redact)
+    await rewrite_failed(message.scope, message.deleted_at, message.redact)
+    await redact_files(message.scope, message.deleted_at, message.identifies)
+    await redact_results(message.scope, message.identifies)
+    async with transaction(message.scope) as session:
+        await remove_from_jobs(session, message.scope, message.lead_ids)
+    async with transaction(message.scope) as session:
+        await _delete_alias_conflicts(session, message)
+        for lead_id in message.lead_ids:
+            await redact_frames(session, message.unit_id, b'"lead_id":' + msgspec.json.encode(lead_id))
+    await _set_status(message, "completed")
 
 
-async def _forget_conflicts(session: AsyncSession, traces: EraseTraces) -> None:
-    """Other leads' timelines tell with whom they contended for an alias."""
+async def _delete_alias_conflicts(session: AsyncSession, message: EraseTraces) -> None:
+    """Delete the entries on other leads' timelines that name the deleted lead as holder or claimant of an alias."""
     holder, claimant = (TimelineEntry.data[name].astext for name in ("holder", "claimant"))
     await session.execute(
         delete(TimelineEntry)
-        .where(TimelineEntry.unit_id == traces.unit_id, TimelineEntry.kind == "alias_conflict")
-        .where(or_(holder == among(traces.lead_ids), claimant == among(traces.lead_ids)))
+        .where(TimelineEntry.unit_id == message.unit_id, TimelineEntry.kind == "alias_conflict")
+        .where(or_(holder == among(message.lead_ids), claimant == among(message.lead_ids)))
         .execution_options(synchronize_session=False)
     )
 
 
-async def _give_up(traces: EraseTraces, _error: Exception) -> None:
-    await _note(traces, "failed")
+async def _mark_failed(message: EraseTraces, _error: Exception) -> None:
+    await _set_status(message, "failed")
 
 
-async def _note(traces: EraseTraces, status: str) -> None:
-    """Unless it was deleted once more meanwhile: that is told of then."""
-    async with transaction(traces.scope) as session:
-        for digest in sorted(traces.digests):
+async def _set_status(message: EraseTraces, status: str) -> None:
+    """Set the status of the tombstones, unless a later deletion of the same lead has taken them over."""
+    async with transaction(message.scope) as session:
+        for digest in sorted(message.digests):
             await session.execute(
                 update(Tombstone)
-                .where(Tombstone.unit_id == traces.unit_id, Tombstone.digest == digest)
-                .where(Tombstone.deleted_at == traces.deleted_at)
+                .where(Tombstone.unit_id == message.unit_id, Tombstone.digest == digest)
+                .where(Tombstone.deleted_at == message.deleted_at)
                 .values(status=status)
             )
 
 
-register(EraseTraces.__name__, Registration(EraseTraces, erase_traces, _give_up, 10, timedelta(seconds=1)))
+register(
+    EraseTraces.__name__, Registration(EraseTraces, erase_traces, _mark_failed, MAX_ATTEMPTS, timedelta(seconds=1))
+)

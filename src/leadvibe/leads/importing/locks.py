@@ -1,26 +1,24 @@
-"""A deletion waits for the files that are being uploaded: it would not see them, and they may hold the lead."""
+"""Makes deletions of leads wait for uploads in progress, because an uploaded file may contain the deleted lead."""
 
-from typing import Final
 from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-UPLOAD_LOCKS: Final = 7_306_158
-"""The advisory lock class of uploads."""
+from leadvibe.core.database.advisory_locks import UPLOAD_LOCKS
 
-_KEEP = text("SELECT pg_advisory_xact_lock_shared(:class, :key)")
-_TAKE = text("SELECT pg_advisory_xact_lock(:class, :key)")
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:class, :key)")
+_LOCK_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:class, :key)")
 
 
-async def upload(session: AsyncSession, unit_id: str) -> None:
-    """Until this transaction ends, a file of this OU is being uploaded."""
-    await session.execute(_KEEP, {"class": UPLOAD_LOCKS, "key": _key(unit_id)})
+async def lock_upload(session: AsyncSession, unit_id: str) -> None:
+    """Mark an upload to this OU as in progress until the transaction ends."""
+    await session.execute(_LOCK_SHARED, {"class": UPLOAD_LOCKS, "key": _key(unit_id)})
 
 
 async def wait_for_uploads(session: AsyncSession, unit_id: str) -> None:
-    """Until the files that this OU has begun to upload are there."""
-    await session.execute(_TAKE, {"class": UPLOAD_LOCKS, "key": _key(unit_id)})
+    """Wait until the uploads to this OU that are in progress have been committed."""
+    await session.execute(_LOCK_EXCLUSIVE, {"class": UPLOAD_LOCKS, "key": _key(unit_id)})
 
 
 def _key(unit_id: str) -> int:

@@ -1,4 +1,4 @@
-"""What the columns of a CSV of leads are: checked against its header, then applied to its rows."""
+"""The column mapping of an import: checks it against the file's header and reads rows with it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,74 +7,76 @@ from typing import Any
 
 from leadvibe.core.http.problems import Invalid
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
-from leadvibe.leads.metadata import stored_form
+from leadvibe.ingest.metadata_field import read_metadata
 
 
 @dataclass(frozen=True, slots=True)
 class ImportLeads:
-    """Import a file's leads; what is of no lead in it, the names of its columns, may stand here."""
+    """The job message that imports a file. It contains column names only, no values of leads."""
 
     file_id: str
     column: str
-    """The primary identifier's."""
+    """The column of the primary identifier."""
     kind: AliasKind
+    """The kind of the primary identifier."""
     fields: dict[str, str]
+    """Column → metadata field."""
     aliases: dict[str, AliasKind]
+    """Column → kind of alias."""
 
 
 @dataclass(frozen=True, slots=True)
-class LeadRow:
+class ImportedRow:
     aliases: list[Identifier]
-    """The primary identifier first, the others after it, the strongest first."""
+    """The primary identifier, then the others, the strongest first."""
     fields: dict[str, Any]
 
 
-def check(wanted: ImportLeads, headers: Sequence[str]) -> None:
-    """Refuse columns that the file doesn't have, and those that are said to be two things."""
-    places = {"primary_identifier.column": wanted.column}
-    places |= {f"field_mappings.{column}": column for column in wanted.fields}
-    places |= {f"alias_mappings.{column}": column for column in wanted.aliases}
-    uses, targets = Counter(places.values()), Counter(wanted.fields.values())
-    mistakes: dict[str, str] = {}
-    for place, column in places.items():
+def check_mapping(mapping: ImportLeads, headers: Sequence[str]) -> None:
+    """Raises Invalid if a column is missing from the file or mapped twice, or if two columns map to one field."""
+    columns = {"primary_identifier.column": mapping.column}
+    columns |= {f"field_mappings.{column}": column for column in mapping.fields}
+    columns |= {f"alias_mappings.{column}": column for column in mapping.aliases}
+    uses, targets = Counter(columns.values()), Counter(mapping.fields.values())
+    errors: dict[str, str] = {}
+    for field, column in columns.items():
         if column not in headers:
-            mistakes[place] = "the file has no such column"
-        elif uses[column] > 1 and place != "primary_identifier.column":
-            mistakes[place] = "the column is mapped twice"
-        elif place.startswith("field_") and targets[wanted.fields[column]] > 1:
-            mistakes[place] = f"another column is mapped to {wanted.fields[column]} too"
-    if mistakes:
-        raise Invalid("; ".join(f"{place}: {mistake}" for place, mistake in mistakes.items()), fields=mistakes)
+            errors[field] = "the file has no such column"
+        elif uses[column] > 1 and field != "primary_identifier.column":
+            errors[field] = "the column is mapped twice"
+        elif field.startswith("field_") and targets[mapping.fields[column]] > 1:
+            errors[field] = f"another column is also mapped to {mapping.fields[column]}"
+    if errors:
+        raise Invalid("; ".join(f"{field}: {error}" for field, error in errors.items()), fields=errors)
 
 
-class Columns:
-    """Reads rows as the mapping says."""
+class RowReader:
+    """Reads the rows of one file by a mapping that was checked."""
 
-    def __init__(self, wanted: ImportLeads, headers: Sequence[str]) -> None:
+    def __init__(self, mapping: ImportLeads, headers: Sequence[str]) -> None:
         self._width = len(headers)
-        self._primary = wanted.column
-        others = sorted(wanted.aliases.items(), key=lambda alias: STRENGTH.index(alias[1]))
+        self._primary = mapping.column
+        others = sorted(mapping.aliases.items(), key=lambda alias: STRENGTH.index(alias[1]))
         self._aliases: list[tuple[str, int, AliasKind]] = [
-            (wanted.column, headers.index(wanted.column), wanted.kind),
+            (mapping.column, headers.index(mapping.column), mapping.kind),
             *((column, headers.index(column), kind) for column, kind in others),
         ]
-        self._fields = [(name, headers.index(column)) for column, name in wanted.fields.items()]
+        self._fields = [(name, headers.index(column)) for column, name in mapping.fields.items()]
 
-    def read(self, cells: Sequence[str]) -> LeadRow:
-        """The row's lead; an empty cell says nothing. A Problem or ValueError where something in it is wrong."""
+    def read(self, cells: Sequence[str]) -> ImportedRow:
+        """Read a row; empty cells are ignored. Raises Problem or ValueError if the row can't be imported."""
         if len(cells) > self._width:
-            raise ValueError(f"has {len(cells)} cells, and the header {self._width}")
-        said = [cell.strip() for cell in cells] + [""] * (self._width - len(cells))
-        found: dict[tuple[AliasKind, str], Identifier] = {}
-        for column, place, kind in self._aliases:
-            if column == self._primary and not said[place]:
-                raise ValueError(f"{column}: is empty, and names the lead")
-            if said[place]:
-                alias = _alias(column, kind, said[place])
-                found.setdefault((alias.kind, alias.value), alias)
-        return LeadRow(
-            list(found.values()), _fields({name: said[place] for name, place in self._fields if said[place]})
-        )
+            raise ValueError(f"has {len(cells)} cells, but the header has {self._width}")
+        values = [cell.strip() for cell in cells] + [""] * (self._width - len(cells))
+        aliases: dict[tuple[AliasKind, str], Identifier] = {}
+        for column, index, kind in self._aliases:
+            if column == self._primary and not values[index]:
+                raise ValueError(f"{column}: the primary identifier must not be empty")
+            if values[index]:
+                alias = _alias(column, kind, values[index])
+                aliases.setdefault((alias.kind, alias.value), alias)
+        fields = {name: values[index] for name, index in self._fields if values[index]}
+        return ImportedRow(list(aliases.values()), _metadata(fields))
 
 
 def _alias(column: str, kind: AliasKind, raw_value: str) -> Identifier:
@@ -84,5 +86,5 @@ def _alias(column: str, kind: AliasKind, raw_value: str) -> Identifier:
         raise ValueError(f"{column}: {error}") from None
 
 
-def _fields(said: Mapping[str, str]) -> dict[str, Any]:
-    return stored_form(dict(said)) if said else {}
+def _metadata(fields: Mapping[str, str]) -> dict[str, Any]:
+    return read_metadata(dict(fields)) if fields else {}

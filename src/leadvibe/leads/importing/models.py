@@ -1,4 +1,4 @@
-"""Files of leads that were previewed, and wait to be imported."""
+"""The tables of uploaded CSV files that wait to be imported."""
 
 from sqlalchemy import ForeignKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from leadvibe.core.database.models import Base, Big, Blob, Id, Instant, Json, Of
 
 
 class LeadImportFile(Base, OfUnit):
-    """A CSV; its name isn't kept, since it may be somebody's."""
+    """An uploaded CSV. Its file name is not stored because it may contain the name of a person."""
 
     __tablename__ = "lead_import_files"
 
@@ -15,12 +15,12 @@ class LeadImportFile(Base, OfUnit):
     headers: Mapped[Json]
     row_count: Mapped[Big]
     uploaded_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
-    """A lead that is deleted later isn't brought back by this file."""
+    """An import of the file never brings back a lead that was deleted after this instant."""
     expires_at: Mapped[Instant]
 
 
 class LeadImportPiece(Base, Tenant):
-    """Some of its records in their order, as many as one transaction imports."""
+    """A piece of a file: consecutive records that are stored in one row and imported in one transaction."""
 
     __tablename__ = "lead_import_pieces"
     __table_args__ = (
@@ -31,5 +31,6 @@ class LeadImportPiece(Base, Tenant):
 
     file_id: Mapped[Id] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    """From 0."""
+    """The position of the piece in the file, from 0."""
     body: Mapped[Blob]
+    """The records in MessagePack; see `encode_piece`."""

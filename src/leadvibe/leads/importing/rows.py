@@ -1,4 +1,4 @@
-"""Imports the leads of some records: each is found by its aliases as an event's lead is, and its fields are merged."""
+"""Imports rows: finds or creates each row's lead by its aliases, as for an event, and merges the row's fields."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,40 +18,44 @@ from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.identity.identify import Redirects, UnresolvedEvent, identify
 from leadvibe.ingest.csv_records import Record
 from leadvibe.ingest.metadata import write
-from leadvibe.leads.importing.mapping import Columns
-from leadvibe.leads.metadata import patched
+from leadvibe.ingest.metadata_field import merge_metadata
+from leadvibe.leads.importing.mapping import RowReader
 
-ERRORS_SHOWN: Final = 100
-DELETED: Final = "names a lead that was deleted after the file was uploaded"
+MAX_ERRORS: Final = 100
+"""Errors that a result lists. All of them are counted."""
+DELETED: Final = "identifies a lead that was deleted after the upload"
 
 READ: Final = "SELECT lead_id, metadata FROM leads WHERE unit_id = $1 AND lead_id = ANY($2::text[])"
 
-CHANGE: Final = """
+UPDATE: Final = """
 UPDATE leads SET metadata = changed.metadata, updated_at = now()
 FROM unnest($2::text[], $3::jsonb[]) AS changed (lead_id, metadata)
 WHERE leads.unit_id = $1 AND leads.lead_id = changed.lead_id
 """
 
 
-class Outcome(msgspec.Struct):
-    """What became of a file's rows so far."""
+class ImportResult(msgspec.Struct):
+    """The result of an import so far, in numbers of rows."""
 
     processed: int = 0
     created: int = 0
     updated: int = 0
     failed: int = 0
     errors: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
-    """The first of them."""
+    """The first errors, each with its line."""
 
-    def refuse(self, refused: Mapping[int, str]) -> None:
-        """Count rows that failed, by line."""
-        self.failed += len(refused)
-        shown = [{"line": line, "error": error} for line, error in sorted(refused.items())]
-        self.errors += shown[: ERRORS_SHOWN - len(self.errors)]
+    def add_failed(self, errors: Mapping[int, str]) -> None:
+        """Count failed rows, given by line."""
+        self.failed += len(errors)
+        rows = [{"line": line, "error": error} for line, error in sorted(errors.items())]
+        self.errors += rows[: MAX_ERRORS - len(self.errors)]
 
 
 class RowsRefused(Exception):
-    """Leads have no room for these rows: the records begin again without them, so that no alias of theirs stays."""
+    """The metadata of these rows does not fit into their leads.
+
+    The transaction is rolled back and the other rows are imported without them, so that no alias of theirs is stored.
+    """
 
     def __init__(self, errors: dict[int, str]) -> None:
         super().__init__("some rows were refused")
@@ -60,87 +64,87 @@ class RowsRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A row that can be imported."""
-
+class _ValidRow:
     line: int
-    name: str
-    """The primary identifier's value."""
+    primary_identifier: str
     fields: dict[str, Any]
 
 
 class RowImport:
-    """One transaction's records."""
+    """The import of the records of one piece, in one transaction."""
 
-    def __init__(self, session: AsyncSession, scope: Scope, columns: Columns, uploaded_at: datetime) -> None:
+    def __init__(self, session: AsyncSession, scope: Scope, reader: RowReader, uploaded_at: datetime) -> None:
         self._session = session
         self._scope = scope
-        self._columns = columns
+        self._reader = reader
         self._uploaded_at = uploaded_at
-        self._refused: dict[int, str] = {}
-        self._sent: dict[UUID, _Sent] = {}
+        self._errors: dict[int, str] = {}
+        """By line."""
+        self._rows: dict[UUID, _ValidRow] = {}
 
     async def run(
         self,
         records: Sequence[Record],
         redirects: Redirects,
         refused: Mapping[int, str],
-        outcome: Outcome,
+        result: ImportResult,
     ) -> None:
-        """Import them, but for those that were refused before, and count what became of each.
+        """Import the records, except for those that an earlier attempt refused, and add them to the result.
 
-        Raises IdentityChanged if an identity changed meanwhile, and RowsRefused if further rows must be left out.
+        Raises RowsRefused if further rows must be left out, and IdentityChanged like `identify`.
         """
-        self._refused |= refused
+        self._errors |= refused
         connection = await raw(self._session)
         identified = await identify(connection, self._read(records), redirects)
-        owners = {event_id: identity.lead_id for event_id, identity in identified.identities.items()}
-        await self._merge(connection, owners, again=bool(refused))
+        lead_ids = {row_id: identity.lead_id for row_id, identity in identified.identities.items()}
+        await self._merge_fields(connection, lead_ids, is_retry=bool(refused))
         await update_counters(connection, CounterChanges(leads=identified.new_leads))
         created = identified.new_leads.total()
-        outcome.processed += len(records)
-        outcome.created += created
-        outcome.updated += len(records) - len(self._refused) - created
-        outcome.refuse(self._refused)
+        result.processed += len(records)
+        result.created += created
+        result.updated += len(records) - len(self._errors) - created
+        result.add_failed(self._errors)
 
     def _read(self, records: Sequence[Record]) -> list[UnresolvedEvent]:
-        """The rows by the identifiers of their leads, received when the file was."""
+        """The identifiers of the rows, as if each row were an event that was received when the file was uploaded."""
         unresolved: list[UnresolvedEvent] = []
         for record in records:
-            if record.line in self._refused:
+            if record.line in self._errors:
                 continue
             try:
-                row = self._columns.read(_cells(record))
+                row = self._reader.read(_cells(record))
             except (Problem, ValueError) as error:
-                self._refused[record.line] = error.detail if isinstance(error, Problem) else str(error)
+                self._errors[record.line] = error.detail if isinstance(error, Problem) else str(error)
                 continue
-            event_id = new_uuid()
-            self._sent[event_id] = _Sent(record.line, row.aliases[0].value, row.fields)
-            unresolved.append(UnresolvedEvent(self._scope.unit_id, event_id, self._uploaded_at, None, row.aliases))
+            row_id = new_uuid()
+            self._rows[row_id] = _ValidRow(record.line, row.aliases[0].value, row.fields)
+            unresolved.append(UnresolvedEvent(self._scope.unit_id, row_id, self._uploaded_at, None, row.aliases))
         return unresolved
 
-    async def _merge(self, connection: asyncpg.Connection, owners: Mapping[UUID, str], *, again: bool) -> None:
-        """Merge each row's fields into its lead, in the file's order."""
-        rows = await connection.fetch(READ, self._scope.unit_id, sorted(set(owners.values())))
-        before: dict[str, dict[str, Any]] = dict(rows)
+    async def _merge_fields(
+        self, connection: asyncpg.Connection, lead_ids: Mapping[UUID, str], *, is_retry: bool
+    ) -> None:
+        """Merge the fields of each row into its lead's metadata, in the order of the file."""
+        rows = await connection.fetch(READ, self._scope.unit_id, sorted(set(lead_ids.values())))
+        before: dict[str, dict[str, Any]] = {row["lead_id"]: row["metadata"] for row in rows}
         after, full, errors = dict(before), dict[str, str](), dict[int, str]()
-        for event_id, row in self._sent.items():
-            lead_id = owners.get(event_id)
+        for row_id, row in self._rows.items():
+            lead_id = lead_ids.get(row_id)
             if lead_id is None:
-                self._refused[row.line] = DELETED
+                self._errors[row.line] = DELETED
                 continue
             try:
-                after[lead_id] = patched(after[lead_id], row.fields)
-            except Problem as problem:  # beside what the lead has already
-                # One that is named otherwise may be the lead's only by an alias of the one that is refused: it is
-                # looked at once more. Not more often: a piece of such rows would begin as often as it has rows.
-                if again or full.setdefault(lead_id, row.name) == row.name:
+                after[lead_id] = merge_metadata(after[lead_id], row.fields)
+            except Problem as problem:
+                # A row with another primary identifier may belong to this lead only by an alias of the refused row.
+                # So it gets one more attempt without that row; only one, or a piece could need an attempt per row.
+                if is_retry or full.setdefault(lead_id, row.primary_identifier) == row.primary_identifier:
                     errors[row.line] = problem.detail
         if errors:
             raise RowsRefused(errors)
         changed = sorted(lead_id for lead_id in after if after[lead_id] != before[lead_id])
         written = [write(after[lead_id]).decode() for lead_id in changed]
-        await connection.execute(CHANGE, self._scope.unit_id, changed, written)
+        await connection.execute(UPDATE, self._scope.unit_id, changed, written)
 
 
 def _cells(record: Record) -> list[str]:

@@ -1,41 +1,69 @@
-"""Imports of leads, as the API takes and shows them."""
+"""Request and response bodies of lead imports."""
 
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
 from pydantic import Field
 
 from leadvibe.core.http.schemas import Line, PlainText, Read, Write
 from leadvibe.identity.aliases import AliasKind
 from leadvibe.jobs.schemas import JobRead
+from leadvibe.leads.importing.reading import SAMPLE_ROWS
+
+
+class DetectedIdentifiers(msgspec.Struct, frozen=True):
+    email_columns: list[str]
+    phone_columns: list[str]
+    social_columns: list[str]
+    cookie_columns: list[str]
+    external_id_columns: list[str]
+
+
+class LeadImportPreview(msgspec.Struct, frozen=True):
+    """The contents of an uploaded file."""
+
+    file_id: Annotated[str, msgspec.Meta(description="Send this to `POST /leads/import/start`")]
+    file_name: str
+    headers: list[str]
+    sample_rows: Annotated[list[list[str]], msgspec.Meta(max_length=SAMPLE_ROWS)]
+    row_count: Annotated[int, msgspec.Meta(ge=0)]
+    auto_detected_identifiers: Annotated[
+        DetectedIdentifiers,
+        msgspec.Meta(description="Columns that probably contain identifiers, judged by their headers and values"),
+    ]
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class PrimaryIdentifier(Write):
-    """The column by which each row's lead is found, and what it holds."""
+    """The column that identifies the lead of each row, and the kind of its values."""
 
     column: PlainText
     kind: AliasKind
 
 
 class ImportStart(Write):
-    """Which column is what. One that is named nowhere is passed over."""
+    """The meaning of each column. Columns without a mapping are ignored."""
 
-    file_id: PlainText
+    file_id: PlainText = Field(description="From the response of `POST /leads/import/preview`")
     primary_identifier: PrimaryIdentifier
     field_mappings: dict[PlainText, Line] = Field(
         default_factory=dict, description="Column → field of the lead's metadata"
     )
     alias_mappings: dict[PlainText, AliasKind] = Field(
-        default_factory=dict, description="Column → what further alias it holds"
+        default_factory=dict, description="Column → kind of the additional aliases in it"
     )
 
 
 class RowErrorRead(Read):
-    line: int
+    line: int = Field(description="The line of the file on which the row starts, from 1")
     error: str
 
 
 class ImportResultRead(Read):
-    """`processed` rows are those that `created` a lead, those that `updated` one, and those that `failed`.
+    """Numbers of rows: each of the `processed` rows `created` a lead, `updated` a lead or `failed`.
 
-    `errors` are the first of the latter.
+    `errors` lists the first failed rows.
     """
 
     processed: int

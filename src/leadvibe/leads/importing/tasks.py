@@ -1,25 +1,25 @@
-"""Imports leads from a previewed file, and forgets files that nobody imports."""
+"""The job that imports an uploaded file, and the schedule that deletes expired files."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select, text
 
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
-from leadvibe.core.jobs.progress import ENDED, Progress, watched_job
+from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.jobs.queue import schedule
 from leadvibe.identity.identify import Redirects, until_stable
-from leadvibe.leads.importing.mapping import Columns, ImportLeads
+from leadvibe.leads.importing.mapping import ImportLeads, RowReader
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import decode_piece
-from leadvibe.leads.importing.rows import Outcome, RowImport, RowsRefused
+from leadvibe.leads.importing.rows import ImportResult, RowImport, RowsRefused
 
-KIND = "lead_import"
-GONE = "The file is no longer here: preview it again."
+JOB_KIND = "lead_import"
+FILE_MISSING = "The file no longer exists. Upload it again with POST /leads/import/preview."
 
-FORGET = text("""
+DELETE_EXPIRED = text("""
 DELETE FROM lead_import_files AS file
 WHERE expires_at < clock_timestamp() AND NOT EXISTS (
     SELECT FROM jobs
@@ -29,41 +29,41 @@ WHERE expires_at < clock_timestamp() AND NOT EXISTS (
 """)
 
 
-@watched_job(ImportLeads, kind=KIND)
+@tracked_job(ImportLeads, kind=JOB_KIND)
 async def import_leads(message: ImportLeads, progress: Progress) -> dict[str, Any]:
-    """A piece of the file a transaction; a run that was broken off goes on after its last commit."""
-    outcome = await _next_piece(message, progress)
-    while not outcome.complete:
-        outcome = await _next_piece(message, progress)
-    return msgspec.to_builtins(outcome.rows)
+    """Import one piece per transaction. After an interruption, the next run continues with the first missing piece."""
+    state = await _import_next_piece(message, progress)
+    while not state.complete:
+        state = await _import_next_piece(message, progress)
+    return msgspec.to_builtins(state.result)
 
 
-class Reached(msgspec.Struct):
-    rows: Outcome
+class _ImportState(NamedTuple):
+    result: ImportResult
     complete: bool
 
 
-async def _next_piece(message: ImportLeads, progress: Progress) -> Reached:
+async def _import_next_piece(message: ImportLeads, progress: Progress) -> _ImportState:
     refused: dict[int, str] = {}
     while True:
         try:
-            return await until_stable(partial(_import_piece, message, progress, refused))
+            return await until_stable(partial(_attempt_piece, message, progress, refused))
         except RowsRefused as refusal:
             refused |= refusal.errors
 
 
-async def _import_piece(
+async def _attempt_piece(
     message: ImportLeads, progress: Progress, refused: dict[int, str], redirects: Redirects
-) -> Reached:
+) -> _ImportState:
     scope = progress.scope
     async with transaction(scope) as session:
-        row = await progress.hold(session)
-        number, outcome = int(row.cursor or 0), msgspec.convert(row.result, Outcome)
-        if row.status in ENDED:  # by another run: its cursor is gone, and to begin again would count twice
-            return Reached(outcome, complete=True)
-        if outcome.processed == row.total:  # whether or not the file is still here
-            return Reached(outcome, complete=True)
-        found = await session.execute(
+        job = await progress.lock(session)
+        number, result = int(job.cursor or 0), msgspec.convert(job.result, ImportResult)
+        # Another run may have ended the job and cleared its cursor: starting again would count the rows twice.
+        # After the last piece the file may be gone, which is fine.
+        if job.status in ENDED or result.processed == job.total:
+            return _ImportState(result, complete=True)
+        rows = await session.execute(
             select(LeadImportFile.headers, LeadImportFile.uploaded_at, LeadImportPiece.body)
             .join(
                 LeadImportPiece,
@@ -73,17 +73,17 @@ async def _import_piece(
             )
             .where(LeadImportFile.unit_id == scope.unit_id, LeadImportFile.file_id == message.file_id)
         )
-        piece = found.one_or_none()
+        piece = rows.one_or_none()
         if piece is None:
-            raise NotFound(GONE)
-        rows = RowImport(session, scope, Columns(message, piece.headers), piece.uploaded_at)
-        await rows.run(decode_piece(piece.body), redirects, refused, outcome)
-        row.done, row.cursor, row.result = outcome.processed, str(number + 1), msgspec.to_builtins(outcome)
-    return Reached(outcome, complete=False)
+            raise NotFound(FILE_MISSING)
+        row_import = RowImport(session, scope, RowReader(message, piece.headers), piece.uploaded_at)
+        await row_import.run(decode_piece(piece.body), redirects, refused, result)
+        job.done, job.cursor, job.result = result.processed, str(number + 1), msgspec.to_builtins(result)
+    return _ImportState(result, complete=False)
 
 
 @schedule("*/5 * * * *")
 async def prune_lead_import_files() -> None:
-    """Forget the files that have expired and that no job is about to import."""
+    """Delete expired files that no unfinished job imports."""
     async with transaction(None) as session:
-        await session.execute(FORGET)
+        await session.execute(DELETE_EXPIRED)

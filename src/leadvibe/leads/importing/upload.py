@@ -1,4 +1,4 @@
-"""`POST /leads/import/preview`: a CSV read under a limit, looked through and kept."""
+"""The handler of `POST /leads/import/preview`: reads an uploaded CSV, stores it and describes it."""
 
 import asyncio
 
@@ -7,18 +7,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.http.request_body import read_file
+from leadvibe.core.http.multipart import read_file
 from leadvibe.ingest.handlers import event_sender
-from leadvibe.leads.importing.reading import LARGEST, read_leads
+from leadvibe.leads.importing.reading import MAX_FILE_BYTES, read_leads
 from leadvibe.leads.importing.repository import LeadImports
 
 
 async def preview_leads(scope: Scope, receive: Receive, send: Send) -> None:
-    """Look through a CSV of leads."""
     caller = await event_sender(scope)
-    upload = await read_file(dict(scope["headers"]), receive, "file", LARGEST)
-    file = await asyncio.to_thread(read_leads, upload)  # millions of short rows take seconds
+    upload = await read_file(dict(scope["headers"]), receive, "file", MAX_FILE_BYTES)
+    file = await asyncio.to_thread(read_leads, upload)  # in a thread, because millions of short rows take seconds
     async with transaction(caller) as session:
-        preview = await LeadImports(session, caller).keep(upload.name, file)
-    answer = Response(msgspec.json.encode(preview), media_type="application/json")
-    await answer(scope, receive, send)
+        preview = await LeadImports(session, caller).store(upload.name, file)
+    response = Response(msgspec.json.encode(preview), media_type="application/json")
+    await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What a merge would do, counted."""
+"""Counts what a merge would transfer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,47 +36,48 @@ class MergePreview:
 
 
 class MergePreviews(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation = "REPEATABLE READ"  # its queries must agree with each other
 
-    async def preview(self, wanted: MergeCreate) -> MergePreview:
-        accounts = await self._accounts(wanted.lead_ids)
-        wanted.check_account(accounts)
-        target_id, source_ids = wanted.target_lead_id, wanted.source_lead_ids
-        moved = [self._of(Event, source_ids)]
-        if wanted.truncate.before is not None:
-            moved.append(Event.occurred_at >= wanted.truncate.before)
-        scores = await self._overall_scores(wanted.lead_ids)
+    async def preview(self, merge: MergeCreate) -> MergePreview:
+        accounts = await self._accounts(merge.lead_ids)
+        merge.check_account(accounts)
+        target_id, source_ids = merge.target_lead_id, merge.source_lead_ids
+        transferred = [self._of(Event, source_ids)]
+        if merge.truncate.before is not None:
+            transferred.append(Event.occurred_at >= merge.truncate.before)
+        scores = await self._primary_scores(merge.lead_ids)
         return MergePreview(
-            target_id,
-            source_ids,
-            await self._count(Event.event_id, self._of(Event, [target_id])),
-            await self._count(Event.event_id, *moved),
-            await self._count(Alias.value, self._of(Alias, source_ids)),
-            await self._count(Event.session_id.distinct(), *moved),
-            await self._claimed_twice(wanted.lead_ids),
-            scores.pop(target_id),
-            scores,
-            accounts,
+            target_lead_id=target_id,
+            source_lead_ids=source_ids,
+            target_events=await self._count(Event.event_id, self._of(Event, [target_id])),
+            total_events=await self._count(Event.event_id, *transferred),
+            total_aliases=await self._count(Alias.value, self._of(Alias, source_ids)),
+            total_sessions=await self._count(Event.session_id.distinct(), *transferred),
+            duplicate_aliases=await self._duplicate_aliases(merge.lead_ids),
+            target_score=scores.pop(target_id),
+            source_scores=scores,
+            accounts=accounts,
         )
 
     async def _accounts(self, lead_ids: Sequence[str]) -> list[str]:
-        """Those of the leads, which all have to be there."""
+        """The different accounts of these leads. Raises NotFound or LeadMerged if one of them can't be merged."""
         query = select(Lead.lead_id, Lead.merged_into, Lead.account_id).where(self._of(Lead, lead_ids))
-        found = {row.lead_id: row for row in await self.session.execute(query)}
+        leads = {row.lead_id: row for row in await self.session.execute(query)}
         for lead_id in lead_ids:
-            if lead_id not in found:
-                raise NotFound(f"There is no lead {lead_id} here.")
-            if found[lead_id].merged_into is not None:
-                raise LeadMerged(lead_id, found[lead_id].merged_into)
-        return sorted({row.account_id for row in found.values() if row.account_id is not None})
+            if lead_id not in leads:
+                raise NotFound(f"No lead with the id {lead_id} exists in this OU.")
+            if leads[lead_id].merged_into is not None:
+                raise LeadMerged(lead_id, leads[lead_id].merged_into)
+        return sorted({row.account_id for row in leads.values() if row.account_id is not None})
 
-    async def _overall_scores(self, lead_ids: Sequence[str]) -> dict[str, int]:
+    async def _primary_scores(self, lead_ids: Sequence[str]) -> dict[str, int]:
         rulesets, totals = await self.rulesets(), await self.totals(lead_ids)
-        own = {lead_id: totals.get(lead_id, {}) for lead_id in lead_ids}
-        return {lead_id: rulesets.score(lead_id, own[lead_id], rulesets.primary).score for lead_id in own}
+        return {
+            lead_id: rulesets.score(lead_id, totals.get(lead_id, {}), rulesets.primary).score for lead_id in lead_ids
+        }
 
-    async def _claimed_twice(self, lead_ids: Sequence[str]) -> int:
-        """Aliases that one of the leads has and another one's events named too."""
+    async def _duplicate_aliases(self, lead_ids: Sequence[str]) -> int:
+        """Aliases that one of the leads holds and that an event of another one contained, too."""
         holder, claimant = (TimelineEntry.data[name].astext for name in ("holder", "claimant"))
         return await self._count(
             TimelineEntry.subject.distinct(),
@@ -87,9 +88,9 @@ class MergePreviews(ScoreRepository):
         )
 
     async def _count(
-        self, what: ColumnElement[Any] | InstrumentedAttribute[Any], *conditions: ColumnElement[bool]
+        self, expression: ColumnElement[Any] | InstrumentedAttribute[Any], *conditions: ColumnElement[bool]
     ) -> int:
-        return (await self.session.scalars(select(func.count(what)).where(*conditions))).one()
+        return (await self.session.scalars(select(func.count(expression)).where(*conditions))).one()
 
     def _of(self, model: type[Any], lead_ids: Sequence[str]) -> ColumnElement[bool]:
         return (model.unit_id == self.scope.unit_id) & (model.lead_id == among(lead_ids))

@@ -1,4 +1,4 @@
-"""Several leads that are one person become one lead."""
+"""Merging several leads into one."""
 
 from typing import Annotated
 
@@ -8,26 +8,27 @@ from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.leads.merging.preview import MergePreview, MergePreviews
 from leadvibe.leads.merging.schemas import MergeCreate, MergePreviewRead, MergeRead
-from leadvibe.leads.merging.service import MergeDone, Merges
+from leadvibe.leads.merging.service import MergeResult, MergeService
 
 router = APIRouter(prefix="/leads/merge", tags=["Leads"], responses=ANSWERS | problems(Conflict))
 
+Service = Annotated[MergeService, Depends(provide(MergeService))]
+Previews = Annotated[MergePreviews, Depends(provide(MergePreviews))]
+
 
 @router.post("", response_model=MergeRead, dependencies=[OPERATOR])
-async def merge_leads(body: MergeCreate, merges: Annotated[Merges, Depends(provide(Merges))]) -> MergeDone:
-    """Let source leads go into a target, for good.
+async def merge_leads(body: MergeCreate, service: Service) -> MergeResult:
+    """Merge source leads into a target lead. A merge can't be undone.
 
-    Their events, aliases and adjustments become the target's, and its score is what it would be had all of it been its
-    own; what a lead's own reset took in stays out. Events that name a source from now on are the target's. Metadata,
-    account and owner of the target win, and the sources fill the gaps. No trigger fires.
+    The events, aliases, adjustments and orders of the sources become the target's, and the target is rescored as if
+    they had always been its own. Events and adjustments from before a lead's own reset stay reset. Later events for a
+    source go to the target. Metadata, account and owner come from the target; the sources fill in missing values. No
+    trigger fires.
     """
-    return await merges.merge(body)
+    return await service.merge(body)
 
 
 @router.post("/preview", response_model=MergePreviewRead)
-async def preview_merge(
-    body: MergeCreate,
-    previews: Annotated[MergePreviews, Depends(provide(MergePreviews, isolation="REPEATABLE READ"))],
-) -> MergePreview:
-    """Say what a merge would move, and change nothing."""
+async def preview_merge(body: MergeCreate, previews: Previews) -> MergePreview:
+    """Show what a merge would transfer, without changing anything."""
     return await previews.preview(body)

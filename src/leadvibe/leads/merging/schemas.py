@@ -1,4 +1,4 @@
-"""Merges as the API takes and shows them: `camelCase`, except in a preview's answer."""
+"""Request and response bodies of merges. They use `camelCase`, except for the response to a preview."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,7 +11,7 @@ from leadvibe.core.http.schemas import LeadId, Read, Time, Write
 from leadvibe.core.instants import FIRST, MICROSECOND
 from leadvibe.leads.schemas import Reference, ScoredLeadRead
 
-MOST_SOURCES = 1_000
+MAX_SOURCES = 1_000
 
 
 def _either(camel: str, snake: str) -> AliasChoices:
@@ -20,28 +20,29 @@ def _either(camel: str, snake: str) -> AliasChoices:
 
 
 class Truncation(Write):
-    """What of the sources' history is left behind: `before` leaves what happened before that instant."""
+    """Which part of the sources' history to leave out: with the policy `before`, all events before that instant."""
 
     policy: Literal["none", "before"] = "none"
     before: Time | None = Field(default=None, validate_default=True)
 
     @field_validator("before")
     @classmethod
-    def _goes_with_its_policy(cls, before: datetime | None, info: ValidationInfo) -> datetime | None:
+    def _is_sent_with_its_policy(cls, before: datetime | None, info: ValidationInfo) -> datetime | None:
         if (before is None) == (info.data.get("policy") == "before"):
-            raise ValueError('policy "before" and the instant `before` go together')
+            raise ValueError('must be sent with the policy "before", and only then')
         return before
 
     @property
-    def last_left_behind(self) -> datetime | None:
+    def last_excluded(self) -> datetime | None:
+        """The last instant whose events are left out."""
         return None if self.before is None or self.before == FIRST else self.before - MICROSECOND
 
 
 class MergeCreate(Write):
-    """Who goes into whom. Where the leads have several accounts, `accountId` says which one stays."""
+    """`accountId` chooses the account of the merged lead if the leads have different ones."""
 
     target_lead_id: LeadId = Field(validation_alias=_either("targetLeadId", "target_lead_id"))
-    source_lead_ids: Annotated[list[LeadId], Field(min_length=1, max_length=MOST_SOURCES)] = Field(
+    source_lead_ids: Annotated[list[LeadId], Field(min_length=1, max_length=MAX_SOURCES)] = Field(
         validation_alias=_either("sourceLeadIds", "source_lead_ids")
     )
     truncate: Truncation = Field(default_factory=Truncation)
@@ -49,15 +50,15 @@ class MergeCreate(Write):
 
     @field_validator("source_lead_ids")
     @classmethod
-    def _others_than_the_target(cls, source_ids: list[str], info: ValidationInfo) -> list[str]:
+    def _do_not_contain_the_target(cls, source_ids: list[str], info: ValidationInfo) -> list[str]:
         if info.data.get("target_lead_id") in source_ids:
-            raise ValueError("must not name the target")
+            raise ValueError("must not contain the target lead")
         return list(dict.fromkeys(source_ids))
 
     def check_account(self, accounts: Collection[str]) -> None:
-        """Invalid if it says that an account stays which none of the leads has."""
+        """Raises Invalid if the chosen account is not among the accounts of the leads."""
         if self.account_id is not None and self.account_id not in accounts:
-            raise Invalid.field("accountId", "must be the account of one of these leads")
+            raise Invalid.field("accountId", "must be the account of one of the leads")
 
     @property
     def lead_ids(self) -> list[str]:
@@ -65,14 +66,14 @@ class MergeCreate(Write):
 
 
 class RescoreRead(Read):
-    """The target's totals by ruleset, before and after."""
+    """The target's totals by ruleset, before and after the merge."""
 
     previous_scores: dict[str, int]
     scores: dict[str, int]
 
 
 class MergeRead(Read):
-    """`truncatedEvents` are those that were left behind."""
+    """`truncatedEvents` is the number of events that were left out."""
 
     target: ScoredLeadRead
     merged_sources: list[str] = Field(serialization_alias="mergedSources")
@@ -82,9 +83,9 @@ class MergeRead(Read):
 
 
 class MergePreviewRead(Read):
-    """What a merge would do. `total_*` count what the sources would bring.
+    """The effect of a merge. The `total_*` fields count what would be transferred from the sources.
 
-    `duplicate_aliases` were claimed by two of these leads; each has one of the two already.
+    `duplicate_aliases` is the number of aliases that one of the leads holds and another one has sent, too.
     """
 
     target_lead_id: str

@@ -1,4 +1,4 @@
-"""Merges leads: the target's history becomes the countable facts of all of them."""
+"""Merges leads: transfers the rows of the sources to the target and replays the target's history."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,110 +17,118 @@ from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.events.last_events import look_up_last_events
 from leadvibe.events.models import Event
-from leadvibe.leads.merging.moving import Move
-from leadvibe.leads.merging.origins import hold_whole, later, origins_of, replace_origins
+from leadvibe.leads.merging.origins import latest, lock_with_merged, read_origins, replace_origins
 from leadvibe.leads.merging.schemas import MergeCreate
+from leadvibe.leads.merging.transfer import Transfer
 from leadvibe.leads.models import Lead, TimelineEntry
-from leadvibe.leads.repository import LeadRepository, ScoredLead
+from leadvibe.leads.scored import ScoredLead, ScoredLeads
 from leadvibe.pipeline.apply import publish_scores, replay_leads
 from leadvibe.pipeline.project import LeadState, next_ledger_time
-from leadvibe.scores.repository import ScoreRepository
+from leadvibe.scores.repository import ScoreRepository, Totals
 
 
 @dataclass(frozen=True, slots=True)
-class Rescore:
-    previous_scores: Mapping[str, int]
-    scores: Mapping[str, int]
+class ScoresBeforeAndAfter:
+    previous_scores: Totals
+    scores: Totals
 
 
 @dataclass(frozen=True, slots=True)
-class MergeDone:
+class MergeResult:
     target: ScoredLead
     merged_sources: Sequence[str]
     moved_events: int
     truncated_events: int
-    rescore: Rescore
+    rescore: ScoresBeforeAndAfter
 
 
-class Merges:
+class MergeService:
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
         self.scope = scope
 
-    async def merge(self, wanted: MergeCreate) -> MergeDone:
-        target_id, source_ids = wanted.target_lead_id, wanted.source_lead_ids
-        states, merged = await hold_whole(self.session, self.scope, wanted.lead_ids)
+    async def merge(self, merge: MergeCreate) -> MergeResult:
+        target_id, source_ids = merge.target_lead_id, merge.source_lead_ids
+        states, merged_before = await lock_with_merged(self.session, self.scope, merge.lead_ids)
         now = await database_now(self.session)
         previous = await self._totals(target_id)
-        await self._fill_gaps(wanted)
-        await self._replace_origins(wanted)
-        moved, left_behind = await self._move(wanted, merged, _ending(states, source_ids, now))
-        await self._note(target_id, source_ids, moved, now)
-        evolved = await replay_leads(self.session, [states[target_id]], now)
-        await look_up_last_events(self.session, self.scope.unit_id, wanted.lead_ids)
+        await self._merge_records(merge)
+        await self._merge_origins(merge)
+        moved_events = await self._transfer(merge, merged_before, _sources_end_at(states, source_ids, now))
+        await self._add_timeline_entry(target_id, source_ids, moved_events, now)
+        projections = await replay_leads(self.session, [states[target_id]], now)
+        await look_up_last_events(self.session, self.scope.unit_id, merge.lead_ids)
         await update_counters(
             await raw(self.session), CounterChanges(leads=Counter({self.scope.unit_id: -len(source_ids)}))
         )
-        target = await LeadRepository(self.session, self.scope).scored(target_id)
-        await publish_scores(self.session, evolved)
-        return MergeDone(target, source_ids, moved, left_behind, Rescore(previous, target.engagement_scores))
+        truncated_events = await self._count_events(source_ids)
+        target = await ScoredLeads(self.session, self.scope).get(target_id)
+        await publish_scores(self.session, projections)
+        scores = ScoresBeforeAndAfter(previous, target.engagement_scores)
+        return MergeResult(target, source_ids, moved_events, truncated_events, scores)
 
-    async def _totals(self, lead_id: str) -> Mapping[str, int]:
+    async def _totals(self, lead_id: str) -> Totals:
         scores = ScoreRepository(self.session, self.scope)
         totals = (await scores.totals([lead_id])).get(lead_id, {})
         return (await scores.rulesets()).score(lead_id, totals, None).engagement_scores
 
-    async def _fill_gaps(self, wanted: MergeCreate) -> None:
-        """The target's own come first, then what the sources have, in the order in which they were named."""
+    async def _merge_records(self, merge: MergeCreate) -> None:
+        """Fill in missing metadata keys, account and owner of the target from the sources, in the order sent."""
         query = select(Lead.lead_id, Lead.attributes, Lead.account_id, Lead.owner_id, Lead.created_at).where(
-            Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(wanted.lead_ids)
+            Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(merge.lead_ids)
         )
-        found = {row.lead_id: row for row in await self.session.execute(query)}
-        leads = [found[lead_id] for lead_id in wanted.lead_ids]
+        rows = {row.lead_id: row for row in await self.session.execute(query)}
+        leads = [rows[lead_id] for lead_id in merge.lead_ids]
         accounts = [lead.account_id for lead in leads if lead.account_id is not None]
-        wanted.check_account(accounts)
+        merge.check_account(accounts)
         attributes: dict[str, Any] = {}
         for lead in leads:
             attributes |= {key: value for key, value in lead.attributes.items() if key not in attributes}
         await self.session.execute(
             update(Lead)
-            .where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == wanted.target_lead_id)
+            .where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == merge.target_lead_id)
             .values(
                 attributes=attributes,
-                account_id=wanted.account_id or next(iter(accounts), None),
+                account_id=merge.account_id or next(iter(accounts), None),
                 owner_id=next((lead.owner_id for lead in leads if lead.owner_id is not None), None),
                 created_at=min(lead.created_at for lead in leads),
             )
             .execution_options(synchronize_session=False)
         )
 
-    async def _replace_origins(self, wanted: MergeCreate) -> None:
-        """What a truncation leaves behind never counts, so neither does what of that time comes later."""
-        own = await origins_of(self.session, self.scope, [wanted.target_lead_id])
-        joining = await origins_of(self.session, self.scope, wanted.source_lead_ids)
-        last = wanted.truncate.last_left_behind
-        joining = {original: later(until, last) for original, until in joining.items()}
-        await replace_origins(self.session, self.scope, wanted.target_lead_id, wanted.source_lead_ids, own | joining)
+    async def _merge_origins(self, merge: MergeCreate) -> None:
+        """Events from the truncated time don't count, even if they arrive after the merge."""
+        of_target = await read_origins(self.session, self.scope, [merge.target_lead_id])
+        of_sources = await read_origins(self.session, self.scope, merge.source_lead_ids)
+        truncated_until = merge.truncate.last_excluded
+        of_sources = {lead_id: latest(until, truncated_until) for lead_id, until in of_sources.items()}
+        origins = of_target | of_sources
+        await replace_origins(self.session, self.scope, merge.target_lead_id, merge.source_lead_ids, origins)
 
-    async def _move(self, wanted: MergeCreate, merged: Sequence[str], at: datetime) -> tuple[int, int]:
-        """How many events went to the target, and how many stay."""
-        move = Move(self.session, self.scope, wanted.target_lead_id, wanted.source_lead_ids)
-        await move.versions()
-        moved = await move.events(wanted.truncate.before)
-        await move.adjustments(wanted.truncate.before)
-        await move.orders()
-        await move.names()
-        await move.notes()
-        await move.watchers()
-        await move.end_sources(merged, at)
-        await move.forget_resets()
-        left = select(func.count(Event.event_id)).where(
-            Event.unit_id == self.scope.unit_id, Event.lead_id == among(wanted.source_lead_ids)
+    async def _transfer(self, merge: MergeCreate, merged_before: Sequence[str], sources_end_at: datetime) -> int:
+        """Transfer all rows of the sources, and return the number of events."""
+        transfer = Transfer(self.session, self.scope, merge.target_lead_id, merge.source_lead_ids)
+        await transfer.pin_config_versions()
+        moved_events = await transfer.events(merge.truncate.before)
+        await transfer.adjustments(merge.truncate.before)
+        await transfer.orders()
+        await transfer.aliases_and_keys()
+        await transfer.timeline_entries()
+        await transfer.watch_list_entries()
+        await transfer.close_sources(merged_before, sources_end_at)
+        await transfer.mark_target_resets()
+        return moved_events
+
+    async def _count_events(self, lead_ids: Sequence[str]) -> int:
+        query = select(func.count(Event.event_id)).where(
+            Event.unit_id == self.scope.unit_id, Event.lead_id == among(lead_ids)
         )
-        return moved, (await self.session.scalars(left)).one()
+        return (await self.session.scalars(query)).one()
 
-    async def _note(self, target_id: str, source_ids: Sequence[str], moved: int, at: datetime) -> None:
-        told = {"source_lead_ids": source_ids, "moved_events": moved, "merged_by": self.scope.actor.id}
+    async def _add_timeline_entry(
+        self, target_id: str, source_ids: Sequence[str], moved_events: int, at: datetime
+    ) -> None:
+        data = {"source_lead_ids": source_ids, "moved_events": moved_events, "merged_by": self.scope.actor.id}
         self.session.add(
             TimelineEntry(
                 unit_id=self.scope.unit_id,
@@ -128,12 +136,12 @@ class Merges:
                 kind="lead_merged",
                 subject=new_id("mg"),
                 occurred_at=at,
-                data=told,
+                data=data,
             )
         )
         await self.session.flush()
 
 
-def _ending(states: Mapping[str, LeadState], source_ids: Sequence[str], now: datetime) -> datetime:
-    """When the sources' ledgers end: later than the last writing of any."""
+def _sources_end_at(states: Mapping[str, LeadState], source_ids: Sequence[str], now: datetime) -> datetime:
+    """When the ledgers of the sources end: after the last write to any of them."""
     return max(next_ledger_time(states[source_id].lead, now) for source_id in source_ids)

@@ -1,4 +1,4 @@
-"""Leads that members keep an eye on."""
+"""The table of watched leads."""
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from leadvibe.core.database.models import Base, Id, Instant, Tenant
 
 
 class WatchedLead(Base, Tenant):
-    """One entry of one member's list."""
+    """An entry on a member's watch list."""
 
     __tablename__ = "watched_leads"
     __table_args__ = (

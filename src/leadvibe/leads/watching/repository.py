@@ -1,4 +1,4 @@
-"""A member's watch list in one OU, with what became of the scores."""
+"""A member's watch list in one OU, with the change of each score since the lead was added."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,23 @@ from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.paging import Page
 from leadvibe.core.http.problems import NotFound, constraint_means
 from leadvibe.core.ids import new_id
-from leadvibe.identity.leads import LeadMerged
-from leadvibe.leads.models import Lead
+from leadvibe.leads.repository import LeadRepository
 from leadvibe.leads.watching.models import WatchedLead
 from leadvibe.scores.models import ScoreEntry
 from leadvibe.scores.repository import ScoreRepository
 
-constraint_means("pk_watched_leads", "You are watching this lead already.")
+constraint_means("pk_watched_leads", "This lead is already on your watch list.")
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class AddedToWatchList:
     watch_id: str
     lead_id: str
     message: str = "Lead added to watch list"
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedLeadRow:
     watch_id: str
     lead_id: str
     score: int
@@ -42,53 +41,52 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedPage:
-    watched_leads: Sequence[Watched]
+class WatchedLeadPage:
+    watched_leads: Sequence[WatchedLeadRow]
     total: int
 
 
 class WatchList(Repository[WatchedLead]):
-    """Of the member who asks. Its list needs reads that agree: take it with `isolation="REPEATABLE READ"`."""
+    """The watch list of the member who sends the request."""
 
     model = WatchedLead
+    isolation = "REPEATABLE READ"
+    """For the list, whose queries must agree with each other."""
 
-    async def add(self, lead_id: str, values: Mapping[str, Any]) -> Started:
-        # A merge of the lead waits for this entry and takes it along, or has come first and is seen.
-        lead = select(Lead.merged_into).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        row = (await self.session.execute(lead.with_for_update(key_share=True))).one_or_none()
-        if row is None:
-            raise NotFound("There is no such lead here.")
-        if row.merged_into is not None:
-            raise LeadMerged(lead_id, row.merged_into)
-        own = {"org_member_id": self.scope.actor.id, "lead_id": lead_id, "watch_id": new_id("watch")}
-        entry = await self.create({**values, **own})
-        return Started(entry.watch_id, lead_id)
+    async def add(self, lead_id: str, values: Mapping[str, Any]) -> AddedToWatchList:
+        # The lock makes a concurrent merge wait for this entry, which it then moves to the target.
+        await LeadRepository(self.session, self.scope).lock(lead_id)
+        key = {"org_member_id": self.scope.actor.id, "lead_id": lead_id, "watch_id": new_id("watch")}
+        entry = await self.create({**values, **key})
+        return AddedToWatchList(entry.watch_id, lead_id)
 
     async def remove(self, lead_id: str) -> None:
         entry = await self.session.scalar(self._own().where(WatchedLead.lead_id == lead_id))
         if entry is None:
-            raise NotFound("You are not watching such a lead here.")
+            raise NotFound("This lead is not on your watch list.")
         await self.delete(entry)
 
-    async def list(self, page: Page) -> WatchedPage:
-        """The last added first."""
+    async def list(self, page: Page) -> WatchedLeadPage:
+        """Most recently added first."""
         newest_first = self._own().order_by(WatchedLead.watched_at.desc(), WatchedLead.watch_id.desc())
         entries = await self.paginate(newest_first, page)
         lead_ids = [entry.lead_id for entry in entries.items]
         scores = ScoreRepository(self.session, self.scope)
-        rulesets, now, then = await scores.rulesets(), await scores.totals(lead_ids), await self._totals_then(lead_ids)
-        rows: list[Watched] = []
+        rulesets = await scores.rulesets()
+        totals_now = await scores.totals(lead_ids)
+        totals_when_added = await self._totals_when_added(lead_ids)
+        rows: list[WatchedLeadRow] = []
         for entry in entries.items:
-            score, before = (
-                rulesets.score(entry.lead_id, totals, rulesets.primary).score
-                for totals in (now.get(entry.lead_id, {}), then.get(entry.lead_id, {}))
+            score, score_when_added = (
+                rulesets.score(entry.lead_id, totals.get(entry.lead_id, {}), rulesets.primary).score
+                for totals in (totals_now, totals_when_added)
             )
-            rows.append(_shown(entry, score, score - before))
-        return WatchedPage(rows, entries.total)
+            rows.append(_row(entry, score, score - score_when_added))
+        return WatchedLeadPage(rows, entries.total)
 
-    async def _totals_then(self, lead_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """The totals by lead and ruleset as they were believed when watching began: what was shown then."""
-        began = WatchedLead.watched_at
+    async def _totals_when_added(self, lead_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Totals by lead and ruleset, as the ledger had them when the lead was added to the list."""
+        added_at = WatchedLead.watched_at
         query = (
             select(ScoreEntry.lead_id, ScoreEntry.ruleset_id, func.sum(ScoreEntry.applied))
             .join(
@@ -96,8 +94,8 @@ class WatchList(Repository[WatchedLead]):
             )
             .where(ScoreEntry.unit_id == self.scope.unit_id, ScoreEntry.lead_id == among(lead_ids))
             .where(WatchedLead.org_member_id == self.scope.actor.id)
-            .where(ScoreEntry.occurred_at <= began, ScoreEntry.recorded_at <= began)
-            .where(or_(ScoreEntry.superseded_at.is_(None), ScoreEntry.superseded_at > began))
+            .where(ScoreEntry.occurred_at <= added_at, ScoreEntry.recorded_at <= added_at)
+            .where(or_(ScoreEntry.superseded_at.is_(None), ScoreEntry.superseded_at > added_at))
             .group_by(ScoreEntry.lead_id, ScoreEntry.ruleset_id)
         )
         totals: dict[str, dict[str, int]] = {}
@@ -109,15 +107,15 @@ class WatchList(Repository[WatchedLead]):
         return self._select().where(WatchedLead.org_member_id == self.scope.actor.id)
 
 
-def _shown(entry: WatchedLead, score: int, score_change: int) -> Watched:
-    return Watched(
-        entry.watch_id,
-        entry.lead_id,
-        score,
-        score_change,
-        entry.prediction,
-        entry.prediction_notes,
-        entry.watched_at,
-        entry.outcome,
-        entry.outcome_at,
+def _row(entry: WatchedLead, score: int, score_change: int) -> WatchedLeadRow:
+    return WatchedLeadRow(
+        watch_id=entry.watch_id,
+        lead_id=entry.lead_id,
+        score=score,
+        score_change=score_change,
+        prediction=entry.prediction,
+        prediction_notes=entry.prediction_notes,
+        watched_at=entry.watched_at,
+        outcome=entry.outcome,
+        outcome_at=entry.outcome_at,
     )

@@ -1,4 +1,4 @@
-"""Your own watch list in the active OU; a lead is put on it under `/lead` and `/leads`."""
+"""The caller's own watch list in the active OU."""
 
 from typing import Annotated
 
@@ -8,34 +8,34 @@ from leadvibe.access.dependencies import ANSWERS, member_scope, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.core.http.schemas import LeadId
-from leadvibe.leads.watching.repository import Started, WatchedPage, WatchList
+from leadvibe.leads.watching.repository import AddedToWatchList, WatchedLeadPage, WatchList
 from leadvibe.leads.watching.schemas import WatchCreate, WatchCreated, WatchedLeads
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Leads"], responses=ANSWERS)
 
-Watching = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
-WatchingAtOnce = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope, isolation="REPEATABLE READ"))]
+OwnWatchList = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
+OwnWatchListSnapshot = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
 
 
 @lead_router.post("/watch", status_code=201, response_model=WatchCreated, responses=problems(Conflict))
-async def watch_lead(lead_id: LeadId, watching: Watching, body: WatchCreate | None = None) -> Started:
-    """Put a lead on your watch list, with what you expect of it if you like."""
-    return await watching.add(lead_id, (body or WatchCreate()).values())
+async def watch_lead(lead_id: LeadId, watch_list: OwnWatchList, body: WatchCreate | None = None) -> AddedToWatchList:
+    """Add a lead to your watch list, optionally with a prediction."""
+    return await watch_list.add(lead_id, (body or WatchCreate()).values())
 
 
 @lead_router.delete("/watch", status_code=204)
-async def unwatch_lead(lead_id: LeadId, watching: Watching) -> None:
-    """Take a lead off your watch list."""
-    await watching.remove(lead_id)
+async def unwatch_lead(lead_id: LeadId, watch_list: OwnWatchList) -> None:
+    """Remove a lead from your watch list."""
+    await watch_list.remove(lead_id)
 
 
 @router.get("/watched-leads", response_model=WatchedLeads)
 async def list_watched_leads(
-    request: Request, response: Response, watching: WatchingAtOnce, page: Paging
-) -> WatchedPage:
-    """The leads you watch, the last added first, with their scores and how those changed since."""
-    found = await watching.list(page)
+    request: Request, response: Response, watch_list: OwnWatchListSnapshot, page: Paging
+) -> WatchedLeadPage:
+    """List the leads on your watch list, most recently added first, with their scores and score changes."""
+    found = await watch_list.list(page)
     describe_page(request, response, page, found.total)
     return found
 

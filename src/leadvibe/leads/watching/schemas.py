@@ -1,4 +1,4 @@
-"""The watch list, as the API takes and shows it."""
+"""Request and response bodies of the watch list."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from leadvibe.core.http.schemas import Line, PlainText, Read, Time, Write
 
 
 class WatchCreate(Write):
-    """What you expect of the lead, in your own words."""
+    """Your expectation of the lead, in your own words."""
 
-    prediction: Line | None = None
+    prediction: Line | None = Field(default=None, description="A short label, such as `will_convert`")
     prediction_notes: Annotated[PlainText, Field(max_length=2_000)] | None = None
 
 
@@ -21,7 +21,7 @@ class WatchCreated(Read):
 
 
 class WatchedLeadRead(Read):
-    """`score_change` is what the score moved by since it was shown when watching began."""
+    """`score_change` is the current score minus the score when you added the lead."""
 
     watch_id: str
     lead_id: str

@@ -1,0 +1,50 @@
+"""Recently verified API credentials, so that not every request of a stream reads the database."""
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Final
+
+from cachetools import TTLCache
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from leadvibe.core.scope import Scope
+
+CHANNEL: Final = "leadvibe_access"
+"""The NOTIFY channel for revocations: every process that listens clears its cache."""
+LIFETIME_SECONDS: Final = 5.0
+"""How long a process that misses the notification still accepts a revoked credential."""
+MAX_ENTRIES: Final = 10_000
+
+
+class CredentialCache:
+    """Scopes by the value of the `Authorization` header."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES, timer: Callable[[], float] = monotonic) -> None:
+        self._scopes: TTLCache[str, Scope] = TTLCache(max_entries, LIFETIME_SECONDS, timer)
+        self._generation = 0
+
+    async def get(self, authorization: str, verify: Callable[[], Awaitable[Scope]]) -> Scope:
+        """The scope of an `Authorization` value, from the cache or from `verify`."""
+        cached = self._scopes.get(authorization)
+        if cached is not None:
+            return cached
+        generation = self._generation
+        scope = await verify()
+        # A result from before a revocation must not be cached after it.
+        if generation == self._generation:
+            self._scopes[authorization] = scope
+        return scope
+
+    def clear(self) -> None:
+        self._generation += 1
+        self._scopes.clear()
+
+
+credential_cache = CredentialCache()
+
+
+async def clear_credential_caches(session: AsyncSession) -> None:
+    """Clear the caches of all processes when the session commits; this process's before the response is sent."""
+    await session.execute(text(f"NOTIFY {CHANNEL}"))
+    event.listen(session.sync_session, "after_commit", lambda _: credential_cache.clear(), once=True)

@@ -1,0 +1,23 @@
+"""The members of an OU."""
+
+from leadvibe.access.schemas import UnitRole
+from leadvibe.core.http.schemas import PlainText, Read, Write
+from leadvibe.core.scope import Role
+
+
+class UnitMemberRead(Read):
+    org_member_id: str
+    first_name: str
+    last_name: str
+    email: str
+    role: Role
+    unit_id: str
+
+
+class UnitMemberAssign(Write):
+    org_member_id: PlainText
+    role: UnitRole = Role.VIEWER
+
+
+class UnitMemberChange(Write):
+    role: UnitRole
