@@ -118,7 +118,8 @@ class _Plain(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Plain, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)  # pyright: ignore[reportUnknownMemberType]
 
 
 _Plain.add_representer(str, _represent_text)

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml
 
@@ -37,9 +37,9 @@ def fill(value: Any, ids: dict[str, str]) -> Any:
         case str():
             return PLACEHOLDER.sub(lambda match: ids[match[1]], value)
         case dict():
-            return {fill(name, ids): fill(each, ids) for name, each in value.items()}
+            return {fill(name, ids): fill(each, ids) for name, each in cast(dict[str, Any], value).items()}
         case list():
-            return [fill(each, ids) for each in value]
+            return [fill(each, ids) for each in cast(list[Any], value)]
         case _:
             return value
 
