@@ -34,7 +34,7 @@ CONFIG = {
     "phases": {"coverage": {"unexpected-methods": []}},
     "cache": {"enabled": False},
     "checks": {"negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404", "409", "413", "415"]}},
-    "parameters": {"header.prefer": "return=representation"},  # any text is a list of one: none is wrong
+    "parameters": {"header.Prefer": "return=representation"},  # any text is accepted
 }
 CHECKS = [
     checks.not_a_server_error,

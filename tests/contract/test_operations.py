@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.server.openapi import render
+from leadvibe.server.openapi.document import render
 from support.callers import Caller
 from support.operations import Operation, anonymous, described, description, document, parameters, promised
 

@@ -1,6 +1,14 @@
 """The engine: a score is a pure function of a lead's history and the configuration."""
 
-from leadvibe.engine.conditions import OPERATORS, Comparison, Condition, Every, Some, canonical_operator
+from leadvibe.engine.conditions import (
+    OPERATOR_ALIASES,
+    OPERATORS,
+    Comparison,
+    Condition,
+    Every,
+    Some,
+    canonical_operator,
+)
 from leadvibe.engine.configuration import Snapshot
 from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, Verdict
 from leadvibe.engine.facts import Adjustment, Event, Fact, Order, Reset, order, with_version
@@ -17,6 +25,7 @@ from leadvibe.engine.surge import PRESETS, effective_policy
 
 __all__ = [
     "OPERATORS",
+    "OPERATOR_ALIASES",
     "PRESETS",
     "Adjustment",
     "Awards",

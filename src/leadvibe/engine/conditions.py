@@ -88,7 +88,7 @@ _TESTS: Mapping[str, Test] = {
     "lte": _numbers(operator.le),
 }
 _DENIALS = {"not_equals": "equals", "not_contains": "contains"}
-_ALIASES = {
+OPERATOR_ALIASES = {
     "=": "equals",
     "==": "equals",
     "eq": "equals",
@@ -111,7 +111,7 @@ OPERATORS = (*_TESTS, *_DENIALS, "is_empty", "is_not_empty")
 
 def canonical_operator(name: str) -> str | None:
     """The operator that a name stands for, or None for an unknown one."""
-    name = _ALIASES.get(name, name)
+    name = OPERATOR_ALIASES.get(name, name)
     return name if name in OPERATORS else None
 
 

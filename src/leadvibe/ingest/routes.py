@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from leadvibe.core.http.problems import MEDIA_TYPE
 from leadvibe.core.http.raw_routes import RawRoute
+from leadvibe.core.scope import Role
 from leadvibe.identity.aliases import STRENGTH
 from leadvibe.ingest.csv_import import ERRORS_SHOWN
 from leadvibe.ingest.handlers import MOST_EVENTS, ingest_batch, ingest_event
@@ -155,7 +156,7 @@ IMPORT: Final = _operation(
 
 
 def _routes(paths: tuple[str, ...], app: ASGIApp, operation: dict[str, Any]) -> list[RawRoute]:
-    return [RawRoute("POST", path, app, deepcopy(operation)) for path in paths]
+    return [RawRoute("POST", path, app, deepcopy(operation), role=Role.OPERATOR) for path in paths]
 
 
 RAW_ROUTES: Final = (

@@ -1,6 +1,7 @@
 """The stream frames of scoring: `new_event` and `score_update`."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -15,7 +16,7 @@ class NewEventData(msgspec.Struct, frozen=True):
     event_id: str
     lead_id: str
     event_type: str
-    timestamp: datetime
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class NewEventFrame(msgspec.Struct, frozen=True, tag_field="type", tag="new_event"):
@@ -24,7 +25,7 @@ class NewEventFrame(msgspec.Struct, frozen=True, tag_field="type", tag="new_even
     event: NewEventData
 
 
-class RulesetChange(msgspec.Struct, frozen=True):
+class RulesetScoreChange(msgspec.Struct, frozen=True):
     ruleset_id: str
     delta: int
     score: int
@@ -36,7 +37,7 @@ class ScoreUpdateFrame(msgspec.Struct, frozen=True, tag_field="type", tag="score
     lead_id: str
     delta: int
     score: int
-    rulesets: list[RulesetChange]
+    rulesets: list[RulesetScoreChange]
 
 
 _json = msgspec.json.Encoder()
@@ -52,7 +53,7 @@ def score_frames(state: LeadState, projection: Projection) -> list[Frame]:
     if not projection.moved:
         return []
     before, after = projection.moved.get(state.plans.primary or "", (0, 0))
-    changes = [RulesetChange(ruleset_id, b - a, b) for ruleset_id, (a, b) in projection.moved.items()]
+    changes = [RulesetScoreChange(ruleset_id, b - a, b) for ruleset_id, (a, b) in projection.moved.items()]
     score = state.plans.overall(projection.outcome.standing.totals)
     frame = ScoreUpdateFrame(state.lead.lead_id, after - before, score, changes)
     return [Frame("score_update", _json.encode(frame))]

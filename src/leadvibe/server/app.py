@@ -17,7 +17,9 @@ from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
-from leadvibe.server import api, openapi
+from leadvibe.server import api
+from leadvibe.server.openapi.document import describe
+from leadvibe.server.openapi.operation_ids import unique_id
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
@@ -49,7 +51,7 @@ class LeadVibe(FastAPI):
             version="1.0.0",
             lifespan=lifespan,
             openapi_url=None,
-            generate_unique_id_function=openapi.unique_id,
+            generate_unique_id_function=unique_id,
             strict_content_type=False,
         )
         api.include_routers(self)
@@ -65,7 +67,7 @@ class LeadVibe(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The API's description."""
         if self.openapi_schema is None:
-            self.openapi_schema = openapi.describe(super().openapi(), api.RAW_ROUTES)
+            self.openapi_schema = describe(super().openapi(), self, api.RAW_ROUTES)
         return self.openapi_schema
 
 

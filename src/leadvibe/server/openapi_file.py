@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leadvibe.server.app import create_app
-from leadvibe.server.openapi import render
+from leadvibe.server.openapi.document import render
 
 
 def main(arguments: Sequence[str]) -> int:

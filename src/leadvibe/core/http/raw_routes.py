@@ -8,19 +8,32 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadvibe.core.http.problems import Problem, on_unexpected_error, render
+from leadvibe.core.scope import Role
 
 
 class RawRoute(Route):
     """One method at one path without parameters, served by an ASGI application.
 
-    `operation` is its OpenAPI operation object.
+    `operation` is its OpenAPI operation object, and `components` are the schemas by name that `operation` refers to.
+    `role` is the role that it requires in the active OU.
     """
 
-    def __init__(self, method: str, path: str, app: ASGIApp, operation: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        app: ASGIApp,
+        operation: dict[str, Any],
+        *,
+        components: dict[str, Any] | None = None,
+        role: Role | None = None,
+    ) -> None:
         super().__init__(path, ProblemMiddleware(app), methods=[method], include_in_schema=False)
         self.methods = {method}
         self.method = method
         self.operation = operation
+        self.components = components or {}
+        self.role = role
 
 
 class ProblemMiddleware:

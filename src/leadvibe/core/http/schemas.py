@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from leadvibe.core import ids
 from leadvibe.core.instants import parse_instant, show_instant
@@ -22,8 +22,9 @@ def _read_instant(value: object) -> object:
 
 Time = Annotated[
     datetime,
-    BeforeValidator(_read_instant, json_schema_input_type=str),
+    BeforeValidator(_read_instant, json_schema_input_type=datetime),
     PlainSerializer(show_instant, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """RFC 3339 in requests and responses; in responses UTC with `Z`."""
 

@@ -25,7 +25,11 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
     """A JSON object on one line."""
 
 
-RESYNC: Final = Frame("resync", b'{"type":"resync"}')
+class ResyncFrame(msgspec.Struct, frozen=True, tag_field="type", tag="resync"):
+    """The client missed frames and must reload its data."""
+
+
+RESYNC: Final = Frame("resync", msgspec.json.encode(ResyncFrame()))
 """Tells a client that it missed frames and must reload its data."""
 
 _encoder = msgspec.msgpack.Encoder()

@@ -5,7 +5,7 @@ from typing import Any
 from leadvibe.core.http.schemas import EventId, Read, Time
 
 
-class AliasRead(Read):
+class AcceptedAliasRead(Read):
     alias_kind: str
     raw_value: str
 
@@ -15,7 +15,7 @@ class AcceptedRead(Read):
 
     event_type: str
     lead_id: str | None
-    aliases: list[AliasRead]
+    aliases: list[AcceptedAliasRead]
     timestamp: Time | None
     metadata: dict[str, Any]
     idempotency_key: str | None

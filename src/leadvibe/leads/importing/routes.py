@@ -9,6 +9,7 @@ from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.raw_routes import RawRoute
 from leadvibe.core.http.schemas import PlainText
 from leadvibe.core.jobs.models import Job
+from leadvibe.core.scope import Role
 from leadvibe.ingest.routes import PROBLEMS
 from leadvibe.leads.importing.repository import LeadImports
 from leadvibe.leads.importing.schemas import ImportJobRead, ImportStart, LeadImportPreview
@@ -73,4 +74,4 @@ PREVIEW_OPERATION: Final[dict[str, Any]] = {
     },
 }
 
-RAW_ROUTES: Final = (RawRoute("POST", "/leads/import/preview", preview_leads, PREVIEW_OPERATION),)
+RAW_ROUTES: Final = (RawRoute("POST", "/leads/import/preview", preview_leads, PREVIEW_OPERATION, role=Role.OPERATOR),)

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from leadvibe.core.http.schemas import Line, Write, check_plain
-from leadvibe.engine import OPERATORS, canonical_operator
+from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator
 from leadvibe.engine.conditions import numeric
 
 MAX_VALUE_LENGTH = 1000
@@ -17,6 +17,9 @@ MAX_FILTERS = 20
 
 _OPERATORS_WITHOUT_VALUE = {"is_empty", "is_not_empty"}
 _NUMERIC_OPERATORS = {"gt", "gte", "lt", "lte"}
+
+
+OPERATOR_NAMES: list[JsonValue] = [*OPERATORS, *OPERATOR_ALIASES]
 
 
 def _check_operator(name: str) -> str:
@@ -55,7 +58,7 @@ class AttributeFilter(Write):
     """One condition on the metadata. With a list of values, one of them must match."""
 
     field: Annotated[Line, Field(description="The name of a metadata field, or a dotted path such as `page.url`")]
-    operator: Annotated[str, AfterValidator(_check_operator)]
+    operator: Annotated[str, AfterValidator(_check_operator), Field(json_schema_extra={"enum": OPERATOR_NAMES})]
     value: Annotated[Scalar | list[Scalar] | None, BeforeValidator(_check_value)] = Field(
         default=None, validate_default=True
     )
