@@ -23,7 +23,7 @@ class InvalidCookie(NotAuthenticated):
 
 
 async def stream_scope(connection: HTTPConnection, unit_id: str | None) -> Scope:
-    """The caller, authenticated by header or by the signed `activeOu` cookie alone; `unit_id` overrides the active OU."""
+    """The caller, authenticated by header or by the signed `activeOu` cookie; `unit_id` overrides the active OU."""
     authorization = connection.headers.get("authorization")
     if authorization is not None and unit_id is None:
         return await scope_of(connection)
