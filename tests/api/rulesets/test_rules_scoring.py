@@ -24,27 +24,27 @@ async def test_an_event_earns_the_weight_of_its_rule_each_time(make: Make, drain
     assert await scored(make, drain, {}, {}, {"event_type": "signup"}, {"event_type": "unknown"}) == 30
 
 
-async def test_a_type_is_written_in_one_way_only(make: Make, drain: Drain) -> None:
+async def test_event_types_are_case_sensitive(make: Make, drain: Drain) -> None:
     await make.rule("Page View", 5)
     assert await scored(make, drain, {"event_type": "page view"}, {"event_type": " Page View "}) == 5
 
 
 @pytest.mark.parametrize("change", [{"weight": 7}, {"active": False}, {"event_type": "other"}])
-async def test_no_edit_is_retroactive(client: Caller, make: Make, drain: Drain, change: dict[str, Any]) -> None:
+async def test_an_edit_is_not_retroactive(client: Caller, make: Make, drain: Drain, change: dict[str, Any]) -> None:
     rule = await make.rule("page_view", 5)
     assert await scored(make, drain, {}) == 5
     assert (await client.put(f"/rules/{rule['id']}", json=change)).status_code == 204
     assert await scored(make, drain, {"event_type": "unknown", "timestamp": "2025-01-01T00:00:00Z"}) == 5
 
 
-async def test_a_deleted_rule_stops_and_takes_nothing_back(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_deleted_rule_keeps_the_points_already_awarded(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("page_view", 5)
     assert await scored(make, drain, {}) == 5
     await client.delete(f"/rules/{rule['id']}")
     assert await scored(make, drain, {}) == 5
 
 
-async def test_events_that_wait_are_judged_by_what_is_in_force_when_their_turn_comes(
+async def test_a_queued_event_is_scored_with_the_configuration_at_its_processing(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     rule = await make.rule("page_view", 5)
@@ -54,7 +54,7 @@ async def test_events_that_wait_are_judged_by_what_is_in_force_when_their_turn_c
     assert await make.score() == 7
 
 
-async def test_a_late_event_leaves_the_others_with_the_weights_they_had(
+async def test_a_late_event_does_not_change_the_weights_of_other_events(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     rule = await make.rule("page_view", 5)
