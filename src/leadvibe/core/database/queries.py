@@ -7,5 +7,8 @@ from sqlalchemy import ARRAY, ColumnElement, Text, any_, literal
 
 
 def among(values: Collection[str]) -> ColumnElement[Any]:
-    """For `column == among(values)`: `= ANY(array)`. With `IN` each number of values would be another statement."""
+    """The right side of `column == among(values)`, rendered as `= ANY(array)`.
+
+    With `IN`, each number of values would be a statement of its own to prepare.
+    """
     return any_(literal(list(values), ARRAY(Text)))
