@@ -50,7 +50,7 @@ schema: $(VENV)/.dev  ## Do the migrations make what the models say?
 	$(BIN)/python tools/with_postgres.py sh -c '$(BIN)/alembic -q upgrade head && $(BIN)/alembic check'
 
 contract: $(VENV)/.dev  ## Is openapi.yaml what the code says?
-	$(BIN)/python -m leadvibe.server.openapi --check
+	$(BIN)/python -m leadvibe.server.openapi_file --check
 
 fresh-lock: $(VENV)/.dev  ## Do the locks fit pyproject.toml?
 	@BIN=$(BIN) tools/lock --check
@@ -60,7 +60,7 @@ migration: $(VENV)/.dev  ## A new migration from what changed in the models: mak
 	$(BIN)/python tools/with_postgres.py sh -c '$(BIN)/alembic -q upgrade head && $(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$(($$(ls migrations/versions/*.py | wc -l) + 1)))" -m "$(NAME)"'
 
 openapi: $(VENV)/.dev  ## Write openapi.yaml from the code
-	$(BIN)/python -m leadvibe.server.openapi
+	$(BIN)/python -m leadvibe.server.openapi_file
 
 lock: $(VENV)/.dev  ## Write the locks from pyproject.toml; ARGS=--upgrade for newer versions
 	@BIN=$(BIN) tools/lock $(ARGS)

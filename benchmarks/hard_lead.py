@@ -23,8 +23,8 @@ from leadvibe.core.database.clock import database_now
 from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database, raw, transaction
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
+from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.scope import Scope
-from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.engine import Standing, fold_until, order, reconcile
 from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from leadvibe.pipeline.load import load

@@ -16,10 +16,10 @@ from benchmarks.unit import add_dozen, add_the_rest, empty_unit
 from benchmarks.worker import fill
 from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database, transaction
 from leadvibe.core.ids import new_uuid
+from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.jobs.progress import start_job
 from leadvibe.core.jobs.queue import run_jobs
 from leadvibe.core.scope import Scope
-from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from leadvibe.rescoring.tasks import RescoreLeads
 from leadvibe.server.worker import consume_inbox

@@ -16,8 +16,8 @@ from benchmarks.worker import fill, hand
 from leadvibe.core.database.transactions import close_database, open_database
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
+from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.scope import Scope
-from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.ingest.inbox import encode, route_of
 from leadvibe.server.worker import CONCURRENT_BATCHES
 from leadvibe.simulation.schemas import DraftRule, SimulationCreate

@@ -12,8 +12,8 @@ from benchmarks import loans
 from benchmarks.servers import empty_database
 from benchmarks.unit import add_dozen, add_the_rest, empty_unit
 from leadvibe.core.database.transactions import close_database, open_database, raw, transaction
+from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.scope import Scope
-from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.pipeline import batch as road
 from leadvibe.pipeline.consumer import consume_batch
 from leadvibe.pipeline.save import Writes, save

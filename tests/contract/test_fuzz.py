@@ -64,7 +64,7 @@ def served(postgres: Postgres, world_template: tuple[str, World]) -> Generator[t
     settings.cache_clear()
     populated = asyncio.run(_populate(url, world_template[1]))
     with pytest.MonkeyPatch.context() as impatient:
-        impatient.setattr(job_waiting, "PATIENCE", timedelta(0))  # there is no worker to wait for
+        impatient.setattr(job_waiting, "TIMEOUT", timedelta(0))  # there is no worker to wait for
         yield create_app(), populated
     schemathesis.python.asgi.shutdown_lifespans()
     del os.environ["LEADVIBE_DATABASE_URL"]

@@ -14,11 +14,11 @@ import asyncpg
 import psutil
 import pytest
 
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.postgres import account as service_account
 from leadvibe.core.postgres import embedded, postmaster
 from leadvibe.core.postgres.account import ServiceAccount
-from leadvibe.core.startup import CannotStart
 
 
 def ask(url: str, *statements: str) -> Any:
@@ -114,7 +114,7 @@ def test_joining_where_nothing_runs_starts_a_server_for_as_long_as_it_lasts(tmp_
 
 def test_a_second_start_in_one_data_directory_is_refused_in_words(tmp_path: Path, start: Start) -> None:
     start(tmp_path)
-    with pytest.raises(CannotStart, match="Another LeadVibe already runs in"):
+    with pytest.raises(CommandError, match="Another LeadVibe already runs in"):
         embedded.start(tmp_path)
 
 
@@ -159,12 +159,12 @@ def test_data_of_another_postgresql_is_refused_in_words(tmp_path: Path) -> None:
     cluster = tmp_path / "postgres"
     cluster.mkdir()
     (cluster / "PG_VERSION").write_text("16\n")
-    with pytest.raises(CannotStart, match="was made by PostgreSQL 16 and this is 18"):
+    with pytest.raises(CommandError, match="was made by PostgreSQL 16 and this is 18"):
         embedded.start(tmp_path)
 
 
 def test_what_postgresql_says_when_it_does_not_start_is_passed_on(tmp_path: Path, start: Start) -> None:
-    with pytest.raises(CannotStart, match="invalid value for parameter"):
+    with pytest.raises(CommandError, match="invalid value for parameter"):
         start(tmp_path, shared_buffers="much")
 
 
@@ -183,7 +183,7 @@ def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(sys, "platform", "darwin")  # without /proc nobody can be started behind a closed door
-    with pytest.raises(CannotStart, match=f"its own user may not enter .*{tmp_path.parts[1]}"):
+    with pytest.raises(CommandError, match=f"its own user may not enter .*{tmp_path.parts[1]}"):
         service_account.place(closed / "data", ServiceAccount(uid=54321, gid=54321))
 
 
@@ -232,7 +232,7 @@ def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_wor
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 20)))
-    with pytest.raises(CannotStart, match="may be 107 bytes long"):
+    with pytest.raises(CommandError, match="may be 107 bytes long"):
         embedded.start(tmp_path / ("deep" * 20))
 
 
@@ -242,11 +242,11 @@ def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.Monke
     with tempfile.TemporaryDirectory() as short:
         monkeypatch.setenv("XDG_RUNTIME_DIR", short)
         postmaster.socket_dir(deep, account).chmod(0o755)
-        with pytest.raises(CannotStart, match="is not a private folder"):
+        with pytest.raises(CommandError, match="is not a private folder"):
             postmaster.socket_dir(deep, account)
 
 
 def test_a_data_directory_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotStart, match="can't be made: Not a directory"):
+    with pytest.raises(CommandError, match="can't be made: Not a directory"):
         embedded.start(tmp_path / "file" / "data")

@@ -56,7 +56,7 @@ def _place() -> Path:
 def _sweep_folders() -> None:
     """Remove what killed runs left: whoever uses a data directory holds a lock on it."""
     for folder in chain.from_iterable(place.glob(f"{FOLDERS}*") for place in (MEMORY, Path(tempfile.gettempdir()))):
-        with suppress(OSError, embedded.CannotStart):
+        with suppress(OSError, embedded.CommandError):
             if time.time() - folder.stat().st_mtime > 60:
                 os.close(embedded.claim(folder))
                 shutil.rmtree(folder)

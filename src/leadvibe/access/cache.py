@@ -1,38 +1,39 @@
-"""Credentials that were checked a moment ago, so that a stream of events doesn't look each one up."""
+"""Remembers recently verified credentials, so that a stream of events doesn't look each one up."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
+from cachetools import TTLCache
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
 
 CHANNEL: Final = "leadvibe_access"
-"""Told of revocations: each process then clears what it remembers."""
-LIFETIME: Final = 5.0
-"""Seconds: how long a revoked credential works where the news of it doesn't arrive."""
-CAPACITY: Final = 10_000
+"""Notified of every revocation: each process then clears its cache."""
+TTL_SECONDS: Final = 5.0
+"""How long a revoked credential may still work in a process that misses the notification."""
+MAX_CREDENTIALS: Final = 10_000
 
 
 class CredentialCache:
-    def __init__(self) -> None:
-        self._scopes: dict[str, tuple[float, Scope]] = {}
+    """The scopes of `Authorization` values."""
+
+    def __init__(self, max_credentials: int = MAX_CREDENTIALS, timer: Callable[[], float] = monotonic) -> None:
+        self._scopes: TTLCache[str, Scope] = TTLCache(max_credentials, TTL_SECONDS, timer)
         self._generation = 0
 
     async def get(self, authorization: str, look_up: Callable[[], Awaitable[Scope]]) -> Scope:
-        """The scope of an `Authorization` value, remembered or looked up."""
-        known = self._scopes.get(authorization)
-        if known is not None and monotonic() < known[0]:
-            return known[1]
+        """The scope of an `Authorization` value, from the cache or looked up."""
+        cached = self._scopes.get(authorization)
+        if cached is not None:
+            return cached
         generation = self._generation
         scope = await look_up()
         # A look-up that began before a revocation must not outlive it.
         if generation == self._generation:
-            if len(self._scopes) >= CAPACITY:
-                self._scopes.clear()
-            self._scopes[authorization] = (monotonic() + LIFETIME, scope)
+            self._scopes[authorization] = scope
         return scope
 
     def clear(self) -> None:
@@ -44,6 +45,6 @@ credentials = CredentialCache()
 
 
 async def forget_everywhere(session: AsyncSession) -> None:
-    """Part of a revocation: when it commits, every process forgets what it remembers, this one before it answers."""
+    """Clear the cache of every process when this transaction commits: this process's before it answers."""
     await session.execute(text(f"NOTIFY {CHANNEL}"))
     event.listen(session.sync_session, "after_commit", lambda _: credentials.clear(), once=True)

@@ -124,12 +124,12 @@ def provide(
     service: Callable[[AsyncSession, Any], T],
     *,
     scope: Callable[..., Awaitable[OrgScope]] = current_scope,
-    isolation: str | None = None,
 ) -> Callable[..., Awaitable[T]]:
     """A dependency that builds a repository or service over the request's transaction and the caller's scope.
 
-    `isolation="REPEATABLE READ"` is for reads of several queries that must agree.
+    The transaction has the isolation level of the class's attribute `isolation`, if it has one.
     """
+    isolation: str | None = getattr(service, "isolation", None)
 
     async def build(
         session: Annotated[AsyncSession, Depends(session_under(scope, isolation), scope="function")],

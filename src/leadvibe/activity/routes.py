@@ -12,7 +12,7 @@ from leadvibe.core.http.schemas import LeadId
 lead_router = APIRouter()
 router = APIRouter(tags=["Events"], responses=ANSWERS)
 
-Activities = Annotated[ActivityRepository, Depends(provide(ActivityRepository, isolation=ActivityRepository.isolation))]
+Activities = Annotated[ActivityRepository, Depends(provide(ActivityRepository))]
 
 
 @lead_router.get("/activity", response_model=ActivityRead)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from leadvibe.core.http.paging import MAXIMUM_LIMIT
+from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
 from leadvibe.core.http.schemas import Read, Time
 from leadvibe.core.ranges import Range, TimeSpan
@@ -53,7 +53,7 @@ class ActivityFilter(BaseModel):
         alias="hasDelta",
         description="`1` or `true`: only events that changed the score; does not filter orders",
     )
-    limit: int = Field(default=MAXIMUM_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Maximum number of rows in each list")
+    limit: int = Field(default=MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of rows in each list")
 
     def window(self, now: datetime) -> TimeSpan:
         """Raises Invalid unless `start` and `end` are sent with the range `custom`, and only with it."""

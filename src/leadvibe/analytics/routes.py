@@ -26,12 +26,8 @@ from leadvibe.core.scope import OrgScope
 
 router = APIRouter(tags=["Analytics"], responses=ANSWERS)
 
-Leaderboards = Annotated[
-    LeaderboardRepository, Depends(provide(LeaderboardRepository, isolation=LeaderboardRepository.isolation))
-]
-TrafficStatistics = Annotated[
-    TrafficRepository, Depends(provide(TrafficRepository, isolation=TrafficRepository.isolation))
-]
+Leaderboards = Annotated[LeaderboardRepository, Depends(provide(LeaderboardRepository))]
+TrafficStatistics = Annotated[TrafficRepository, Depends(provide(TrafficRepository))]
 
 
 async def organization(caller: CurrentOrg) -> OrgScope:

@@ -8,7 +8,7 @@ import httpx
 import typer
 
 from leadvibe.config import settings
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 from leadvibe.server.first_start import note, remembered
 
 PATIENCE: Final = 60.0
@@ -20,7 +20,7 @@ Key = Annotated[str | None, typer.Option(envvar="LEADVIBE_KEY", help="A credenti
 Unit = Annotated[str | None, typer.Option(help="The OU, for a token of somebody who has several.")]
 
 
-class Refused(CannotStart):
+class Refused(CommandError):
     """What the server said no to, in its words."""
 
 
@@ -36,13 +36,13 @@ class Server:
         url = url or (first and first.url)
         key = key or (first and f"{first.client_id}:{first.client_secret}")
         if url is None or key is None:
-            raise CannotStart(
+            raise CommandError(
                 f"There is nothing to read in {note(settings().data_dir)}: say which server with --url and --key, "
                 "or LEADVIBE_URL and LEADVIBE_KEY."
             )
         name, colon, secret = key.partition(":")
         if unit is not None and colon:
-            raise CannotStart("--unit goes with a personal token (--key): a credential is of one OU.")
+            raise CommandError("--unit goes with a personal token (--key): a credential is of one OU.")
         self._http = httpx.Client(
             base_url=url,
             timeout=PATIENCE,
@@ -89,7 +89,7 @@ class Server:
                     raise (Missing if response.status_code == 404 else Refused)(_reason(response))
                 yield response
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise CannotStart(f"{self._http.base_url} {trouble}: {error or type(error).__name__}") from None
+            raise CommandError(f"{self._http.base_url} {trouble}: {error or type(error).__name__}") from None
 
 
 def _said(parameters: Mapping[str, Any]) -> dict[str, Any]:

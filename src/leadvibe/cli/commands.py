@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from leadvibe.config import settings
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 from leadvibe.server import address, database
 from leadvibe.server.first_start import note, remembered
 
@@ -20,8 +20,8 @@ def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening so
     gc.disable()  # what is imported stays: to search it for garbage takes a fifth of the start
     import uvicorn  # noqa: PLC0415 - only this command needs it
 
+    from leadvibe.core.interpreter_tuning import shorten_switch_interval  # noqa: PLC0415 - likewise
     from leadvibe.core.logs import start_logging  # noqa: PLC0415 - likewise
-    from leadvibe.core.tuning import shorten_switch_interval  # noqa: PLC0415 - likewise
     from leadvibe.server.app import create_app  # noqa: PLC0415 - likewise
 
     start_logging(settings().log_level, as_json=settings().log_json)
@@ -83,7 +83,7 @@ def env() -> None:
     """Print the first start's address and credential for a shell: eval "$(leadvibe env)" sets URL and KEY."""
     first = remembered(settings().data_dir)
     if first is None:
-        raise CannotStart(f"There is nothing to read in {note(settings().data_dir)}: start the server first.")
+        raise CommandError(f"There is nothing to read in {note(settings().data_dir)}: start the server first.")
     typer.echo(f"URL={shlex.quote(first.url)} KEY={shlex.quote(f'{first.client_id}:{first.client_secret}')}")
 
 

@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from leadvibe.config import settings
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 from leadvibe.server.first_start import note
 
 WEIGHTS = {
@@ -96,7 +96,7 @@ def credential() -> tuple[str, str]:
     try:
         known = json.loads(path.read_text())
     except FileNotFoundError:
-        raise CannotStart(f"The visitors need the first start's credential, and there is no {path}.") from None
+        raise CommandError(f"The visitors need the first start's credential, and there is no {path}.") from None
     return known["client_id"], known["client_secret"]
 
 

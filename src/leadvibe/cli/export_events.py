@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from leadvibe.cli import client as remote
 from leadvibe.cli.client import Key, Unit, Url
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.ranges import Range
-from leadvibe.core.startup import CannotStart
 
 STDOUT: Final = "-"
 
@@ -45,7 +45,7 @@ def export_events(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except OSError as error:
-        raise CannotStart(f"{file}: {error.strerror}") from None
+        raise CommandError(f"{file}: {error.strerror}") from None
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _opened(file: str) -> Generator[IO[bytes]]:
         return
     whole = Path(file)
     if whole.is_dir():
-        raise CannotStart(f"{file} is a directory")
+        raise CommandError(f"{file} is a directory")
     part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as written:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from sqlalchemy import or_, select
 
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.migration_state import is_current
 from leadvibe.core.database.transactions import Database, close_database, open_database, transaction
 from leadvibe.core.http.problems import Problem
-from leadvibe.core.startup import CannotStart
 from leadvibe.core.transient import is_transient
 from leadvibe.ingest.csv_import import Imported, import_csv
 from leadvibe.server import database
@@ -58,12 +58,12 @@ async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_tri
             pieces = _pieces(file, lambda position: progress.update(bar, completed=position))
             return await import_csv(pieces, unit_id, key=key, skip_triggers=skip_triggers)
     except Problem as problem:
-        raise CannotStart(f"{file}: {problem.detail}") from None
+        raise CommandError(f"{file}: {problem.detail}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as damaged:
-        raise CannotStart(f"{file} is damaged: {damaged}") from None
+        raise CommandError(f"{file} is damaged: {damaged}") from None
     except Exception as error:
         if is_transient(error):
-            raise CannotStart(f"The database can't be reached: {error}. {TRY_AGAIN}") from None
+            raise CommandError(f"The database can't be reached: {error}. {TRY_AGAIN}") from None
         raise
     finally:
         await close_database()
@@ -72,13 +72,13 @@ async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_tri
 async def _check(opened: Database) -> None:
     async with opened.engine.connect() as connection:
         if not await is_current(connection):
-            raise CannotStart("The database lacks tables of this program: run `leadvibe migrate`.")
+            raise CommandError("The database lacks tables of this program: run `leadvibe migrate`.")
 
 
 async def _unit(named: str | None) -> str:
     """The OU to import into: the named one, else the only one."""
     if named is not None and not named.isprintable():
-        raise CannotStart(f"There is no OU {named!r}.")
+        raise CommandError(f"There is no OU {named!r}.")
     query = select(OrgUnit.unit_id, OrgUnit.name).order_by(OrgUnit.created_at).limit(UNITS_NAMED + 1)
     if named is not None:
         query = query.where(or_(OrgUnit.unit_id == named, OrgUnit.slug == named))
@@ -87,9 +87,9 @@ async def _unit(named: str | None) -> str:
     if len(units) == 1:
         return units[0].unit_id
     if not units:
-        raise CannotStart(f"There is no OU {named!r}." if named else "There is no OU yet: run `leadvibe serve` once.")
+        raise CommandError(f"There is no OU {named!r}." if named else "There is no OU yet: run `leadvibe serve` once.")
     names = ", ".join(f"{unit.unit_id} ({unit.name})" for unit in units[:UNITS_NAMED])
-    raise CannotStart(f"There are several OUs; choose one with --unit: {names}")
+    raise CommandError(f"There are several OUs; choose one with --unit: {names}")
 
 
 def _digest(file: Path, tell: Callable[[int], None]) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leadvibe.cli.client import Server
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 from leadvibe.identity.aliases import STRENGTH
 from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 
@@ -44,7 +44,7 @@ def import_leads(
     said = None if primary is None else _pair("--primary", primary)
     alias_mappings, field_mappings = _pairs("--alias", aliases), _pairs("--field", fields)
     if file.stat().st_size > MAX_FILE_BYTES:
-        raise CannotStart(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
+        raise CommandError(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
     server: Server = context.obj()
     preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
     column, kind = said or _ask(preview)
@@ -61,7 +61,7 @@ def import_leads(
     else:
         _tell(job["result"])
     if job["status"] == "failed":
-        raise CannotStart(f"The import failed: {job['error']}")
+        raise CommandError(f"The import failed: {job['error']}")
     if job["result"]["failed"]:
         raise typer.Exit(SOME_ROWS_FAILED)
 

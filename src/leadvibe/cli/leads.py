@@ -14,8 +14,8 @@ from rich.text import Text
 
 from leadvibe.cli.client import Key, Server, Unit, Url
 from leadvibe.cli.import_leads import LOOK_AGAIN_SECONDS, import_leads
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.http.schemas import check_lead_id
-from leadvibe.core.startup import CannotStart
 
 EXIT_CODES: Final = (
     "It ends with 0 when all is done, 1 when the server can't be reached or refuses, 2 when the command isn't "
@@ -115,7 +115,7 @@ def delete_lead(
     else:
         typer.echo(f"{answer['message']}: {lead_id}" if status is None else f"Deletion {status}: {lead_id}")
     if status == "failed":
-        raise CannotStart("What waits in the lead's name could not be erased; the server's log says why.")
+        raise CommandError("What waits in the lead's name could not be erased; the server's log says why.")
 
 
 def _deletion(server: Server, path: str) -> str:

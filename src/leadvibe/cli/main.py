@@ -6,7 +6,7 @@ from importlib import import_module
 import typer
 from pydantic import ValidationError
 
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 
 COMMANDS = {
     "serve": "leadvibe.server.supervisor:serve",
@@ -28,7 +28,7 @@ def main() -> None:
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         _commands(asked)()
-    except CannotStart as refused:
+    except CommandError as refused:
         _fail(str(refused), refused.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the process that started them."""
+"""Child processes that end when their parent process ends."""
 
 import ctypes
 import os
@@ -11,18 +11,18 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def dies_with_parent(with_signal: signal.Signals) -> Callable[[], None]:
-    """What a child runs before exec, so that the kernel sends it the signal when its parent dies, even of kill -9.
+    """A `preexec_fn` that asks Linux to send the child this signal when its parent dies, even of kill -9.
 
-    Give it as `preexec_fn`, and start the child from the main thread: the kernel means the thread that forked.
-    Elsewhere than on Linux it does nothing; there the next start ends what was left.
+    Start the child from the main thread: the kernel watches the thread that forked. On other systems it does nothing;
+    there the next start ends leftover processes.
     """
     parent = os.getpid()
 
-    def ask_the_kernel() -> None:
+    def request_signal() -> None:
         if _libc is None:
             return
         _libc.prctl(_PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
+        if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 
-    return ask_the_kernel
+    return request_signal

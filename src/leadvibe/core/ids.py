@@ -1,4 +1,4 @@
-"""Opaque ids: a prefix that names the kind over a time-ordered UUIDv7."""
+"""Opaque ids: a prefix for the kind of object and a time-ordered UUIDv7."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ def new_id(prefix: str) -> str:
 
 
 def new_uuid() -> UUID:
-    """The id of a row that exists by the million: 16 bytes in the table, `prefix_hex` on the wire."""
+    """An id for tables with millions of rows: 16 bytes in the table, `prefix_hex` in the API."""
     return uuid7()
 
 
@@ -19,7 +19,7 @@ def show(prefix: str, value: UUID) -> str:
 
 
 def read(prefix: str, text: str) -> UUID | None:
-    """The UUID behind `prefix_hex`; None for anything else."""
+    """The UUID of `prefix_hex`; None if the text has another form."""
     head, _, digits = text.partition("_")
     if head != prefix or len(digits) != 32:
         return None

@@ -1,4 +1,4 @@
-"""Instants: one function turns text into a time, for JSON and CSV alike, and one writes it."""
+"""Parses and formats instants, the same way for JSON and CSV."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,24 +15,24 @@ RFC3339 = re.compile(
 
 
 def parse_instant(text: str) -> datetime:
-    """The instant an RFC 3339 text names, in UTC, truncated to the microsecond; ValueError if it names none."""
+    """An RFC 3339 text as an instant in UTC, truncated to the microsecond; ValueError if it is not valid."""
     match = RFC3339.fullmatch(text)
     if match is None:
-        raise ValueError("must be an RFC 3339 time with a zone, like 2025-08-15T12:00:00Z")
+        raise ValueError("must be an RFC 3339 time with a time zone, like 2025-08-15T12:00:00Z")
     date, clock, fraction, _, offset = match.groups()
-    if clock.endswith(":60"):  # a leap second, which no calendar of ours has, is its minute's last microsecond
+    if clock.endswith(":60"):  # datetime has no leap seconds: use the last microsecond of the minute
         clock, fraction = f"{clock[:-2]}59", "999999"
     try:
         instant = datetime.fromisoformat(f"{date}T{clock}.{(fraction or '0').ljust(6, '0')}{offset or '+00:00'}")
-        # The calendar's very first and last microsecond, which other languages use for "no time", PostgreSQL's driver
-        # takes for minus and plus infinity.
+        # asyncpg stores the calendar's first and last microsecond as -infinity and infinity. Other languages use them
+        # for "no time".
         return min(max(instant.astimezone(UTC), FIRST), LAST)
     except (ValueError, OverflowError):
-        raise ValueError("must be a time that exists, like 2025-08-15T12:00:00Z") from None
+        raise ValueError("must be an existing date and time, like 2025-08-15T12:00:00Z") from None
 
 
 def show_instant(instant: datetime) -> str:
-    """RFC 3339 in UTC with `Z`; the fraction only where there is one."""
+    """RFC 3339 in UTC with `Z`; the fraction only if it is not zero."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -49,5 +49,5 @@ LAST_MICROS = micros(LAST)
 
 
 def due_at(value: int | None) -> datetime | None:
-    """The instant at which something falls due; None for never, and for what no calendar reaches."""
+    """The instant at these microseconds; None for None and for instants after the year 9999."""
     return None if value is None or value > LAST_MICROS else from_micros(value)

@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, colours for a terminal, never a secret."""
+"""Logging: JSON lines, or colored lines on a terminal, without secrets."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ SECRETS = frozenset(
     {"password", "secret", "client_secret", "token", "access_token", "refresh_token", "authorization", "cookie", "key"}
 )
 
-# The local variables of a failed call may hold anything, passwords included.
+# Without local variables, which may hold passwords.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
@@ -22,13 +22,13 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def summary(error: BaseException) -> str:
-    """What went wrong in one line, without the statement that SQLAlchemy quotes."""
+    """The error in one line, without the SQL statement that SQLAlchemy appends."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def start_logging(level: str = "INFO", *, as_json: bool | None = None) -> None:
-    """Send the program's log lines and its libraries' (uvicorn's included) to standard error in one form."""
-    machine = not sys.stderr.isatty() if as_json is None else as_json
+    """Send the log lines of the program and its libraries (uvicorn included) to standard error in one format."""
+    as_json = not sys.stderr.isatty() if as_json is None else as_json
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -47,19 +47,19 @@ def start_logging(level: str = "INFO", *, as_json: bool | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_form(machine)))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_renderers(as_json)))
     logging.root.handlers = [handler]
     logging.root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # the requests are logged once, with their id
-    for chatty in ("alembic.runtime.plugins", "httpx", "pgqueuer"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # the middleware logs every request with its id
+    for library_name in ("alembic.runtime.plugins", "httpx", "pgqueuer"):
+        logging.getLogger(library_name).setLevel(logging.WARNING)
 
 
-def _form(machine: bool) -> list[Any]:
-    if machine:
+def _renderers(as_json: bool) -> list[Any]:
+    if as_json:
         return [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _TRACEBACKS,

@@ -1,4 +1,4 @@
-"""The Prometheus metrics of all processes: counted here, served by any API process."""
+"""Prometheus metrics: every process counts, any API process serves the sums."""
 
 import os
 from collections.abc import Iterable
@@ -20,24 +20,24 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Set before this module is imported, it makes the processes that share the folder answer with one sum."""
+"""If set before this module is imported, the processes that share the folder report one sum."""
 UNMATCHED = "unmatched"
-"""The route of a request that no route answers: its path would make a label of whatever a client types."""
+"""The `route` label of requests without a route: their paths would create a label for whatever a client sends."""
 
-disable_created_metrics()  # a series for every counter that says when its process began
+disable_created_metrics()  # they would add a series per counter with the process's start time
 
 EVENTS_INGESTED = Counter("events_ingested_total", "Events accepted")
 EVENTS_PROCESSED = Counter("events_processed_total", "Events scored and saved")
-EVENTS_FAILED = Counter("events_failed_total", "Events set aside because they could not be processed")
-HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered", ["method", "code", "route"])
+EVENTS_FAILED = Counter("events_failed_total", "Events that could not be processed and were moved to the failed events")
+HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests", ["method", "code", "route"])
 SCORING_LATENCY = Histogram(
     "scoring_latency_seconds",
-    "From an event's receipt until its score was saved",
+    "Time from receiving an event to saving its score",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
 )
 SLACK_LATENCY = Histogram(
     "event_to_slack_latency_seconds",
-    "From an event's receipt until Slack took the message about it",
+    "Time from receiving an event to Slack accepting the message about it",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 
@@ -50,24 +50,24 @@ def _requests(method: str, code: int, route: str) -> Counter:
 
 
 def count_request(method: str, code: int, route: str) -> None:
-    """Count an answer under its route's template."""
+    """Count a response under its route's template, like `/leads/{lead_id}`."""
     _requests(method if method in _METHODS else "other", code, route).inc()
 
 
-_requests("GET", 200, "/metrics")  # a family of labelled counters shows nothing until one of them exists
+_requests("GET", 200, "/metrics")  # a counter with labels is not shown until one of its series exists
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """What waits in the whole server's inbox."""
+    """The size of the server's inbox, over all OUs; NaN if unknown."""
 
     depth: float
-    oldest_age: float
-    """Seconds; 0 where nothing waits."""
+    oldest_age_seconds: float
+    """0 if the inbox is empty."""
 
 
-class _Measured(Collector):
-    """Gauges that are measured for one scrape, and so belong to no process."""
+class _QueueCollector(Collector):
+    """Gauges that are measured once per scrape, so they don't belong to a process."""
 
     def __init__(self, queue: QueueState) -> None:
         self.queue = queue
@@ -75,14 +75,16 @@ class _Measured(Collector):
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("queue_depth", "Events accepted and not yet processed", self.queue.depth)
         yield GaugeMetricFamily(
-            "queue_oldest_event_age_seconds", "How long the oldest of them has been waiting", self.queue.oldest_age
+            "queue_oldest_event_age_seconds",
+            "Age of the oldest event that is not yet processed",
+            self.queue.oldest_age_seconds,
         )
 
 
 def exposition(queue: QueueState) -> bytes:
-    """Every metric in Prometheus's text format."""
+    """All metrics in the Prometheus text format."""
     measured = CollectorRegistry()
-    measured.register(_Measured(queue))
+    measured.register(_QueueCollector(queue))
     counted = REGISTRY
     if os.environ.get(SHARED_FOLDER):
         counted = CollectorRegistry()
@@ -90,9 +92,9 @@ def exposition(queue: QueueState) -> bytes:
     return generate_latest(counted) + generate_latest(measured)
 
 
-def share_counts(folder: Path) -> None:
-    """Before the first process starts: an empty folder for all of them to count in."""
+def share_metrics(folder: Path) -> None:
+    """Let the processes started from now on share their metrics in this folder, which is emptied first."""
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob("*.db"):
-        leftover.unlink()
+    for stale in folder.glob("*.db"):
+        stale.unlink()
     os.environ[SHARED_FOLDER] = str(folder)

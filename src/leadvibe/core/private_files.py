@@ -1,4 +1,4 @@
-"""Files that hold secrets: only their owner may read them, and they are there whole or not at all."""
+"""Files with secrets: readable by their owner only, and written atomically."""
 
 import contextlib
 import os
@@ -8,36 +8,36 @@ from pathlib import Path
 
 
 def write(path: Path, text: str) -> None:
-    """Put the text in place of whatever the file held."""
-    with _written(path, text) as whole:
-        whole.replace(path)
+    """Create or replace the file."""
+    with _temporary(path, text) as temporary:
+        temporary.replace(path)
 
 
 def write_once(path: Path, text: str) -> str:
-    """What the file holds: the text, unless somebody put another one there first."""
-    with _written(path, text) as whole, contextlib.suppress(FileExistsError):
-        path.hardlink_to(whole)
+    """Create the file unless it exists, and return its content."""
+    with _temporary(path, text) as temporary, contextlib.suppress(FileExistsError):
+        path.hardlink_to(temporary)
     return path.read_text()
 
 
 @contextlib.contextmanager
-def _written(path: Path, text: str) -> Generator[Path]:
+def _temporary(path: Path, text: str) -> Generator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    descriptor = os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        belong_to_folder(whole)
-        yield whole
+        give_to_folder_owner(temporary)
+        yield temporary
     finally:
-        whole.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def belong_to_folder(path: Path) -> None:
-    """Give what root made to the owner of the folder it lies in, or it would lock that user out."""
+def give_to_folder_owner(path: Path) -> None:
+    """If root created the file, make the folder's owner its owner: that user could not read it otherwise."""
     if os.geteuid() == 0:
         folder = path.parent.stat()
         os.chown(path, folder.st_uid, folder.st_gid)

@@ -1,4 +1,4 @@
-"""The named ranges of time that lists are narrowed to; calendar days are UTC's."""
+"""The named time ranges by which lists are filtered; days are UTC days."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class TimeSpan(NamedTuple):
-    """From `since` on, and before `until`; None is open."""
+    """`since` <= time < `until`; None means unbounded."""
 
     since: datetime | None = None
     until: datetime | None = None

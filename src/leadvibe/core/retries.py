@@ -1,34 +1,85 @@
-"""Long jobs are done in pieces, a transaction each: what fails now and then is no reason to give the whole job up."""
+"""Retries failed operations, with pauses that double up to a maximum."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from datetime import timedelta
+from typing import Any, Final, TypeVar, cast
 
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential
 
 from leadvibe.core.logs import summary
 from leadvibe.core.transient import is_transient
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 10
-SHORTEST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 10.0
-"""Seconds before a piece is tried again."""
+MAX_ATTEMPTS: Final = 10
+INITIAL_PAUSE_SECONDS: Final = 0.1
+MAX_PAUSE_SECONDS: Final = 10.0
 
 log = structlog.get_logger()
 
 
-async def retry_transient(piece: Callable[[], Awaitable[T]]) -> T:
-    """Do a piece, again after a pause that doubles while what hinders it may pass; each piece has all its attempts."""
-    pause = SHORTEST_PAUSE
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return await piece()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("piece of a job failed", again_in=pause, reason=summary(error))
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
-    return await piece()
+async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
+    """Run one step of a long job; transient failures are retried, at most `MAX_ATTEMPTS` attempts in all.
+
+    A step is one transaction. Each step has all its attempts, so that a passing failure doesn't fail the whole job.
+    """
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
+        wait=wait_exponential(INITIAL_PAUSE_SECONDS, MAX_PAUSE_SECONDS),
+        before_sleep=_log_failure("job step failed", {}),
+        reraise=True,
+    )
+    return await _run(retrying, step)
+
+
+async def retry_forever(
+    operation: Callable[[], Awaitable[T]],
+    failure: str,
+    *,
+    initial_pause_seconds: float = INITIAL_PAUSE_SECONDS,
+    max_pause_seconds: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    **context: Any,
+) -> T:
+    """Run an operation until it succeeds, and log each failure under the event name `failure`.
+
+    For the loops of a process that must never end because of an error. `sleep` may return early.
+    """
+    retrying = AsyncRetrying(
+        sleep=sleep,
+        wait=wait_exponential(initial_pause_seconds, max_pause_seconds),
+        before_sleep=_log_failure(failure, context),
+    )
+    return await _run(retrying, operation)
+
+
+def pause_after(failures: int, initial: timedelta, maximum: timedelta) -> timedelta:
+    """The pause after this many consecutive failures (1 or more).
+
+    For pauses that tenacity can't sleep through, because the attempts aren't made by one call: the job queue stores
+    them in the database, and the supervisor resets them when a process has run long enough.
+    """
+    return min(initial * 2 ** min(failures - 1, 30), maximum)
+
+
+async def _run(retrying: AsyncRetrying, operation: Callable[[], Awaitable[T]]) -> T:
+    async def attempt() -> T:  # tenacity awaits coroutine functions only, not a lambda that returns an awaitable
+        return await operation()
+
+    return cast("T", await retrying(attempt))
+
+
+def _log_failure(event: str, context: dict[str, Any]) -> Callable[[RetryCallState], None]:
+    def log_failure(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if error is None:
+            return
+        if is_transient(error):
+            log.warning(event, retry_in_seconds=state.upcoming_sleep, reason=summary(error), **context)
+        else:
+            log.error(event, retry_in_seconds=state.upcoming_sleep, exc_info=error, **context)
+
+    return log_failure

@@ -1,4 +1,4 @@
-"""Who is asking and for which tenant: the only key to a repository."""
+"""The caller and the tenant of an operation; every repository needs a scope."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Literal
 
 
 class Role(StrEnum):
-    """What a caller may do in one OU; each role also has what the ones before it have."""
+    """What a caller may do in one OU; each role includes the rights of the ones before it."""
 
     VIEWER = "Viewer"
     OPERATOR = "Operator"
@@ -48,12 +48,12 @@ class Scope(OrgScope):
 
     def __post_init__(self) -> None:
         if not self.unit_id:
-            raise ValueError("a scope names its OU")
+            raise ValueError("a scope needs a unit_id")
 
 
 SYSTEM = Actor("system", "system")
 
 
 def system_scope(org_id: str, unit_id: str) -> Scope:
-    """The program itself at work in one OU: a worker's batch, a job."""
+    """The scope of the program itself in one OU, for a worker's batch or a job."""
     return Scope(org_id=org_id, actor=SYSTEM, admin=True, unit_id=unit_id, role=Role.OWNER)

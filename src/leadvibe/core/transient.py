@@ -1,4 +1,4 @@
-"""Tells failures that pass (a deadlock, a lost connection) from those that would only repeat themselves."""
+"""Distinguishes transient failures (a deadlock, a lost connection) from permanent ones."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,7 +7,7 @@ import asyncpg
 from asyncpg.exceptions import PostgresSystemError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-PASSING: Final = (
+TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,  # 08
     asyncpg.TransactionRollbackError,  # 40: serialization failures and deadlocks
     asyncpg.InsufficientResourcesError,  # 53
@@ -16,8 +16,8 @@ PASSING: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     PostgresSystemError,  # 58
-    asyncpg.InternalClientError,  # the driver lost its place when the server died under a statement
-    asyncpg.InvalidCachedStatementError,  # a migration ran beside us
+    asyncpg.InternalClientError,  # the server died during a statement
+    asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile
     NoConnectionFree,
     OSError,
     TimeoutError,
@@ -25,19 +25,19 @@ PASSING: Final = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether trying again later can help."""
-    return any(_passes(cause) for cause in _causes(error))
+    """Whether a later attempt may succeed."""
+    return any(_is_transient(cause) for cause in _causes(error))
 
 
-def _passes(cause: BaseException) -> bool:
+def _is_transient(cause: BaseException) -> bool:
     if isinstance(cause, asyncpg.InterfaceError):
-        # A connection that went away under a statement; but an argument of the wrong kind stays wrong.
+        # A connection that was lost during a statement; arguments of a wrong type are permanent errors.
         return not isinstance(cause, asyncpg.exceptions.DataError | ValueError | TypeError)
-    return isinstance(cause, PASSING)
+    return isinstance(cause, TRANSIENT)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps: SQLAlchemy keeps the driver's in `orig`."""
+    """The error and the errors it wraps; SQLAlchemy keeps the driver's in `orig`."""
     seen: set[int] = set()
     pending = [error]
     while pending:

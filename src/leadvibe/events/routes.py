@@ -23,7 +23,7 @@ def _export(scope: CurrentScope) -> EventExport:
 
 
 Events = Annotated[EventRepository, Depends(provide(EventRepository))]
-LeadTimeline = Annotated[Timeline, Depends(provide(Timeline, isolation="REPEATABLE READ"))]
+LeadTimeline = Annotated[Timeline, Depends(provide(Timeline))]
 Export = Annotated[EventExport, Depends(_export)]
 EventTypes = Annotated[EventTypeRepository, Depends(provide(EventTypeRepository))]
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, PlainValidator, computed_field
 
-from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, check_plain, legible
+from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 
@@ -71,7 +71,7 @@ class Cursor(NamedTuple):
 
 class LeadEventFilter(BaseModel):
     event_type: Annotated[PlainText, AfterValidator(str.strip)] | None = None
-    after: Annotated[str, legible(Cursor.read)] | None = Field(
+    after: Annotated[str, parsable_by(Cursor.read)] | None = Field(
         default=None, description="Go on after this event, as the Link header says; `page` then only counts"
     )
 

@@ -1,6 +1,6 @@
 """What happened to one lead: its events, what was noted beside them, and what silence cost, newest first."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -38,7 +38,7 @@ Rows = Select[*tuple[Any, ...]]
 
 
 class Timeline:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

@@ -7,10 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from leadvibe.core.database.advisory_locks import ROUTE_LOCKS
 from leadvibe.ingest.inbox import ROUTES, AcceptedEvent, decode
-
-ROUTE_LOCKS: Final = 7_306_156
-"""The advisory lock class of routes."""
 
 MAX_ROUTES_PER_CLAIM: Final = ROUTES // 4
 """How many routes one claim may hold; the others are left to other workers."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem, Unavailable
-from leadvibe.core.http.request_body import BrokenOff
+from leadvibe.core.http.request_body import IncompleteBody
 from leadvibe.core.transient import is_transient
 from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.buffer import Row, append, row_of
@@ -149,7 +149,7 @@ async def import_csv(pieces: AsyncIterable[bytes], unit_id: str, *, key: str | N
         async for piece in pieces:
             await task.take(piece)
         return await task.finish()
-    except BrokenOff as problem:
+    except IncompleteBody as problem:
         raise Invalid(f"{problem.detail} ({_stored(task)})", fields=problem.fields) from None
     except Exception as error:
         if is_transient(error):

@@ -6,8 +6,8 @@ import msgspec
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
+from leadvibe.core.http.multipart import stream_file
 from leadvibe.core.http.problems import Invalid
-from leadvibe.core.http.request_body import read_upload
 from leadvibe.ingest.csv_import import import_csv
 from leadvibe.ingest.handlers import event_sender, idempotency_key, send_accepted
 
@@ -21,7 +21,7 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     skip_triggers = BOOLEANS.get(QueryParams(scope["query_string"]).get("skip_triggers", "false").lower())
     if skip_triggers is None:
         raise Invalid.field("skip_triggers", "must be true or false")
-    pieces = read_upload(headers, receive, "file")
+    pieces = stream_file(headers, receive, "file")
     outcome = await import_csv(pieces, caller.unit_id, key=idempotency_key(headers), skip_triggers=skip_triggers)
     answer = {
         "message": "import queued",

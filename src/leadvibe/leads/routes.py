@@ -34,7 +34,7 @@ lead_router = APIRouter()
 WRITE_PROBLEMS = problems(Conflict, TooLarge)
 
 Leads = Annotated[LeadRepository, Depends(provide(LeadRepository))]
-Scored = Annotated[ScoredLeads, Depends(provide(ScoredLeads, isolation=ScoredLeads.isolation))]
+Scored = Annotated[ScoredLeads, Depends(provide(ScoredLeads))]
 Search = Annotated[LeadSearch, Depends(provide(LeadSearch))]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
-from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, legible
+from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.ingest.metadata_field import Metadata
@@ -161,7 +161,7 @@ class LeadFilter(BaseModel):
     last_active: Literal["any", "7d", "30d"] = Field(
         default="any", description="Leads whose last event is at most 7 or 30 days old"
     )
-    after: Annotated[str, legible(LeadCursor.read)] | None = Field(
+    after: Annotated[str, parsable_by(LeadCursor.read)] | None = Field(
         default=None,
         description="Start after this position, taken from the `Link` header; `page` then only numbers the page",
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
 
-from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, legible
+from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.identity.aliases import AliasKind
@@ -102,7 +102,7 @@ class OrderFilter(BaseModel):
     lead_id: PlainText | None = None
     status: PlainText | None = None
     range: Range = Field(default=Range.ALL, description="Orders placed in this range of time")
-    after: Annotated[str, legible(OrderCursor.read)] | None = Field(
+    after: Annotated[str, parsable_by(OrderCursor.read)] | None = Field(
         default=None,
         description="Start after this position, taken from the `Link` header; `page` then only numbers the page",
     )

@@ -13,7 +13,7 @@ from leadvibe.core.database.clock import database_now
 from leadvibe.core.database.queries import among
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.jobs.models import Job
-from leadvibe.core.jobs.progress import ENDED, Progress, start_job, watched_job
+from leadvibe.core.jobs.progress import ENDED, Progress, start_job, tracked_job
 from leadvibe.core.retries import retry_transient
 from leadvibe.core.scope import Scope
 from leadvibe.identity.identify import LockedLead
@@ -62,7 +62,7 @@ class Rescores:
         return await start_job(self.session, self.scope, RescoreLeads(lead_ids))
 
 
-@watched_job(RescoreLeads, kind="rescore")
+@tracked_job(RescoreLeads, kind="rescore")
 async def rescore_leads(message: RescoreLeads, progress: Progress) -> dict[str, Any]:
     """A few leads a transaction, in the order of their ids; a run that was broken off goes on after its last commit."""
     cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)
@@ -81,7 +81,7 @@ async def _rescore_some(message: RescoreLeads, progress: Progress, cursor: Curso
         moved = [(state, projection) for state, projection in evolved if projection.moved]
         following = Cursor(states[-1].lead.lead_id, cursor.done + len(states), cursor.moved + len(moved))
         # The progress is another's row: nobody waits for it but who looks at the job.
-        if (await progress.hold(session)).status in ENDED:  # by another run
+        if (await progress.lock(session)).status in ENDED:  # by another run
             return None
         # Leads that were made since they were counted are done too.
         text = msgspec.json.encode(following).decode()

@@ -7,14 +7,12 @@ They come before the OU's row and after leads' rows.
 """
 
 from collections.abc import Iterable
-from typing import Final
 from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-CONFIGURATION_LOCKS: Final = 7_306_157
-"""The advisory lock class of configurations."""
+from leadvibe.core.database.advisory_locks import CONFIGURATION_LOCKS
 
 _KEEP = text("SELECT pg_advisory_xact_lock_shared(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")
 _TAKE = text("SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS int[])) AS key")

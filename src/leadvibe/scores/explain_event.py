@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, select
@@ -49,7 +50,7 @@ class EventExplanation:
 
 
 class Explanations:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -82,7 +82,7 @@ class LeadExplanation(Movement):
 
 
 class LeadExplanations(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def explain(self, lead_id: str, ruleset_id: str | None, hours: int | None) -> LeadExplanation:
         """Since the last reset, or if that is longer ago, in the last hours."""

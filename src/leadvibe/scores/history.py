@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
@@ -49,7 +50,9 @@ class ScoreHistory:
 
 
 class PastScores(ScoreRepository):
-    """Sums over the ledger; several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    """Sums over the ledger."""
+
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def then(
         self, lead_id: str, ruleset_id: str | None, at: datetime | None, known_at: datetime | None

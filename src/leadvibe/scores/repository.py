@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlalchemy import and_, func, or_, select
 
@@ -80,6 +81,7 @@ class Rulesets:
 
 class ScoreRepository(Repository[LeadScore]):
     model = LeadScore
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def rulesets(self) -> Rulesets:
         now = func.now()

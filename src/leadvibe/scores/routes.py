@@ -33,13 +33,12 @@ from leadvibe.scores.sessions import LeadSession, SessionRepository
 
 router = APIRouter(tags=["Scores"], responses=ANSWERS)
 
-AGREEING = "REPEATABLE READ"
-Scores = Annotated[ScoreRepository, Depends(provide(ScoreRepository, isolation=AGREEING))]
-Drivers = Annotated[LeadExplanations, Depends(provide(LeadExplanations, isolation=AGREEING))]
-Sessions = Annotated[SessionRepository, Depends(provide(SessionRepository, isolation=AGREEING))]
-EventEffects = Annotated[Explanations, Depends(provide(Explanations, isolation=AGREEING))]
+Scores = Annotated[ScoreRepository, Depends(provide(ScoreRepository))]
+Drivers = Annotated[LeadExplanations, Depends(provide(LeadExplanations))]
+Sessions = Annotated[SessionRepository, Depends(provide(SessionRepository))]
+EventEffects = Annotated[Explanations, Depends(provide(Explanations))]
 Acts = Annotated[ScoreChanges, Depends(provide(ScoreChanges))]
-PastScores = Annotated[past.PastScores, Depends(provide(past.PastScores, isolation=AGREEING))]
+PastScores = Annotated[past.PastScores, Depends(provide(past.PastScores))]
 At = Annotated[Time | None, Query(description="As it stood at this instant")]
 KnownAt = Annotated[Time | None, Query(description="As it was believed at this instant")]
 RulesetId = Annotated[PlainText | None, Query(description="Only this ruleset's total")]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, UnaryExpression, and_, func, select
@@ -51,7 +51,7 @@ class SessionPage:
 
 
 class SessionRepository(ScoreRepository):
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     async def of_lead(self, lead_id: str, page: Page) -> SessionPage:
         """The last one first, each with its points in the ruleset that is the lead's score."""

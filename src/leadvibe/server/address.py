@@ -5,7 +5,7 @@ import errno
 import socket
 
 from leadvibe.config import Settings
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 
 BACKLOG = 2048
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
@@ -18,8 +18,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as failed:
         if failed.errno == errno.EADDRINUSE:
-            raise CannotStart(f"Port {port} of {host} is in use by another program. Choose another: PORT=…") from None
-        raise CannotStart(f"Can't listen on port {port} of {host}: {failed.strerror}.") from None
+            raise CommandError(f"Port {port} of {host} is in use by another program. Choose another: PORT=…") from None
+        raise CommandError(f"Can't listen on port {port} of {host}: {failed.strerror}.") from None
 
 
 def local_url(listening: socket.socket) -> str:

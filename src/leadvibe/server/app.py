@@ -12,14 +12,14 @@ from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
 from leadvibe.core.http import problems
-from leadvibe.core.http.middleware import LimitBody, Observe
-from leadvibe.core.http.raw_routes import FastLane
+from leadvibe.core.http.middleware import LimitBody, ObserveRequests
+from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
 from leadvibe.server import api, openapi
 
-LONGEST_BODY: Final = 10 * 1024 * 1024
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 
 @asynccontextmanager
@@ -54,11 +54,11 @@ class LeadVibe(FastAPI):
         )
         api.include_routers(self)
         problems.install(self)
-        self.entrance = Observe(FastLane(api.RAW_ROUTES, LimitBody(super().__call__, LONGEST_BODY)))
+        self.entry_point = ObserveRequests(RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.entrance(scope, receive, send)
+            await self.entry_point(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

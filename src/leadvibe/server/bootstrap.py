@@ -9,14 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.access.credentials.verification import NewCredential, make_credential
 from leadvibe.access.models import ApiCredential, Member, Organization
 from leadvibe.access.sign_in.passwords import hash_password
+from leadvibe.core.database.advisory_locks import BOOTSTRAP_LOCK
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import Role, system_scope
 from leadvibe.rulesets.versions import create_configuration
 from leadvibe.units.models import OrgUnit, UnitMembership
 from leadvibe.units.slugs import slug_of
-
-FOUNDING_LOCK = 7_306_156
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ async def bootstrap(
     credential = make_credential()
     founded = Bootstrapped(new_id("org"), new_id("unit"), new_id("om"), credential.client_id, credential.client_secret)
     async with transaction(None) as session:
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FOUNDING_LOCK})
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOTSTRAP_LOCK})
         if await session.scalar(select(func.count()).select_from(Organization)):
             return None
         session.add(Organization(org_id=founded.org_id, name=organization))

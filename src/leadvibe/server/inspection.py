@@ -2,8 +2,8 @@
 
 import asyncpg
 
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.migration_files import newest
-from leadvibe.core.startup import CannotStart
 
 OLDEST_POSTGRES = 15
 
@@ -13,10 +13,10 @@ async def is_prepared(url: str) -> bool:
     try:
         connection = await asyncpg.connect(url.replace("+asyncpg://", "://", 1), timeout=10)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as failed:
-        raise CannotStart(f"The database of LEADVIBE_DATABASE_URL can't be reached: {failed}") from failed
+        raise CommandError(f"The database of LEADVIBE_DATABASE_URL can't be reached: {failed}") from failed
     try:
         if (version := connection.get_server_version().major) < OLDEST_POSTGRES:
-            raise CannotStart(f"LeadVibe needs PostgreSQL {OLDEST_POSTGRES} or newer, and this is {version}.")
+            raise CommandError(f"LeadVibe needs PostgreSQL {OLDEST_POSTGRES} or newer, and this is {version}.")
         if await connection.fetchval("SELECT version_num FROM alembic_version") != newest():
             return False
         return await connection.fetchval("SELECT EXISTS (SELECT FROM organizations)")

@@ -1,12 +1,7 @@
-"""The API's description: what FastAPI knows of it, put into the words that clients meet.
+"""The API's description: what FastAPI knows of it, put into the words that clients meet."""
 
-`python -m leadvibe.server.openapi` writes it to `openapi.yaml`; with `--check` it compares instead.
-"""
-
-import sys
 from collections.abc import Sequence
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -83,20 +78,3 @@ class _Plain(yaml.SafeDumper):
 
 def render(document: dict[str, Any]) -> str:
     return yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
-
-
-def main(arguments: Sequence[str]) -> int:
-    from leadvibe.server.app import create_app  # noqa: PLC0415 - the application imports this module
-
-    written, current = Path("openapi.yaml"), render(create_app().openapi())
-    if "--check" not in arguments:
-        written.write_text(current)
-        return 0
-    if written.exists() and written.read_text() == current:
-        return 0
-    sys.stderr.write("openapi.yaml is not what the code describes: run `make openapi`.\n")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

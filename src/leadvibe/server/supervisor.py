@@ -14,10 +14,10 @@ import typer
 
 from leadvibe.config import settings
 from leadvibe.core.child_processes import dies_with_parent
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.logs import start_logging
-from leadvibe.core.metrics import share_counts
+from leadvibe.core.metrics import share_metrics
 from leadvibe.core.postgres import embedded
-from leadvibe.core.startup import CannotStart
 from leadvibe.server import address, database
 from leadvibe.server.first_start import FirstStart
 from leadvibe.server.inspection import is_prepared
@@ -51,7 +51,7 @@ def _supervise(*, visitors: int | None = None) -> None:
             postgres = embedded.start(settings().data_dir)
             house.callback(postgres.stop)
             database.use_database(postgres.url)
-        share_counts(settings().data_dir / "run" / f"metrics-{listening.getsockname()[1]}")
+        share_metrics(settings().data_dir / "run" / f"metrics-{listening.getsockname()[1]}")
         asyncio.run(Supervisor(listening, postgres).run(visitors))
 
 
@@ -145,7 +145,7 @@ class Supervisor:
             pauses.began()
             try:
                 postgres.revive()
-            except CannotStart as failed:
+            except CommandError as failed:
                 log.error("postgres_did_not_start", reason=str(failed))  # noqa: TRY400 - it is said in words
 
     async def _announce(self, words: str) -> None:

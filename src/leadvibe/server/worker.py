@@ -1,8 +1,9 @@
-"""The worker: empties the inbox, and runs the background jobs."""
+"""The worker process: scores the events in the inbox and runs background jobs."""
 
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -11,81 +12,84 @@ import structlog
 from leadvibe.config import settings
 from leadvibe.core.database.listening import listening
 from leadvibe.core.database.transactions import opened_database
+from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.jobs.queue import run_jobs
-from leadvibe.core.transient import is_transient
-from leadvibe.core.tuning import shorten_switch_interval, tune_garbage_collection
+from leadvibe.core.retries import retry_forever
 from leadvibe.ingest.inbox import INBOX_CHANNEL
 from leadvibe.pipeline.consumer import consume_batch
 from leadvibe.server import tasks
 
-POLL_SECONDS: Final = 0.02
-"""While there was work lately, flushes don't notify: look this often."""
+BUSY_POLL_SECONDS: Final = 0.02
+"""The polling interval while events keep coming: the API doesn't notify then."""
 
 BUSY_SECONDS: Final = 0.5
-"""How long after the last event a worker still polls before it only listens."""
+"""How long after the last event a worker still polls at that interval."""
 
-LISTEN_SECONDS: Final = 2.0
-"""A notification may be lost with its connection: look at least this often."""
+IDLE_POLL_SECONDS: Final = 2.0
+"""The polling interval of an idle worker, in case a notification was lost with its connection."""
 
 CONCURRENT_BATCHES: Final = 2
-"""Batches at once in one worker: while the database works on one, Python works on the other."""
+"""Batches at once in one worker: Python works on one while the database works on the other."""
 
-SHORTEST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 5.0
-"""Seconds to wait when a failure has to pass first."""
+INITIAL_PAUSE_SECONDS: Final = 0.05
+MAX_PAUSE_SECONDS: Final = 5.0
+"""Pauses after a failed batch."""
 
 log = structlog.get_logger()
 
 
 async def consume_inbox(stop: asyncio.Event) -> None:
-    """Process events until told to stop; a batch that was begun is finished."""
+    """Process events until `stop` is set; a batch that has begun is finished."""
     arrived = asyncio.Event()
-    async with listening({INBOX_CHANNEL: lambda _: arrived.set()}), asyncio.TaskGroup() as hands:
-        hands.create_task(_wake(arrived, stop))
+    async with listening({INBOX_CHANNEL: lambda _: arrived.set()}), asyncio.TaskGroup() as group:
+        group.create_task(_wake_on_stop(arrived, stop))
         for _ in range(CONCURRENT_BATCHES):
-            hands.create_task(_empty(arrived, stop))
+            group.create_task(_consume_batches(arrived, stop))
 
 
-async def _wake(arrived: asyncio.Event, stop: asyncio.Event) -> None:
+async def _wake_on_stop(arrived: asyncio.Event, stop: asyncio.Event) -> None:
     await stop.wait()
     arrived.set()
 
 
-async def _empty(arrived: asyncio.Event, stop: asyncio.Event) -> None:
-    worked_at, pause = monotonic(), SHORTEST_PAUSE
-    while not stop.is_set():
-        # Before looking: what arrives from here on is seen, or wakes somebody who looks again.
+async def _consume_batches(arrived: asyncio.Event, stop: asyncio.Event) -> None:
+    last_event_at = monotonic()
+
+    async def consume() -> int:
+        if stop.is_set():
+            return 0
+        # Cleared before reading the inbox: an event that arrives later is either read or sets it again.
         arrived.clear()
-        try:
-            taken = await consume_batch()
-        except Exception as error:
-            if is_transient(error):
-                log.warning("worker pauses", seconds=pause, reason=f"{type(error).__name__}: {error}")
-            else:
-                log.exception("worker pauses", seconds=pause)
-            await _rest(arrived, pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-            continue
-        pause = SHORTEST_PAUSE
-        if taken:
-            worked_at = monotonic()
+        return await consume_batch()
+
+    while not stop.is_set():
+        processed = await retry_forever(
+            consume,
+            "processing a batch failed",
+            initial_pause_seconds=INITIAL_PAUSE_SECONDS,
+            max_pause_seconds=MAX_PAUSE_SECONDS,
+            sleep=partial(_wait, arrived),
+        )
+        if processed:
+            last_event_at = monotonic()
         else:
-            await _rest(arrived, POLL_SECONDS if monotonic() - worked_at < BUSY_SECONDS else LISTEN_SECONDS)
+            busy = monotonic() - last_event_at < BUSY_SECONDS
+            await _wait(arrived, BUSY_POLL_SECONDS if busy else IDLE_POLL_SECONDS)
 
 
-async def _rest(arrived: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(arrived.wait(), seconds)
+        await asyncio.wait_for(event.wait(), timeout_seconds)
 
 
 async def drain() -> None:
-    """Process what waits, until nothing does."""
+    """Process events until the inbox is empty."""
     while await consume_batch():
         pass
 
 
 async def run() -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Run the worker until SIGTERM or SIGINT."""
     tune_garbage_collection()
     shorten_switch_interval()
     stop = asyncio.Event()

@@ -27,7 +27,7 @@ async def simulate_ruleset(body: SimulationCreate, scope: CurrentScope) -> Compa
 @router.post("/engagement-scoring/test", tags=["Rules"], response_model=RuleTestRead, responses=problems(Conflict))
 async def test_engagement_rule(
     body: RuleTestCreate,
-    tests: Annotated[RuleTests, Depends(provide(RuleTests, isolation="REPEATABLE READ"))],
+    tests: Annotated[RuleTests, Depends(provide(RuleTests))],
 ) -> RuleTest:
     """Try a rule on a lead's events, without surge and floor.
 

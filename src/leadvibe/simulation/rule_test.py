@@ -1,7 +1,7 @@
 """Tries a rule on one lead's events, and stores nothing."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -37,7 +37,7 @@ class RuleTest:
 
 
 class RuleTests:
-    """Several reads that must agree: take it with `isolation="REPEATABLE READ"`."""
+    isolation: ClassVar = "REPEATABLE READ"
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

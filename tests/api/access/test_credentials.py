@@ -137,10 +137,9 @@ async def test_a_credential_that_was_seen_isnt_looked_up_again_until_one_is_revo
     assert asked.times == 3
 
 
-async def test_nor_for_longer_than_a_few_seconds(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nor_for_longer_than_a_few_seconds(asked: Asked) -> None:
     now = 100.0
-    monkeypatch.setattr(cache, "monotonic", lambda: now)
-    remembered = cache.CredentialCache()
+    remembered = cache.CredentialCache(timer=lambda: now)
     await remembered.get("Basic a", asked)
     now += 4.9
     await remembered.get("Basic a", asked)
@@ -158,9 +157,8 @@ async def test_a_look_up_that_a_revocation_overtook_isnt_remembered(asked: Asked
     assert asked.times == 2
 
 
-async def test_what_is_remembered_has_a_bound(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "CAPACITY", 2)
-    remembered = cache.CredentialCache()
+async def test_what_is_remembered_has_a_bound(asked: Asked) -> None:
+    remembered = cache.CredentialCache(max_credentials=2)
     for authorization in ("Basic a", "Basic b", "Basic c", "Basic a"):
         await remembered.get(authorization, asked)
     assert asked.times == 4

@@ -49,7 +49,7 @@ async def names(client: Caller) -> list[str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_waiting, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(job_waiting, "TIMEOUT", timedelta(0))
 
 
 async def test_every_type_is_listed_with_its_settings_and_counts(client: Caller, make: Make, drain: Drain) -> None:

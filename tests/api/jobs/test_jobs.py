@@ -14,7 +14,7 @@ from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import Conflict
 from leadvibe.core.jobs import progress as job_progress
 from leadvibe.core.jobs import queue as jobs
-from leadvibe.core.jobs.progress import Progress, start_job, watched_job
+from leadvibe.core.jobs.progress import Progress, start_job, tracked_job
 from leadvibe.core.jobs.queue import drain_jobs, enqueue, job, run_jobs, schedule
 from leadvibe.core.scope import Scope, system_scope
 from support.callers import Caller
@@ -218,7 +218,7 @@ async def test_what_is_scheduled_happens_when_it_is_due(database: TestDatabase) 
 
 
 async def test_a_client_watches_a_job(client: Caller) -> None:
-    @watched_job(RingBell, kind="bell")
+    @tracked_job(RingBell, kind="bell")
     async def ring(message: RingBell, progress: Progress) -> dict[str, Any]:
         async with transaction(progress.scope) as session:
             await progress.report(session, done=1, total=2, cursor="half")
@@ -254,7 +254,7 @@ async def test_a_client_watches_a_job(client: Caller) -> None:
 async def test_an_interrupted_job_goes_on_where_it_was(client: Caller) -> None:
     cursors: list[str | None] = []
 
-    @watched_job(RingBell, kind="bell", pause=timedelta(0))
+    @tracked_job(RingBell, kind="bell", pause=timedelta(0))
     async def ring(message: RingBell, progress: Progress) -> None:
         cursors.append(progress.cursor)
         async with transaction(progress.scope) as session:
@@ -272,11 +272,14 @@ async def test_an_interrupted_job_goes_on_where_it_was(client: Caller) -> None:
     ("error", "told"),
     [
         (Conflict("The tower is locked."), "The tower is locked."),
-        (RuntimeError("password=hunter2"), "Something went wrong, several times; the server's log says what."),
+        (
+            RuntimeError("password=hunter2"),
+            "The job failed repeatedly because of an internal error. See the server's log.",
+        ),
     ],
 )
 async def test_a_job_that_failed_says_why_and_no_more(client: Caller, error: Exception, told: str) -> None:
-    @watched_job(RingBell, kind="bell", attempts=2, pause=timedelta(0))
+    @tracked_job(RingBell, kind="bell", attempts=2, pause=timedelta(0))
     async def ring(message: RingBell, progress: Progress) -> None:
         raise error
 
@@ -288,7 +291,7 @@ async def test_a_job_that_failed_says_why_and_no_more(client: Caller, error: Exc
 
 
 async def test_a_job_is_its_ous_alone(client: Caller, viewer: Caller, neighbour: Caller, stranger: Caller) -> None:
-    @watched_job(RingBell, kind="bell")
+    @tracked_job(RingBell, kind="bell")
     async def ring(message: RingBell, progress: Progress) -> None: ...
 
     async with transaction(scope_of(client)) as session:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.http.request_body import UploadedFile
+from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.core.scope import system_scope
 from leadvibe.identity.aliases import Identifier

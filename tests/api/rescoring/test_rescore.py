@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leadvibe.core import retries as pieces
+from leadvibe.core import retries
 from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.rescoring import tasks as rescoring
 from support.callers import Caller
@@ -125,7 +125,7 @@ async def test_failures_that_pass_do_not_add_up(
 
     monkeypatch.setattr(rescoring, "_rescore_some", every_second_time)
     monkeypatch.setattr(rescoring, "LEADS_AT_ONCE", 1)
-    monkeypatch.setattr(pieces, "SHORTEST_PAUSE", 0.0)
+    monkeypatch.setattr(retries, "INITIAL_PAUSE_SECONDS", 0.0)
 
     job = await rescore(client)
 

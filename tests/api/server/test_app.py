@@ -13,7 +13,7 @@ import structlog
 
 from leadvibe.core.database.transactions import close_database, open_database
 from leadvibe.core.ids import new_uuid
-from leadvibe.server.app import LONGEST_BODY
+from leadvibe.server.app import MAX_BODY_BYTES
 from support.callers import Caller
 from support.postgres import TestDatabase
 
@@ -208,7 +208,7 @@ async def test_json_needs_no_content_type(client: Caller) -> None:
 
 
 async def test_a_body_that_is_too_long_is_refused(client: Caller) -> None:
-    body = json.dumps({"name": "a" * LONGEST_BODY}).encode()
+    body = json.dumps({"name": "a" * MAX_BODY_BYTES}).encode()
 
     async def in_pieces() -> AsyncGenerator[bytes]:
         for start in range(0, len(body), 1_000_000):

@@ -135,7 +135,7 @@ async def test_after_frames_that_are_no_longer_kept_it_says_resync(
 async def test_one_who_reads_too_slowly_is_told_and_let_go(
     app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broadcast, "LONGEST_QUEUE", 40)
+    monkeypatch.setattr(broadcast, "MAX_QUEUE_BYTES", 40)
     async with following(app, client.headers) as slow, following(app, client.headers) as quick:
         await until_alive(slow)
         await until_alive(quick)

@@ -1,29 +1,27 @@
-"""Hears what other processes tell through PostgreSQL (NOTIFY), on one connection that is made again when it is lost."""
+"""Listens for PostgreSQL notifications (NOTIFY) on one connection, and reconnects when it is lost."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
-import structlog
-
 from leadvibe.core.database.transactions import listening_connection
-from leadvibe.core.logs import summary
+from leadvibe.core.retries import retry_forever
 
 Listener = Callable[[str | None], None]
-"""Called with a notification's payload; with None when any number of them may have been missed."""
+"""Called with a notification's payload; with None when notifications may have been missed."""
 
-HEARTBEAT: Final = 30.0
-"""Seconds between proofs that the connection still leads somewhere: a listener sends nothing by itself."""
-LONGEST_PAUSE: Final = 5.0
-
-log = structlog.get_logger()
+HEARTBEAT_SECONDS: Final = 30.0
+"""How often to check that the connection still works: a listener sends nothing by itself."""
+INITIAL_PAUSE_SECONDS: Final = 0.1
+MAX_PAUSE_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def listening(ears: Mapping[str, Listener]) -> AsyncGenerator[None]:
-    """Listen on each channel during the block."""
-    task = asyncio.create_task(_hear(ears))
+async def listening(listeners: Mapping[str, Listener]) -> AsyncGenerator[None]:
+    """Call each channel's listener during the block."""
+    task = asyncio.create_task(_listen(listeners))
     try:
         yield
     finally:
@@ -31,30 +29,29 @@ async def listening(ears: Mapping[str, Listener]) -> AsyncGenerator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _hear(ears: Mapping[str, Listener]) -> None:
-    pause = 0.1
+async def _listen(listeners: Mapping[str, Listener]) -> None:
     while True:
-        try:
-            await _listen(ears)
-            pause = 0.1  # it listened for a while
-        except Exception as error:  # noqa: BLE001 - whatever it was: who doesn't listen is deaf for good
-            log.warning("not listening", reason=summary(error), seconds=pause)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        # Retried whatever the error: a process that stops listening misses every later notification.
+        await retry_forever(
+            partial(_listen_until_disconnected, listeners),
+            "listening for notifications failed",
+            initial_pause_seconds=INITIAL_PAUSE_SECONDS,
+            max_pause_seconds=MAX_PAUSE_SECONDS,
+        )
+        await asyncio.sleep(INITIAL_PAUSE_SECONDS)
 
 
-async def _listen(ears: Mapping[str, Listener]) -> None:
-    """Listen until the connection is lost."""
+async def _listen_until_disconnected(listeners: Mapping[str, Listener]) -> None:
     async with listening_connection() as connection:
-        lost = asyncio.Event()
-        connection.add_termination_listener(lambda _: lost.set())
-        for channel, ear in ears.items():
-            await connection.add_listener(channel, lambda _c, _p, _channel, payload, ear=ear: ear(str(payload)))
-        for ear in ears.values():
-            ear(None)
-        while not lost.is_set():
+        disconnected = asyncio.Event()
+        connection.add_termination_listener(lambda _: disconnected.set())
+        for channel, listener in listeners.items():
+            await connection.add_listener(channel, lambda _c, _p, _ch, payload, call=listener: call(str(payload)))
+        for listener in listeners.values():
+            listener(None)
+        while not disconnected.is_set():
             try:
-                async with asyncio.timeout(HEARTBEAT):
-                    await lost.wait()
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await disconnected.wait()
             except TimeoutError:
-                await connection.execute("SELECT 1", timeout=HEARTBEAT)
+                await connection.execute("SELECT 1", timeout=HEARTBEAT_SECONDS)

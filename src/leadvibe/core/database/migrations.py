@@ -5,10 +5,9 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from leadvibe.core.database.advisory_locks import MIGRATION_LOCK
 from leadvibe.core.database.migration_files import folder
 from leadvibe.core.database.transactions import sqlalchemy_url
-
-MIGRATION_LOCK = 7_306_155
 
 
 def config() -> Config:

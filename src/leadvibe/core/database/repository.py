@@ -1,5 +1,6 @@
-"""The only way to a tenant's rows: a repository, which can't be built without a scope."""
+"""Repositories: all access to tenants' rows goes through them, and they can't be built without a scope."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -18,16 +19,21 @@ M = TypeVar("M", bound=Tenant)
 
 @dataclass(frozen=True, slots=True)
 class Paged(Generic[M]):
-    """One page of rows and how many there are in all."""
+    """One page of rows and the total number of rows."""
 
     items: list[M]
     total: int
 
 
 class Repository(Generic[M]):
-    """Confines every query it starts to the scope's OU, and stamps what it creates. It flushes, never commits."""
+    """Restricts its queries to the scope's OU and sets the OU of the rows it creates. It flushes but never commits."""
 
     model: ClassVar[type[Any]]
+    isolation: ClassVar[str | None] = None
+    """The isolation level of the request's transaction, where `provide` builds the repository.
+
+    "REPEATABLE READ" is for several reads that must agree with each other. Plain services may have the attribute too.
+    """
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session
@@ -37,14 +43,14 @@ class Repository(Generic[M]):
         return select(self.model).where(self.model.unit_id == self.scope.unit_id)
 
     async def find(self, id_: str) -> M | None:
-        """The row of this id (the second column of the primary key), or None."""
+        """The row with this id (the second column of the primary key), or None."""
         key = inspect(self.model).primary_key[1]
         return await self.session.scalar(self._select().where(key == id_))
 
     async def get(self, id_: str) -> M:
         row = await self.find(id_)
         if row is None:
-            raise NotFound
+            raise NotFound(f"There is no {_noun(self.model)} with this id in the active OU.")
         return row
 
     async def paginate(self, query: Select[M], page: Page) -> Paged[M]:
@@ -64,7 +70,7 @@ class Repository(Generic[M]):
         for name, value in values.items():
             setattr(row, name, value)
             if isinstance(value, dict | list):
-                flag_modified(row, name)  # to Python, and so to SQLAlchemy, [1] and [true] are the same
+                flag_modified(row, name)  # SQLAlchemy compares by ==, and in Python [1] == [True]
         if values and isinstance(row, Authored):
             row.updated_by = self.scope.actor.id
         await self.session.flush()
@@ -73,3 +79,8 @@ class Repository(Generic[M]):
     async def delete(self, row: M) -> None:
         await self.session.delete(row)
         await self.session.flush()
+
+
+def _noun(model: type[Any]) -> str:
+    """`SurgePolicy` → "surge policy"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", model.__name__).lower()

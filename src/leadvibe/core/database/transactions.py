@@ -11,9 +11,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.models import Tenant
 from leadvibe.core.scope import OrgScope, Scope
-from leadvibe.core.startup import CannotStart
 
 SERVER_SETTINGS = {
     "application_name": "leadvibe",
@@ -79,7 +79,7 @@ async def opened_database(url: str | None, *, pool_size: int) -> AsyncGenerator[
         yield _Current.database
         return
     if url is None:
-        raise CannotStart("No database is known: set LEADVIBE_DATABASE_URL, or start with `leadvibe serve`.")
+        raise CommandError("No database is known: set LEADVIBE_DATABASE_URL, or start with `leadvibe serve`.")
     try:
         yield open_database(url, pool_size=pool_size)
     finally:

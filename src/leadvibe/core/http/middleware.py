@@ -1,4 +1,4 @@
-"""What happens to every request: an id, a count, a log line, a limit to its body."""
+"""Middleware for every request: id, metrics, log line, and a limit to the body."""
 
 import re
 from secrets import token_hex
@@ -13,10 +13,10 @@ from leadvibe.core.http.problems import TooLarge, render
 from leadvibe.core.metrics import UNMATCHED, count_request
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-QUIET = frozenset(
+UNLOGGED = frozenset(
     {("POST", "/ingest"), ("POST", "/events"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}
 )
-"""What is asked so often that a line for each would drown the others; failures are logged all the same."""
+"""Frequent requests, which are logged only if they fail."""
 
 log = structlog.get_logger("leadvibe.http")
 
@@ -26,70 +26,70 @@ def header(scope: Scope, name: bytes) -> bytes | None:
 
 
 def request_id(scope: Scope) -> bytes:
-    """The id the client (or a proxy before us) gave the request, or a new one."""
-    given = header(scope, b"x-request-id")
-    if given is not None and REQUEST_ID.fullmatch(given):
-        return given
+    """The request's `X-Request-ID` if it is valid, else a new id."""
+    sent = header(scope, b"x-request-id")
+    if sent is not None and REQUEST_ID.fullmatch(sent):
+        return sent
     return b"req_" + token_hex(16).encode()
 
 
 def route_template(scope: Scope) -> str:
-    """The template of the route that took the request, like `/leads/{lead_id}`."""
-    frameworks: dict[str, Any] = scope.get("fastapi", {})
-    route = frameworks.get("effective_route_context") or scope.get("route")
+    """The template of the matched route, like `/leads/{lead_id}`."""
+    fastapi: dict[str, Any] = scope.get("fastapi", {})
+    route = fastapi.get("effective_route_context") or scope.get("route")
     return getattr(route, "path_format", UNMATCHED)
 
 
-class Answer:
-    """What was answered to one request so far."""
+class ResponseMonitor:
+    """Records the status of a response, and adds the `X-Request-ID` header."""
 
-    def __init__(self, identity: bytes, send: Send) -> None:
-        self.code = 500
+    def __init__(self, request_id: bytes, send: Send) -> None:
+        self.status = 500
         self.complete = False
-        self._header = (b"x-request-id", identity)
+        self._header = (b"x-request-id", request_id)
         self._send = send
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.code = message["status"]
+            self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), self._header]
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
 
 
-class Observe:
-    """Gives every request an id (`X-Request-ID`, and in every log line about it), counts it and logs it."""
+class ObserveRequests:
+    """Gives every request an id (`X-Request-ID`, and in its log lines), counts it and logs it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        identity = request_id(scope)
+        id_ = request_id(scope)
         started = perf_counter()
-        answer = Answer(identity, send)
-        structlog.contextvars.bind_contextvars(request_id=identity.decode())
+        response = ResponseMonitor(id_, send)
+        structlog.contextvars.bind_contextvars(request_id=id_.decode())
         try:
-            await self.app(scope, receive, answer.send)
+            await self.app(scope, receive, response.send)
         except Exception:
-            # Starlette raises on what it has answered and we have logged.
-            if not answer.complete:
+            # Starlette re-raises errors that it has already answered and we have logged.
+            if not response.complete:
                 raise
         finally:
             method, route = scope["method"], route_template(scope)
-            count_request(method, answer.code, route)
-            if answer.code >= 500 or (method, route) not in QUIET:
+            count_request(method, response.status, route)
+            if response.status >= 500 or (method, route) not in UNLOGGED:
                 took = round((perf_counter() - started) * 1000, 1)
-                log.info("request", method=method, path=scope["path"], code=answer.code, ms=took)
+                log.info("request", method=method, path=scope["path"], code=response.status, ms=took)
 
 
 class LimitBody:
-    """Answers 413 to a body that is too long, whether the client says so beforehand or not."""
+    """Answers 413 if the body exceeds `limit` bytes, with or without a Content-Length."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
         self.limit = limit
-        self.detail = f"The request's body is longer than {limit:,} bytes."
+        self.detail = f"body: must be at most {limit:,} bytes"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = header(scope, b"content-length")
@@ -103,7 +103,7 @@ class LimitBody:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.limit:
-                # FastAPI turns anything else that is raised while it reads the body into a 400.
+                # FastAPI turns any other exception while it reads the body into a 400.
                 raise HTTPException(TooLarge.status, self.detail)
             return message
 

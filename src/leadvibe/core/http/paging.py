@@ -1,4 +1,4 @@
-"""What routes share: pages, the `Prefer` header, list and change responses."""
+"""Pagination: the `page` and `limit` parameters, and the `X-Total-Count` and `Link` response headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Query, Request, Response
 
 DEFAULT_LIMIT = 50
-MAXIMUM_LIMIT = 500
+MAX_LIMIT = 500
 
 BY_NUMBER: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; pages count from 1."""
+    """One page of a list; page numbers start at 1."""
 
     number: int
     limit: int
@@ -26,8 +26,8 @@ class Page:
 
 
 def _page(
-    page: Annotated[int, Query(ge=1, le=1_000_000, description="Which page, from 1")] = 1,
-    limit: Annotated[int, Query(ge=1, le=MAXIMUM_LIMIT, description="Rows a page")] = DEFAULT_LIMIT,
+    page: Annotated[int, Query(ge=1, le=1_000_000, description="Page number, starting at 1")] = 1,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of items per page")] = DEFAULT_LIMIT,
 ) -> Page:
     return Page(page, limit)
 
@@ -38,10 +38,10 @@ Paging = Annotated[Page, Depends(_page)]
 def describe_page(
     request: Request, response: Response, page: Page, total: int | None, *, after: object | None = BY_NUMBER
 ) -> None:
-    """Say in `X-Total-Count` and `Link` (RFC 8288) where this page stands among all.
+    """Set the headers `X-Total-Count` and `Link` (RFC 8288) of a list response.
 
-    `after` is where the next page goes on, for lists that then seek by key instead of skipping rows: None if nothing
-    follows, however many rows have come before meanwhile. Where nobody knows the total, no header tells it.
+    `total` is None if it is unknown; `X-Total-Count` is left out then. Lists that seek by key instead of skipping rows
+    pass `after`: the cursor of the next page, or None on the last page.
     """
     last = page.number if total is None else max(1, -(-total // page.limit))
     targets: dict[str, dict[str, object]] = {"first": {"page": 1}}
@@ -56,13 +56,13 @@ def describe_page(
     elif after is not None:
         targets["next"] = {"page": page.number + 1, "after": after}
     response.headers["Link"] = ", ".join(
-        f'<{_address(request, {**place, "limit": page.limit})}>; rel="{name}"' for name, place in targets.items()
+        f'<{_url(request, {**parameters, "limit": page.limit})}>; rel="{name}"' for name, parameters in targets.items()
     )
 
 
-def _address(request: Request, place: Mapping[str, object]) -> str:
-    """The request's own address at another place in the list."""
-    # `request.url` holds the path decoded, where a lead's id may look like a query.
-    here = f"{request.base_url.scheme}://{request.base_url.netloc}{quote(request.scope['path'])}"
-    same = [(name, value) for name, value in request.query_params.multi_items() if name not in {*place, "after"}]
-    return f"{here}?{urlencode([*same, *place.items()])}"
+def _url(request: Request, parameters: Mapping[str, object]) -> str:
+    """The request's URL with other paging parameters."""
+    # Not `request.url`: its path is decoded, and a lead's id may contain "?".
+    base = f"{request.base_url.scheme}://{request.base_url.netloc}{quote(request.scope['path'])}"
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {*parameters, "after"}]
+    return f"{base}?{urlencode([*kept, *parameters.items()])}"

@@ -1,4 +1,4 @@
-"""The `Prefer` request header (RFC 7240), and the responses that follow it."""
+"""The `Prefer` request header (RFC 7240) and the responses that depend on it."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -6,29 +6,37 @@ from typing import Annotated
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
+_CountPreference = Annotated[
+    list[str] | None, Header(description="`count=exact` adds the header `X-Total-Count` to the response")
+]
+_ReturnPreference = Annotated[
+    list[str] | None,
+    Header(description="`return=representation` returns the changed object with status 200 instead of 204"),
+]
+
 
 def _prefers(sent: Iterable[str] | None, preference: str) -> bool:
-    return any(each.split(";")[0].strip() == preference for each in ",".join(sent or ()).lower().split(","))
+    return any(value.split(";")[0].strip() == preference for value in ",".join(sent or ()).lower().split(","))
 
 
-def _wants_count(prefer: Annotated[list[str] | None, Header()] = None) -> bool:
+def _wants_count(prefer: _CountPreference = None) -> bool:
     return _prefers(prefer, "count=exact")
 
 
 WantsCount = Annotated[bool, Depends(_wants_count)]
-"""Whether the client sent `Prefer: count=exact`: a total is worth its time."""
+"""Whether the client sent `Prefer: count=exact`, because counting takes time."""
 
 
-def _wants_representation(prefer: Annotated[list[str] | None, Header()] = None) -> bool:
+def _wants_representation(prefer: _ReturnPreference = None) -> bool:
     return _prefers(prefer, "return=representation")
 
 
 WantsRepresentation = Annotated[bool, Depends(_wants_representation)]
-"""Whether the client sent `Prefer: return=representation`: then a change answers 200 with the object, else 204."""
+"""Whether the client sent `Prefer: return=representation`, to get the changed object."""
 
 
 def changed(result: BaseModel, wants_representation: bool) -> Response:
-    """The answer to a PUT or PATCH."""
+    """The response to a PUT or PATCH: 200 with the object if the client wants it, else 204."""
     if not wants_representation:
         return Response(status_code=204)
     applied = {"Preference-Applied": "return=representation"}

@@ -41,7 +41,7 @@ class FieldError(BaseModel):
 
 
 class ProblemRead(BaseModel):
-    """An error, as RFC 9457 shapes it; `error` repeats `detail`."""
+    """An error as an RFC 9457 problem document; `error` has the same text as `detail`."""
 
     type: str = "about:blank"
     title: str
@@ -52,10 +52,10 @@ class ProblemRead(BaseModel):
 
 
 class Problem(Exception):
-    """Something the caller is told about."""
+    """An error that is reported to the client."""
 
     status: ClassVar[int] = 500
-    detail: str = "Something went wrong."
+    detail: str = "An internal error occurred."
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Invalid(Problem):
 
 class NotAuthenticated(Problem):
     status = 401
-    detail = "Valid credentials are required."
+    detail = "Authentication is required: send a valid access token or API credential."
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer, Basic realm="leadvibe"'})
@@ -92,17 +92,17 @@ class NotAuthenticated(Problem):
 
 class Forbidden(Problem):
     status = 403
-    detail = "Your role does not allow this."
+    detail = "Your role does not allow this operation."
 
 
 class NotFound(Problem):
     status = 404
-    detail = "There is no such object here."
+    detail = "The resource does not exist in the active OU."
 
 
 class Conflict(Problem):
     status = 409
-    detail = "This is in conflict with what exists."
+    detail = "The request conflicts with an existing resource."
 
 
 class TooLarge(Problem):
@@ -112,12 +112,12 @@ class TooLarge(Problem):
 
 class UnsupportedMediaType(Problem):
     status = 415
-    detail = "This content type is not accepted."
+    detail = "The content type is not supported."
 
 
 class Unavailable(Problem):
     status = 503
-    detail = "The server can't take this now; try again in a moment."
+    detail = "The server is temporarily unavailable. Try again in a moment."
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
@@ -137,7 +137,7 @@ def problem_body(status: int, detail: str, errors: Sequence[Mapping[str, str]] =
 
 
 def problems(*classes: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI responses of a route that may raise these."""
+    """The OpenAPI `responses` of a route that may raise these problems."""
     return {
         cls.status: {"description": cls.detail, "content": {MEDIA_TYPE: {}}, "model": ProblemRead} for cls in classes
     }
@@ -147,7 +147,7 @@ class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
 
     def render(self, content: Any) -> bytes:
-        # It may quote what was sent, and JSON lets half a surrogate pair through.
+        # Messages may quote the request, and JSON input may contain lone surrogates.
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
@@ -159,12 +159,12 @@ _CONSTRAINTS: dict[str, str] = {}
 
 
 def constraint_means(name: str, detail: str) -> None:
-    """Say what a unique or foreign-key constraint's violation means: 409 with this detail."""
+    """Answer a violation of this unique or foreign-key constraint with 409 and this detail."""
     _CONSTRAINTS[name] = detail
 
 
 def driver_error(error: BaseException) -> PostgresError | None:
-    """What PostgreSQL said, under what SQLAlchemy made of it."""
+    """The PostgreSQL error inside an SQLAlchemy error; None if there is none."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, PostgresError):
         cause = getattr(cause, "orig", None) or cause.__cause__
@@ -186,61 +186,63 @@ def field_path(location: Sequence[int | str]) -> str:
 
 
 async def on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - registered for it alone
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class only
     return render(error)
 
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, str]:
-    if error["type"] == "json_invalid" and isinstance(error["loc"][-1], int):  # the body itself, at this character
+    if error["type"] == "json_invalid" and isinstance(
+        error["loc"][-1], int
+    ):  # a syntax error in the body; `loc` ends with the position
         return {"field": "body", "message": f"must be JSON: {error['ctx']['error']}"}
     return {"field": field_path(error["loc"]), "message": _message(error)}
 
 
 def _message(error: Mapping[str, Any]) -> str:
     match error:
-        case {"type": "too_long", "input": str(), "ctx": {"max_length": most}}:
-            return f"must be at most {most} characters"
-        case {"type": "too_short", "input": str(), "ctx": {"min_length": least}}:
-            return f"must be at least {least} characters" if least > 1 else "must not be empty"
+        case {"type": "too_long", "input": str(), "ctx": {"max_length": maximum}}:
+            return f"must be at most {maximum} characters"
+        case {"type": "too_short", "input": str(), "ctx": {"min_length": minimum}}:
+            return f"must be at least {minimum} characters" if minimum > 1 else "must not be empty"
         case _:
             return str(error["msg"]).removeprefix("Value error, ")
 
 
 async def on_validation(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     if isinstance(error.body, bytes) and any(e["loc"] == ("body",) for e in error.errors()):
-        return render(UnsupportedMediaType("This operation takes application/json."))
+        return render(UnsupportedMediaType("Content-Type: must be application/json"))
     errors = [_field_error(e) for e in error.errors()]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in errors[:5])
     return ProblemResponse(problem_body(400, detail, errors), 400)
 
 
-async def on_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+async def on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
-        # FastAPI names no field where a body isn't UTF-8 or is nested too deeply.
+        # FastAPI doesn't name a field if the body isn't UTF-8 or is nested too deeply.
         deep = isinstance(error.__cause__, RecursionError)
         return render(Invalid.field("body", "is nested too deeply" if deep else "must be JSON"))
-    known: dict[int, str] = {
-        404: "There is no such operation; /openapi.json has them all.",
-        405: "This path does not answer to that method.",
+    details: dict[int, str] = {
+        404: "There is no operation at this path. See /openapi.json for all operations.",
+        405: f"This path does not support the method {request.method}.",
     }
-    detail = known.get(error.status_code, error.detail)
+    detail = details.get(error.status_code, error.detail)
     return ProblemResponse(problem_body(error.status_code, detail), error.status_code, headers=error.headers)
 
 
 async def on_integrity(request: Request, error: Exception) -> Response:
-    assert isinstance(error, IntegrityError)  # noqa: S101 - registered for it alone
+    assert isinstance(error, IntegrityError)  # noqa: S101 - registered for this class only
     conflict = conflict_of(error)
-    return render(conflict) if conflict is not None else await on_crash(request, error)
+    return render(conflict) if conflict is not None else await on_unexpected_error(request, error)
 
 
-async def on_crash(request: Request, error: Exception) -> Response:
+async def on_unexpected_error(request: Request, error: Exception) -> Response:
     if is_transient(error):
-        log.warning("not available", reason=summary(error))
+        log.warning("request failed for a transient reason", path=request.url.path, reason=summary(error))
         return render(Unavailable())
     if isinstance(driver_error(error), CharacterNotInRepertoireError):
-        return render(Invalid("PostgreSQL takes no NUL characters, and the request holds one."))
+        return render(Invalid("The request contains a NUL character, which can't be stored."))
     log.error("request failed", path=request.url.path, exc_info=error)
     return ProblemResponse(problem_body(500, Problem.detail), 500)
 
@@ -250,4 +252,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(IntegrityError, on_integrity)
-    app.add_exception_handler(Exception, on_crash)
+    app.add_exception_handler(Exception, on_unexpected_error)

@@ -1,4 +1,4 @@
-"""Operations served below FastAPI, where its routing and validation would cost more than the work itself."""
+"""Operations served below FastAPI, because its routing and validation would cost more than the operation itself."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,24 +7,27 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from leadvibe.core.http.problems import Problem, on_crash, render
+from leadvibe.core.http.problems import Problem, on_unexpected_error, render
 
 
 class RawRoute(Route):
-    """One method at one path without parameters, answered by an ASGI application.
+    """One method at one path without parameters, served by an ASGI application.
 
-    `operation` is its place in the OpenAPI, written by hand.
+    `operation` is its OpenAPI operation object.
     """
 
     def __init__(self, method: str, path: str, app: ASGIApp, operation: dict[str, Any]) -> None:
-        super().__init__(path, answering_problems(app), methods=[method], include_in_schema=False)
+        super().__init__(path, ProblemMiddleware(app), methods=[method], include_in_schema=False)
         self.methods = {method}
         self.method = method
         self.operation = operation
 
 
-class answering_problems:  # noqa: N801 - a wrapper; a class, for Starlette takes a function for an endpoint of its own
-    """Turns what the application raises into a problem document."""
+class ProblemMiddleware:
+    """Turns exceptions of the application into problem documents.
+
+    A class, because Starlette would treat a function as an endpoint that takes a request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,23 +37,23 @@ class answering_problems:  # noqa: N801 - a wrapper; a class, for Starlette take
             await self.app(scope, receive, send)
         except Problem as problem:
             await render(problem)(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the client is owed an answer, the log gets the reason
-            response = await on_crash(Request(scope), error)
+        except Exception as error:  # noqa: BLE001 - the client needs a response; the error is logged
+            response = await on_unexpected_error(Request(scope), error)
             await response(scope, receive, send)
 
 
-class FastLane:
-    """Takes the raw routes' requests out before the framework sees them."""
+class RawRouter:
+    """Serves the raw routes, and passes all other requests to the framework."""
 
-    def __init__(self, routes: Iterable[RawRoute], otherwise: ASGIApp) -> None:
+    def __init__(self, routes: Iterable[RawRoute], framework: ASGIApp) -> None:
         self.routes = {(route.method, route.path): route for route in routes}
-        self.otherwise = otherwise
+        self.framework = framework
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         route = self.routes.get((scope["method"], path))
         if route is None:
-            await self.otherwise(scope, receive, send)
+            await self.framework(scope, receive, send)
         else:
             scope["route"] = route
             await route.app(scope, receive, send)

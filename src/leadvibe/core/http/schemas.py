@@ -1,4 +1,4 @@
-"""The bases of what comes in and goes out."""
+"""Base classes and field types of the API's schemas."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _read_instant(value: object) -> object:
         return parse_instant(value)
     if isinstance(value, datetime):
         return value
-    raise ValueError("must be an RFC 3339 time with a zone, like 2025-08-15T12:00:00Z")
+    raise ValueError("must be an RFC 3339 time with a time zone, like 2025-08-15T12:00:00Z")
 
 
 Time = Annotated[
@@ -25,11 +25,11 @@ Time = Annotated[
     BeforeValidator(_read_instant, json_schema_input_type=str),
     PlainSerializer(show_instant, return_type=str, when_used="json"),
 ]
-"""RFC 3339 in and out; UTC with `Z` out."""
+"""RFC 3339 in requests and responses; in responses UTC with `Z`."""
 
 
 def check_plain(value: str) -> str:
-    """PostgreSQL takes neither NUL nor lone surrogates as text."""
+    """PostgreSQL can't store NUL characters and lone surrogates as text."""
     if "\x00" in value:
         raise ValueError("must not contain NUL characters")
     if any("\ud800" <= character <= "\udfff" for character in value):
@@ -45,14 +45,14 @@ def _show_event_id(value: object) -> object:
 
 
 EventId = Annotated[str, BeforeValidator(_show_event_id)]
-"""`ev_…` on the wire, a UUID in the table."""
+"""`ev_…` in the API, a UUID in the table."""
 
 
-def legible(read: Callable[[str], object]) -> AfterValidator:
-    """A check that a text is one that can be read; it stays the text that was sent."""
+def parsable_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Check that `parse` accepts the text; the field keeps the text."""
 
     def check(text: str) -> str:
-        read(text)
+        parse(text)
         return text
 
     return AfterValidator(check)
@@ -62,20 +62,20 @@ LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
 
 
 def check_line(value: str) -> str:
-    """A name that people read; ValueError unless it is one line of text."""
+    """A display name; ValueError unless it is one line of 1 to 200 characters."""
     if LINE.fullmatch(value) is None:
         raise ValueError("must be 1 to 200 characters without control characters")
     return value
 
 
 Line = Annotated[str, AfterValidator(lambda value: check_line(value.strip()))]
-"""One line of text, without the spaces around it."""
+"""One line of text; surrounding whitespace is removed."""
 
 LEAD_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f/\ud800-\udfff]{1,200}")
 
 
 def check_lead_id(value: str) -> str:
-    """A lead's id is whatever the client says, if it can stand in a path; ValueError otherwise."""
+    """Clients choose lead ids; ValueError unless the id can be part of a URL path."""
     if LEAD_ID.fullmatch(value) is None or value in {".", ".."}:
         raise ValueError("must be 1 to 200 characters without control characters or '/', and not '.' or '..'")
     return value
@@ -85,24 +85,24 @@ LeadId = Annotated[str, AfterValidator(check_lead_id)]
 
 
 class Read(BaseModel):
-    """Something the API shows; reads from rows by attribute."""
+    """A response body, built from a row's attributes."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Write(BaseModel):
-    """Something the API takes; fields it doesn't know are refused by name."""
+    """A request body; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
     def values(self) -> dict[str, Any]:
-        """The fields that were sent or have a default, by column name."""
+        """All fields, including defaults, by column name."""
         return self.model_dump()
 
     def sent(self) -> dict[str, Any]:
-        """Only the fields that were sent, each whole: what a PUT or PATCH changes."""
+        """Only the fields that the client sent: the changes of a PUT or PATCH."""
         return self.model_dump(include=self.model_fields_set)
 
 
 UNSENT: Any = Field(default_factory=lambda: None)
-"""The default of a field that a PUT or PATCH may leave out and that `null` can't clear; `sent()` leaves it out too."""
+"""The default of a PUT or PATCH field that may be missing but not null; `sent()` leaves it out if it is missing."""

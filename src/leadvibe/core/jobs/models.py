@@ -1,4 +1,4 @@
-"""What a client sees of a background job."""
+"""Background jobs that clients can track."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,7 +17,7 @@ class Job(Base, OfUnit, Timestamps):
     done: Mapped[Big] = mapped_column(server_default=text("0"))
     total: Mapped[Big | None]
     cursor: Mapped[str | None]
-    """Where a job that was interrupted goes on."""
+    """Where an interrupted job resumes."""
     result: Mapped[Json | None]
     error: Mapped[str | None]
 

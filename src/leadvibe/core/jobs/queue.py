@@ -1,7 +1,7 @@
-"""Background jobs: typed messages, enqueued in the transaction that causes them and done after its commit.
+"""Background jobs: typed messages, enqueued in the transaction that causes them and run after it commits.
 
-A job is done at least once: a worker that dies in the middle leaves it to another one, so doing it twice must do no
-harm. One that fails is tried again after a pause that doubles, and set aside when it has failed too often.
+A job runs at least once: if a worker dies, another worker runs its job again, so jobs must be idempotent. A failed job
+is retried after a pause that doubles each time. After too many failures it is marked as failed.
 """
 
 import asyncio
@@ -27,12 +27,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.database.transactions import listening_connection, raw, transaction
 from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
+from leadvibe.core.retries import pause_after
 
 M = TypeVar("M")
 
-LONGEST_PAUSE: Final = timedelta(minutes=10)
+MAX_PAUSE: Final = timedelta(minutes=10)
 GRACE_SECONDS: Final = 5.0
-"""How long a running job may go on when the worker is told to stop; then it is broken off, to be done again."""
+"""How long a running job may continue when the worker stops; then it is cancelled and runs again later."""
 RECONNECT_SECONDS: Final = 1.0
 
 log = structlog.get_logger()
@@ -40,14 +41,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How the jobs of one kind of message are done."""
+    """How the jobs of one message class run."""
 
     message: type[Any]
     run: Callable[[Any], Awaitable[None]]
     give_up: Callable[[Any, Exception], Awaitable[None]] | None
-    """Called once with the error that was one too many."""
+    """Called with the error of the last attempt."""
     attempts: int
     pause: timedelta
+    """Before the first retry."""
 
 
 _registered: dict[str, Registration] = {}
@@ -56,14 +58,14 @@ _scheduled: dict[tuple[str, str], Callable[[], Awaitable[None]]] = {}
 
 def register(name: str, registration: Registration) -> None:
     if name in _registered:
-        raise ValueError(f"a job for {name} exists already")
+        raise ValueError(f"a job for {name} is already registered")
     _registered[name] = registration
 
 
 def job(
     message: type[M], *, attempts: int = 10, pause: timedelta = timedelta(seconds=1)
 ) -> Callable[[Callable[[M], Awaitable[None]]], Callable[[M], Awaitable[None]]]:
-    """Register what does the jobs of a message, a frozen dataclass in the imperative (`DeliverWebhook`)."""
+    """Register the function that runs the jobs of a message class, named in the imperative (`DeliverWebhook`)."""
 
     def decorate(run: Callable[[M], Awaitable[None]]) -> Callable[[M], Awaitable[None]]:
         register(message.__name__, Registration(message, run, None, attempts, pause))
@@ -73,7 +75,7 @@ def job(
 
 
 def schedule(cron: str) -> Callable[[Callable[[], Awaitable[None]]], Callable[[], Awaitable[None]]]:
-    """Register what happens at times given in cron's five fields, each time in one of the workers."""
+    """Register a function that runs on a cron schedule (five fields), each time in one of the workers."""
 
     def decorate(run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         _scheduled[run.__name__, cron] = run
@@ -82,7 +84,7 @@ def schedule(cron: str) -> Callable[[Callable[[], Awaitable[None]]], Callable[[]
     return decorate
 
 
-_LIKE_IT = """
+_FIND_DUPLICATE = """
 SELECT 1 FROM pgqueuer
 WHERE entrypoint = $1 AND status = 'queued' AND headers->>'dedupe' = $2 AND execute_after <= clock_timestamp()
 LIMIT 1 FOR SHARE
@@ -92,7 +94,10 @@ LIMIT 1 FOR SHARE
 async def enqueue(
     session: AsyncSession, message: object, *, dedupe: str | None = None, delay: timedelta | None = None
 ) -> None:
-    """Have it done after this transaction's commit. With `dedupe`, one that waits for the same key will do."""
+    """Run the message's job after this transaction commits.
+
+    With `dedupe`, nothing is enqueued if a job of this class with the same key is already waiting.
+    """
     await enqueue_as(session, type(message).__name__, message, dedupe=dedupe, delay=delay)
 
 
@@ -100,9 +105,9 @@ async def enqueue_as(
     session: AsyncSession, name: str, message: object, *, dedupe: str | None = None, delay: timedelta | None = None
 ) -> None:
     connection = await raw(session)
-    # The lock keeps it from being picked before our commit: so it will see what we write. One that was picked already
-    # may not have, which is why PgQueuer's own deduplication, that counts those too, would lose work.
-    if dedupe is not None and await connection.fetchval(_LIKE_IT, name, dedupe):
+    # The row lock keeps a worker from picking the waiting job before we commit, so the job will see our changes. A job
+    # that is already running may not see them. PgQueuer's deduplication counts running jobs too: it would lose work.
+    if dedupe is not None and await connection.fetchval(_FIND_DUPLICATE, name, dedupe):
         return
     await Queries(AsyncpgDriver(connection)).enqueue(
         name,
@@ -113,31 +118,31 @@ async def enqueue_as(
 
 
 async def run_jobs(stop: asyncio.Event) -> None:
-    """Do jobs, and what is scheduled, until told to stop."""
+    """Run jobs and scheduled functions until `stop` is set."""
     while not stop.is_set():
         try:
             async with listening_connection() as connection:
                 await _work(connection, stop)
-        except Exception as error:  # noqa: BLE001 - without a connection to the queue nothing is done at all
-            log.warning("jobs pause", seconds=RECONNECT_SECONDS, reason=summary(error))
+        except Exception as error:  # noqa: BLE001 - the worker must reconnect whatever the error
+            log.warning("job queue connection failed", retry_in_seconds=RECONNECT_SECONDS, reason=summary(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(RECONNECT_SECONDS):
                 await stop.wait()
 
 
 async def drain_jobs() -> None:
-    """Do the jobs that wait, until none does."""
+    """Run waiting jobs until none is left."""
     async with listening_connection() as connection:
         queue = _queue(connection, asyncio.Event())
         await queue.qm.run(mode=QueueExecutionMode.drain, log_aggregation_interval=timedelta(0))
 
 
 async def _work(connection: asyncpg.Connection, stop: asyncio.Event) -> None:
-    """Do jobs until told to stop, or until the connection is lost."""
+    """Run jobs until `stop` is set or the connection is lost."""
     queue = _queue(connection, stop)
     connection.add_termination_listener(lambda _: queue.shutdown.set())
     for (name, cron), run in _scheduled.items():
-        queue.schedule(name, cron, accepts_context=False)(_on_time(run))
+        queue.schedule(name, cron, accepts_context=False)(_without_schedule(run))
     stopping = asyncio.create_task(stop.wait())
     stopping.add_done_callback(lambda _: queue.shutdown.set())
     try:
@@ -153,25 +158,25 @@ def _queue(connection: asyncpg.Connection, stop: asyncio.Event) -> PgQueuer:
     return queue
 
 
-def _on_time(run: Callable[[], Awaitable[None]]) -> Callable[[Schedule], Awaitable[None]]:
-    async def on_time(_schedule: Schedule) -> None:
+def _without_schedule(run: Callable[[], Awaitable[None]]) -> Callable[[Schedule], Awaitable[None]]:
+    async def run_scheduled(_schedule: Schedule) -> None:
         await run()
 
-    return on_time
+    return run_scheduled
 
 
 def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[QueuedJob], Awaitable[None]]:
     async def attempt(queued: QueuedJob) -> None:
         message = msgspec.json.decode(queued.payload or b"", type=registration.message)
         try:
-            await _until_told_to_stop(registration.run(message), stop)
+            await _run_until_stopped(registration.run(message), stop)
         except RetryRequested:
             raise
         except Exception as error:
             last = queued.attempts + 1 >= registration.attempts or (isinstance(error, Problem) and error.status < 500)
             if not last:
-                pause = min(registration.pause * 2**queued.attempts, LONGEST_PAUSE)
-                log.warning("job failed", job=queued.entrypoint, again_in=pause.total_seconds(), exc_info=error)
+                pause = pause_after(queued.attempts + 1, registration.pause, MAX_PAUSE)
+                log.warning("job failed", job=queued.entrypoint, retry_in_seconds=pause.total_seconds(), exc_info=error)
                 raise RetryRequested(pause, type(error).__name__) from error
             if registration.give_up is not None:
                 await registration.give_up(message, error)
@@ -180,8 +185,8 @@ def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[Queue
     return attempt
 
 
-async def _until_told_to_stop(work: Awaitable[None], stop: asyncio.Event) -> None:
-    """Finish the work, or break it off a while after the order to stop: it is done again when a worker is back."""
+async def _run_until_stopped(work: Awaitable[None], stop: asyncio.Event) -> None:
+    """Finish the work; if `stop` is set, cancel it after `GRACE_SECONDS` so that it runs again in another worker."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -201,7 +206,7 @@ async def _until_told_to_stop(work: Awaitable[None], stop: asyncio.Event) -> Non
 
 @schedule("17 * * * *")
 async def prune_job_log() -> None:
-    """Forget what became of jobs a day ago, and of those that were set aside a month ago."""
+    """Delete the log of jobs after a day, and failed jobs after 30 days."""
     async with transaction(None) as session:
         await session.execute(text("DELETE FROM pgqueuer_log WHERE created < now() - interval '1 day'"))
         await session.execute(

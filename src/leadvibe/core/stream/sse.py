@@ -1,4 +1,4 @@
-"""Frames as the text of server-sent events."""
+"""Renders frames as server-sent events."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -9,9 +9,9 @@ BLOCK_BYTES: Final = 64 * 1024
 
 
 class Block:
-    """Some consecutive frames of an OU, rendered once for all who follow it.
+    """Consecutive frames of an OU, rendered once for all followers.
 
-    Without frames it is a comment, which says no more than that the server is still there.
+    A block without frames is a comment that keeps the connection alive.
     """
 
     def __init__(self, start: int, frames: Sequence[Frame]) -> None:
@@ -22,16 +22,16 @@ class Block:
 
     @property
     def end(self) -> int:
-        """The number of its last frame."""
+        """The number of the last frame."""
         return self.start + len(self.frames) - 1
 
     def after(self, number: int) -> "Block":
-        """What of it comes after this number."""
+        """The part of the block after this number."""
         skipped = max(0, number + 1 - self.start)
         return Block(self.start + skipped, self.frames[skipped:]) if skipped else self
 
     def text(self, *, named: bool) -> bytes:
-        """Its events; without names a browser hands them to `onmessage`."""
+        """The events; a browser passes unnamed ones to `onmessage`."""
         if not self.frames:
             return b": alive\n\n"
         if named not in self._texts:
@@ -46,23 +46,23 @@ def _event(frame: Frame, number: int, *, named: bool) -> bytes:
     return b"%bid: %d\ndata: %b\n\n" % (name, number, frame.data)
 
 
-def alive(position: int) -> Block:
+def keep_alive(position: int) -> Block:
     return Block(position + 1, [])
 
 
 def resync(position: int) -> Block:
-    """Tells a client that it misses frames up to this position and has to read anew what it shows."""
+    """Tells a client that it missed frames up to this position and must reload its data."""
     return Block(position, [RESYNC])
 
 
 def blocks_of(page: FramePage) -> Iterator[Block]:
-    """The page in pieces of a size to be sent at once."""
-    start, piece, size = page.start, list[Frame](), 0
+    """Split a page into blocks of about `BLOCK_BYTES`."""
+    start, frames, size = page.start, list[Frame](), 0
     for frame in page.frames:
-        piece.append(frame)
+        frames.append(frame)
         size += len(frame.data)
         if size >= BLOCK_BYTES:
-            yield Block(start, piece)
-            start, piece, size = start + len(piece), [], 0
-    if piece:
-        yield Block(start, piece)
+            yield Block(start, frames)
+            start, frames, size = start + len(frames), [], 0
+    if frames:
+        yield Block(start, frames)

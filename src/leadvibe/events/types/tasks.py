@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.jobs.progress import Progress, watched_job
+from leadvibe.core.jobs.progress import Progress, tracked_job
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.deletion.service import EventDeletions
@@ -38,7 +38,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     entries: int = 0
 
 
-@watched_job(DeleteEventsOfType, kind="event_type_deletion")
+@tracked_job(DeleteEventsOfType, kind="event_type_deletion")
 async def delete_events_of_type(message: DeleteEventsOfType, progress: Progress) -> dict[str, Any]:
     """In the order of the leads' ids; a run that was broken off goes on after its last commit."""
     cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)

@@ -1,13 +1,11 @@
 """Makes deletions of leads wait for uploads in progress, because an uploaded file may contain the deleted lead."""
 
-from typing import Final
 from zlib import crc32
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-UPLOAD_LOCKS: Final = 7_306_158
-"""The advisory lock class of uploads."""
+from leadvibe.core.database.advisory_locks import UPLOAD_LOCKS
 
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:class, :key)")
 _LOCK_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:class, :key)")

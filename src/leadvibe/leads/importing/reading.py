@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.http.problems import Invalid, UnsupportedMediaType
-from leadvibe.core.http.request_body import UploadedFile
 from leadvibe.identity.aliases import AliasKind
 from leadvibe.ingest.csv_import import BYTE_ORDER_MARK, NOT_CSV
 from leadvibe.ingest.csv_records import CsvRecords, Record

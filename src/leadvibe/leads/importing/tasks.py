@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
-from leadvibe.core.jobs.progress import ENDED, Progress, watched_job
+from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.jobs.queue import schedule
 from leadvibe.identity.identify import Redirects, until_stable
 from leadvibe.leads.importing.mapping import ImportLeads, RowReader
@@ -29,7 +29,7 @@ WHERE expires_at < clock_timestamp() AND NOT EXISTS (
 """)
 
 
-@watched_job(ImportLeads, kind=JOB_KIND)
+@tracked_job(ImportLeads, kind=JOB_KIND)
 async def import_leads(message: ImportLeads, progress: Progress) -> dict[str, Any]:
     """Import one piece per transaction. After an interruption, the next run continues with the first missing piece."""
     state = await _import_next_piece(message, progress)
@@ -57,7 +57,7 @@ async def _attempt_piece(
 ) -> _ImportState:
     scope = progress.scope
     async with transaction(scope) as session:
-        job = await progress.hold(session)
+        job = await progress.lock(session)
         number, result = int(job.cursor or 0), msgspec.convert(job.result, ImportResult)
         # Another run may have ended the job and cleared its cursor: starting again would count the rows twice.
         # After the last piece the file may be gone, which is fine.

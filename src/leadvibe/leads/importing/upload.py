@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.http.request_body import read_file
+from leadvibe.core.http.multipart import read_file
 from leadvibe.ingest.handlers import event_sender
 from leadvibe.leads.importing.reading import MAX_FILE_BYTES, read_leads
 from leadvibe.leads.importing.repository import LeadImports

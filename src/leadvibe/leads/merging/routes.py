@@ -13,7 +13,7 @@ from leadvibe.leads.merging.service import MergeResult, MergeService
 router = APIRouter(prefix="/leads/merge", tags=["Leads"], responses=ANSWERS | problems(Conflict))
 
 Service = Annotated[MergeService, Depends(provide(MergeService))]
-Previews = Annotated[MergePreviews, Depends(provide(MergePreviews, isolation=MergePreviews.isolation))]
+Previews = Annotated[MergePreviews, Depends(provide(MergePreviews))]
 
 
 @router.post("", response_model=MergeRead, dependencies=[OPERATOR])
