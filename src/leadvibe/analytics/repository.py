@@ -27,7 +27,7 @@ class ScoreGain(TopLead):
 
 
 class LeaderboardRepository(ScoreRepository):
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def top(self, limit: int) -> Sequence[TopLead]:
         """The leads with the highest positive scores; of equal scores, the last active first."""

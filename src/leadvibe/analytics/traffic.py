@@ -52,7 +52,7 @@ class Statistics:
 
 
 class TrafficRepository:
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

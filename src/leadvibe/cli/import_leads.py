@@ -53,7 +53,7 @@ def import_leads(
     identifier = None if primary is None else _pair("--primary", primary)
     alias_mappings, field_mappings = _pairs("--alias", aliases), _pairs("--field", fields)
     if file.stat().st_size > MAX_FILE_BYTES:
-        raise CommandError(f"{file} is too large: the maximum is {MAX_FILE_BYTES:,} bytes.")
+        raise CommandError(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
     server: Server = context.obj()
     preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
     column, kind = identifier or _ask_identifier(preview)
