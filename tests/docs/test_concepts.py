@@ -31,7 +31,7 @@ def when(text: str) -> int:
     return to_instant(datetime.fromisoformat(f"2026-03-{day}T{clock}Z").astimezone(UTC)) - NOON
 
 
-def configuration() -> Plans:
+def march_plans() -> Plans:
     made = snapshot(
         rule("page_view", 5),
         rule("demo_request", 20),
@@ -81,7 +81,7 @@ def table(lines: Iterable[Line], before: Sequence[Line] = ()) -> str:
 
 
 def played() -> tuple[Lead, list[Fact]]:
-    lead, facts = Lead(configuration()), history()
+    lead, facts = Lead(march_plans()), history()
     for fact in facts:
         lead.receive(fact)
     return lead, facts
