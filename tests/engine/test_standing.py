@@ -1,10 +1,11 @@
-"""What is remembered of a lead, and when that is enough."""
+"""What a standing remembers of a lead, and when that is enough to continue from it."""
 
 import msgspec
 
-from engine.given import HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule
-from engine.unit import told
-from leadvibe.engine import Plans, Standing, fold, order, with_version
+from engine.builders import HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule
+from engine.lead import lead_with
+from leadvibe.engine import Plans, Standing, order
+from support.folding import fold, with_version
 
 VELOCITY = {"filter_id": "f", "event_type": "page_view", "count_threshold": 2, "time_window_ms": 60_000}
 
@@ -29,14 +30,14 @@ def test_a_standing_forgets_what_is_out_of_every_window() -> None:
 
 
 def test_a_standing_takes_what_comes_after_it_and_nothing_else() -> None:
-    given = watched()
+    watching = watched()
     first, second, third = sorted([event(0), event(0), event(0)], key=order)
-    standing = fold(given, Standing(), [second]).standing
-    assert standing.can_fold(given, [third])
-    assert not standing.can_fold(given, [first])
-    assert not standing.can_fold(given, [second])
-    assert standing.can_fold(given)
-    assert Standing().can_fold(given, [first])
+    standing = fold(watching, Standing(), [second]).standing
+    assert standing.can_fold(watching, [third])
+    assert not standing.can_fold(watching, [first])
+    assert not standing.can_fold(watching, [second])
+    assert standing.can_fold(watching)
+    assert Standing().can_fold(watching, [first])
 
 
 def test_within_an_instant_adjustments_follow_events_and_resets_follow_both() -> None:
@@ -70,7 +71,7 @@ def test_restamping_touches_events_alone_and_keeps_the_order() -> None:
 
 
 def test_the_standing_tells_totals_and_activity() -> None:
-    lead = told(plans(rule(), rule(ruleset_id="B", weight=0)), [event(), adjustment(MINUTE, 0, ruleset_id="B")])
+    lead = lead_with(plans(rule(), rule(ruleset_id="B", weight=0)), [event(), adjustment(MINUTE, 0, ruleset_id="B")])
     assert dict(lead.standing.totals) == {"A": 10}
     assert lead.standing.activity == NOON
     assert {line.ruleset_id for line in lead.lines.values()} == {"A", "B"}

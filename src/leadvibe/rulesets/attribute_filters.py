@@ -8,8 +8,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from leadvibe.core.http.schemas import Line, Write, check_plain
-from leadvibe.engine import OPERATORS, canonical_operator
-from leadvibe.engine.conditions import numeric
+from leadvibe.engine import OPERATORS, canonical_operator, numeric
 
 LONGEST_VALUE = 1000
 MOST_VALUES = 100

@@ -1,6 +1,7 @@
 """The configuration of scoring in one OU; each change of it makes a version."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
@@ -15,7 +16,7 @@ from leadvibe.core.ids import new_id
 from leadvibe.events.models import EventType
 from leadvibe.rulesets.attribute_filters import filters_key
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset, SurgePolicy
-from leadvibe.rulesets.snapshots import surge_policy_of
+from leadvibe.rulesets.snapshots import read_surge_policy
 from leadvibe.rulesets.versions import configuration_change
 
 M = TypeVar("M", bound=Tenant)
@@ -157,8 +158,8 @@ class SurgePolicyRepository(Repository[SurgePolicy]):
     model = SurgePolicy
 
     async def effective_policy(self) -> dict[str, Any]:
-        policy = await surge_policy_of(self.session, self.scope)
-        return {"org_id": self.scope.org_id, "unit_id": self.scope.unit_id, **policy}
+        policy = await read_surge_policy(self.session, self.scope)
+        return {"org_id": self.scope.org_id, "unit_id": self.scope.unit_id, **asdict(policy)}
 
     async def change(self, values: Values) -> dict[str, Any]:
         """Set the values that were sent. Leaving `custom` leaves its numbers behind."""

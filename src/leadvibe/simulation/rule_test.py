@@ -1,8 +1,8 @@
 """Tries a rule on one lead's events, and stores nothing."""
 
 from dataclasses import dataclass
-from typing import cast
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -49,9 +49,9 @@ class RuleTests:
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
         history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
-        config = draft.model_dump(mode="json") | {"rule_id": TRIED}
+        config = msgspec.convert(draft.model_dump(mode="json") | {"rule_id": TRIED, "ruleset_id": ""}, RuleConfig)
         events = _countable(history, draft.event_type)
-        matching = _paid(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
+        matching = _paid(Rule.of(config, Ruleset("", BEGINNING, END)), events)
         reason = _reason(draft.event_type, len(events), matching)
         return RuleTest(matching, reason, score, score + draft.weight * matching)
 
@@ -90,7 +90,7 @@ def _countable(history: History, event_type: str) -> list[Event]:
 def _paid(rule: Rule, events: list[Event]) -> int:
     uses = {TRIED: 0}
     for event in events:
-        uses[TRIED] += rule.pays(event, uses)
+        uses[TRIED] += rule.applies(event, uses)
     return uses[TRIED]
 
 

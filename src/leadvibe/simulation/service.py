@@ -18,6 +18,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.engine import Event, Fact, Outcome, Plans, Standing, advance, fold_until
 from leadvibe.rulesets.models import ConfigVersion
 from leadvibe.rulesets.plans import read_plans
+from leadvibe.rulesets.snapshots import load_configuration
 from leadvibe.simulation.comparison import Comparison, Reason, reasons
 from leadvibe.simulation.drafts import Draft
 from leadvibe.simulation.histories import histories
@@ -52,7 +53,7 @@ async def simulate(scope: Scope, wanted: SimulationCreate) -> Comparison:
             .order_by(ConfigVersion.version.desc())
             .limit(1)
         )
-        simulation = Simulation(scope, Draft.of(wanted, live.one()), since)
+        simulation = Simulation(scope, Draft.of(wanted, load_configuration(live.one())), since)
     after: str | None = ""
     while after is not None:
         after = await simulation.go_on(after)
@@ -84,7 +85,7 @@ class Simulation:
     ) -> None:
         standings = {row["lead_id"]: row["standing"] for row in leads}
         # Without a draft of decays, the past of who did nothing since is as it was.
-        touched = [row["lead_id"] for row in leads if self.draft.decays or _acted(row, self.since)]
+        touched = [row["lead_id"] for row in leads if self.draft.drafts_decays or _acted(row, self.since)]
         for lead_id in standings.keys() - set(touched):
             score = trial.score_now(standings[lead_id], until)
             self.tally.add(lead_id, score, score, list)
@@ -104,7 +105,8 @@ class Simulation:
         plans = (await read_plans(session, unit_id, version)).plans
         if self.trial is None or self.trial.live is not plans:
             since = micros(self.since)
-            self.trial = Trial(plans, plans.drafted(self.draft.snapshot, since), self.draft, since)
+            drafted = plans.drafted(self.draft.configuration, since, drafts_decays=self.draft.drafts_decays)
+            self.trial = Trial(plans, drafted, self.draft, since)
         return self.trial
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.instants import micros
-from leadvibe.engine import Event, Fact, LedgerLine, Standing, advance, fold, order
+from leadvibe.engine import Event, Fact, LedgerLine, Standing, advance, order
 from leadvibe.pipeline.load import load
 from leadvibe.rulesets.plans import lock_plans
 from support import ledger
 from support.callers import Caller
+from support.folding import fold
 from support.make import Make
 from support.merging import countable, latest_reset_at, merge_histories
 from support.postgres import TestDatabase
@@ -108,8 +109,8 @@ class Life:
         written = {row["lead_id"]: row["ledger_at"] for row in await database.fetch("SELECT * FROM leads")}
         for name in NAMES:
             facts = sorted(self.model.histories.get(name, []), key=order)
-            told = fold(plans, Standing(), facts)
-            entries = [*told.entries, *advance(plans, told.standing, micros(written[name])).entries]
+            outcome = fold(plans, Standing(), facts)
+            entries = [*outcome.entries, *advance(plans, outcome.standing, micros(written[name])).entries]
             assert lines(stored[unit_id, name].entries) == lines(entries), name
 
 
