@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test test-full coverage fuzz check lint types imports schema contract fresh-lock migration openapi lock bench bench-data broken
+.PHONY: help run demo install test test-full coverage fuzz mutants check lint types imports schema contract fresh-lock migration openapi lock bench bench-data broken
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ coverage: $(VENV)/.dev  ## Does every branch of the engine have a test in tests/
 
 fuzz: $(VENV)/.dev  ## The engine's properties with many more examples
 	@HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest tests/engine $(ARGS); status=$$?; tools/give-back; exit $$status
+
+mutants: $(VENV)/.dev  ## Mutation testing of the engine; takes long, ARGS=surge.py for one module
+	@$(BIN)/python tools/mutants.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
 check:  ## All that can be known without running the suite, on the newest Python there is
 	@$(MAKE) -s --no-print-directory VENV=$(VENV)/newest PYTHON="$$(tools/python newest)" \

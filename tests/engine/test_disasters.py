@@ -121,3 +121,25 @@ def test_a_reset_ends_the_surge_but_no_session_burst_or_silence() -> None:
     assert [session.count for session in lead.sessions.values()] == [5]
     assert [verdict.suppression_reason for verdict in lead.verdicts.values()][-1] == "inorganic"
     assert lead.next_decay_at == NOON + 7 * DAY + 5
+
+
+def test_entries_of_one_reset_decay_or_lift_are_in_the_order_of_their_rulesets() -> None:
+    decays = [{"decay_id": "weekly", "inactive_for": 7, "unit": "days", "decrease": 5}]
+    points = [("B", -20), ("C", 30), ("A", -10)]
+    facts = [adjustment(at, change, ruleset_id=ruleset_id) for at, (ruleset_id, change) in enumerate(points)]
+    rules = [rule(ruleset_id=ruleset_id) for ruleset_id in "ABC"]
+    negative = configuration(*rules, allow_negative_scores=True, decays=decays)
+    scoring = versions((0, negative), (NOON + 8 * DAY, configuration(*rules, decays=decays)))
+    lead = lead_with(scoring, [event(-DAY, "visit"), *facts, reset(9 * DAY)])
+    derived = [line[1:4] for line in lead.lines.values() if line.kind not in ("adjustment", "event")]
+    assert [(kind, ruleset_id) for kind, _, ruleset_id in derived] == [
+        ("decay", "A"),
+        ("decay", "B"),
+        ("decay", "C"),
+        ("lift", "A"),
+        ("lift", "B"),
+        ("reset", "C"),
+    ]
+    added = [adjustment(0, 5, ruleset_id="B"), adjustment(1, 5, ruleset_id="A"), reset(2)]
+    cleared = lead_with(plans(*rules), added)
+    assert [line.ruleset_id for line in cleared.lines.values() if line.kind == "reset"] == ["A", "B"]
