@@ -1,11 +1,11 @@
 """Mutation testing of the engine: changes one operator or number at a time, and reports changes that no test detects.
 
-The mutations come from cosmic-ray. Each mutant is tested in a fork of this process, which has already imported pytest and
-hypothesis. That is several times faster than cosmic-ray's own runner, which starts a new interpreter for each mutant. The
-mutants are made in a copy, .mutants/, and hypothesis uses the same examples in every run.
+The mutations come from cosmic-ray. Each mutant is tested in a fork of this process, which has already imported pytest
+and hypothesis. That is several times faster than cosmic-ray's own runner, which starts a new interpreter for each
+mutant. The mutants are made in a copy, .mutants/, and hypothesis uses the same examples in every run.
 
-Mutants that behave like the original are listed as equivalent, each with the reason. The run fails on any other survivor,
-and on listed mutants that don't survive.
+Mutants that behave like the original are listed as equivalent, each with the reason. The run fails on any other
+survivor, and on listed mutants that don't survive.
 """
 
 # ruff: noqa: INP001, T201 - a script that prints its results
@@ -21,6 +21,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -75,6 +76,7 @@ def main() -> None:
     settings = Settings(**tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutants"])
     again = {Mutant(**each) for each in json.loads(SURVIVORS.read_text())} if arguments.again else None
     _prepare(settings)
+    _pytest("--markers")  # loads pytest's own plugins before the forks
     if _test(settings):
         sys.exit("The tests fail without any change.")
     # Python would use the bytecode of one mutant for the next one if their size and modification time are the same.
@@ -88,7 +90,7 @@ def main() -> None:
         if _survives(settings, mutant, code):
             survivors.append(mutant)
             print(mutant, flush=True)
-        elif tested % 50 == 0:
+        if tested % 50 == 0:
             print(f"{tested} mutants so far, {len(survivors)} survived", flush=True)
     SURVIVORS.write_text(json.dumps([asdict(mutant) for mutant in survivors], indent=1))
     sys.exit(_judge(settings, survivors, tested, partial=bool(arguments.modules or arguments.again)))
@@ -164,15 +166,18 @@ def _test_in_fork(settings: Settings, files: Sequence[str]) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (settings.max_cpu_seconds, settings.max_cpu_seconds))
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-        os.chdir(WORKSPACE)
-        os.environ.update(HYPOTHESIS_PROFILE="mutants", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-        output = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        options = ["-c", os.devnull, "--rootdir", ".", "--import-mode=importlib", "-p", "no:cacheprovider", "-qx"]
-        status = int(pytest.main([*options, *files]))
+        status = _pytest(*files)
     finally:
         os._exit(status)
+
+
+def _pytest(*arguments: str) -> int:
+    """Run pytest in this process, as fast as possible and without output."""
+    os.chdir(WORKSPACE)
+    os.environ.update(HYPOTHESIS_PROFILE="mutants", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    options = ["-c", os.devnull, "--rootdir", ".", "--import-mode=importlib", "--assert=plain"]
+    with Path(os.devnull).open("w") as null, redirect_stdout(null), redirect_stderr(null):
+        return int(pytest.main([*options, "-p", "no:cacheprovider", "-qx", *arguments]))
 
 
 def _judge(settings: Settings, survivors: Sequence[Mutant], tested: int, *, partial: bool) -> int:

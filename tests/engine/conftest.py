@@ -1,4 +1,4 @@
-"""Hypothesis profiles for the engine's properties, by HYPOTHESIS_PROFILE: dev (the default), ci, night, same, mutants."""
+"""Hypothesis profiles for the engine's properties. HYPOTHESIS_PROFILE names one; the default is dev."""
 
 import os
 

@@ -130,6 +130,13 @@ def test_8_activity_restarts_the_count() -> None:
     assert lead.totals == {}
 
 
+def test_8_a_decay_is_due_a_microsecond_after_an_adjustment() -> None:
+    lead = lead_with(plans(rule(weight=12), **WEEKLY), [event(), adjustment(7 * DAY - 1, 1)])
+    lead.advance(NOON + 7 * DAY)
+    assert decayed(lead) == [(7, -5)]
+    assert lead.next_decay_at == NOON + 14 * DAY
+
+
 def test_9_a_decay_rule_made_in_silence_is_due_at_its_creation() -> None:
     late = versions((0, configuration(rule(weight=12))), (NOON + 90 * DAY, configuration(rule(weight=12), **WEEKLY)))
     lead = lead_with(late, [event()])

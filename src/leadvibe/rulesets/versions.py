@@ -111,12 +111,12 @@ async def versions_after(session: AsyncSession, unit_id: str, version: int) -> l
     )
     parts: dict[str, Any] = {}
     return [
-        Version(row.version, micros(row.created_at), _interned(load_configuration(row.snapshot), parts))
+        Version(row.version, micros(row.created_at), intern_parts(load_configuration(row.snapshot), parts))
         async for row in rows
     ]
 
 
-def _interned(configuration: Configuration, parts: dict[str, Any]) -> Configuration:
+def intern_parts(configuration: Configuration, parts: dict[str, Any]) -> Configuration:
     """The same configuration, with equal parts shared among versions.
 
     All versions stay in memory, and most edits change one rule of many.
