@@ -30,6 +30,7 @@ import hypothesis.strategies  # noqa: F401 - imported before the forks
 import msgspec  # noqa: F401 - the same
 import pytest
 from cosmic_ray import plugins
+from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
 ROOT: Final = Path(__file__).parents[1]
@@ -127,12 +128,12 @@ def _mutants(settings: Settings, modules: Sequence[str]) -> Iterator[tuple[Mutan
         if modules and path.name not in modules:
             continue
         source = path.read_text()
+        nodes = list(ast_nodes(get_ast(source)))
         for name in operators:
-            occurrence = 0
-            while (code := mutate_code(source, plugins.get_operator(name)(), occurrence)) is not None:
-                before, after = _changed_lines(source, code)
-                yield Mutant(path.name, name.removeprefix("core/"), occurrence, before, after), code
-                occurrence += 1
+            operator = plugins.get_operator(name)()
+            for occurrence in range(sum(len(list(operator.mutation_positions(node))) for node in nodes)):
+                code = mutate_code(source, operator, occurrence)
+                yield Mutant(path.name, name.removeprefix("core/"), occurrence, *_changed_lines(source, code)), code
 
 
 def _changed_lines(source: str, code: str) -> tuple[str, str]:
