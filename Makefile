@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test suite test-full coverage fuzz check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
+.PHONY: help run demo install test suite test-full coverage fuzz mutants check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
 
 help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ coverage: $(VENV)/.dev  ## Check that tests/engine covers every branch of the en
 
 fuzz: $(VENV)/.dev  ## Run the engine's property tests with many more examples
 	@HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest tests/engine $(ARGS); status=$$?; tools/give-back; exit $$status
+
+mutants: $(VENV)/.dev  ## Run mutation tests of the engine; takes long, ARGS=surge.py for one module
+	@$(BIN)/python tools/mutants.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
 check:  ## Run all checks except the tests, on the newest installed Python
 	@$(MAKE) -s --no-print-directory VENV=$(VENV)/newest PYTHON="$$(tools/python newest)" \

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from engine.given import NOON, adjustment, event, reset, rule, snapshot, versions
 from engine.unit import Lead
+
 from leadvibe.engine import Event, Fact, Plans, to_datetime, to_instant
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts.md"

@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, ColumnElement, Text, any_, literal
 
 
 def among(values: Collection[str]) -> ColumnElement[Any]:
-    """The right side of `column == among(values)`, rendered as `= ANY(array)`.
+    """An `= ANY(array)` comparison, for the right side of `==`.
 
     With `IN`, each number of values would be a statement of its own to prepare.
     """

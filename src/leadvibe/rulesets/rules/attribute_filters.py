@@ -8,8 +8,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from leadvibe.core.http.schemas import Line, Write, check_plain
-from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator
-from leadvibe.engine.conditions import numeric
+from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator, numeric
 
 MAX_VALUE_LENGTH = 1000
 MAX_VALUES = 100
