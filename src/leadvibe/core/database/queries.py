@@ -7,5 +7,5 @@ from sqlalchemy import ARRAY, ColumnElement, Text, any_, literal
 
 
 def among(values: Collection[str]) -> ColumnElement[Any]:
-    """For `column == among(values)`: `= ANY(array)`. With `IN` each number of values would be another statement."""
+    """`= ANY(array)`, for comparisons with `==`: with `IN` every number of values would be another statement."""
     return any_(literal(list(values), ARRAY(Text)))
