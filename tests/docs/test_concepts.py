@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.given import NOON, adjustment, event, reset, rule, snapshot, versions
-from engine.unit import Lead
-
-from leadvibe.engine import Event, Fact, Plans, to_datetime, to_instant
+from engine.builders import NOON, adjustment, configuration, event, reset, rule, to_datetime, versions
+from engine.lead import Lead
+from leadvibe.engine import Event, Fact, Plans
+from leadvibe.engine.instants import to_instant
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts.md"
 
@@ -33,7 +33,7 @@ def when(text: str) -> int:
 
 
 def march_plans() -> Plans:
-    made = snapshot(
+    made = configuration(
         rule("page_view", 5),
         rule("demo_request", 20),
         rule("unsubscribe", -40),
