@@ -1,87 +1,90 @@
-# Everything one does with the project. `make help` lists it.
+# Run `make help` for a list of all targets.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-# A virtual environment whose Python is gone, or out of this user's reach, is made anew.
+# Recreate a virtual environment whose Python is missing or can't be run by this user.
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test suite test-full coverage fuzz check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
+.PHONY: help run demo install test suite test-full coverage fuzz mutants check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
 
-help:  ## This list
+help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run  ## Start the server: PostgreSQL of its own, API and worker, on http://127.0.0.1:8000 (PORT=… for another)
+run: $(VENV)/.run  ## Start the server (embedded PostgreSQL, API and worker) on http://127.0.0.1:8000; PORT=… for another port
 	@exec $(BIN)/leadvibe serve
 
-demo: $(VENV)/.run  ## The same with a sample configuration and visitors who make scores move
+demo: $(VENV)/.run  ## Start the server with sample rules and simulated visitors
 	@exec $(BIN)/leadvibe demo
 
-install: $(VENV)/.dev  ## Only prepare the virtual environment, for development
+install: $(VENV)/.dev  ## Create the virtual environment for development
 
-test: $(VENV)/.dev  ## The whole suite; ARGS="-k name" for a part
+test: $(VENV)/.dev  ## Run the test suite; ARGS="-k name" for a part of it
 	@$(BIN)/python -m pytest $(ARGS); status=$$?; tools/give-back; exit $$status
 
-suite: $(VENV)/.dev  ## The same as CI runs it: failed tests run once more, and those that pass then are listed as FLAKY
+suite: $(VENV)/.dev  ## Run the test suite as CI does: a failed test runs once more, and is listed as FLAKY if it then passes
 	@$(BIN)/python tools/suite.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
-test-full: $(VENV)/.dev  ## What takes too long for every day: all the real input, with every process killed on the way
+test-full: $(VENV)/.dev  ## Run the slow tests: all real input, while every process is killed
 	@$(BIN)/python -m pytest -n 0 -m full $(ARGS); status=$$?; tools/give-back; exit $$status
 
-coverage: $(VENV)/.dev  ## Does every branch of the engine have a test in tests/engine?
+coverage: $(VENV)/.dev  ## Check that tests/engine covers every branch of the engine
 	@HYPOTHESIS_PROFILE=same $(BIN)/python -m pytest -n 0 -q tests/engine --cov=leadvibe.engine --cov-fail-under=100 \
 	  --cov-report=term-missing:skip-covered $(ARGS); status=$$?; tools/give-back; exit $$status
 
-fuzz: $(VENV)/.dev  ## The engine's properties with many more examples
+fuzz: $(VENV)/.dev  ## Run the engine's property tests with many more examples
 	@HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest tests/engine $(ARGS); status=$$?; tools/give-back; exit $$status
 
-check:  ## All that can be known without running the suite, on the newest Python there is
+mutants: $(VENV)/.dev  ## Run mutation tests of the engine; takes long, ARGS=surge.py for one module
+	@$(BIN)/python tools/mutants.py $(ARGS); status=$$?; tools/give-back; exit $$status
+
+check:  ## Run all checks except the tests, on the newest installed Python
 	@$(MAKE) -s --no-print-directory VENV=$(VENV)/newest PYTHON="$$(tools/python newest)" \
 	  fresh-lock lint types imports schema contract; status=$$?; tools/give-back; exit $$status
 
-lint: $(VENV)/.dev  ## ruff, the linter and the formatter
+lint: $(VENV)/.dev  ## Run the linter and check the formatting (ruff)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev  ## basedpyright, strict over src; tests have a few exceptions
+types: $(VENV)/.dev  ## Check types (basedpyright, strict over src)
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-imports: $(VENV)/.dev  ## Who may import whom
+imports: $(VENV)/.dev  ## Check which packages import which (import-linter)
 	$(BIN)/lint-imports
 
-schema: $(VENV)/.dev  ## Do the migrations make what the models say?
+schema: $(VENV)/.dev  ## Check that the migrations create the schema of the models
 	$(BIN)/python tools/with_postgres.py sh -c '$(BIN)/alembic -q upgrade head && $(BIN)/alembic check'
 
-contract: $(VENV)/.dev  ## Is openapi.yaml what the code says?
+contract: $(VENV)/.dev  ## Check that openapi.yaml is up to date
 	$(BIN)/python -m leadvibe.server.openapi_file --check
 
-fresh-lock: $(VENV)/.dev  ## Do the locks fit pyproject.toml?
+fresh-lock: $(VENV)/.dev  ## Check that the lock files are up to date
 	@BIN=$(BIN) tools/lock --check
 
-audit: $(VENV)/.dev  ## Known vulnerabilities of what requirements.lock names; asks pypi.org, so make check leaves it out
+audit: $(VENV)/.dev  ## Look for known vulnerabilities in the locked dependencies; needs the network
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
 
-migration: $(VENV)/.dev  ## A new migration from what changed in the models: make migration NAME="add x"
-	@test -n "$(NAME)" || { echo 'make migration NAME="what changes"'; exit 2; }
+migration: $(VENV)/.dev  ## Create a migration from changed models: make migration NAME="add x"
+	@test -n "$(NAME)" || { echo 'usage: make migration NAME="add x"'; exit 2; }
 	$(BIN)/python tools/with_postgres.py sh -c '$(BIN)/alembic -q upgrade head && $(BIN)/alembic revision --autogenerate --rev-id "$$(printf %04d $$(($$(ls migrations/versions/*.py | wc -l) + 1)))" -m "$(NAME)"'
 
-openapi: $(VENV)/.dev  ## Write openapi.yaml from the code
+openapi: $(VENV)/.dev  ## Generate openapi.yaml from the code
 	$(BIN)/python -m leadvibe.server.openapi_file
 
-lock: $(VENV)/.dev  ## Write the locks from pyproject.toml; ARGS=--upgrade for newer versions
+lock: $(VENV)/.dev  ## Generate the lock files from pyproject.toml; ARGS=--upgrade for newer versions
 	@BIN=$(BIN) tools/lock $(ARGS)
 
 docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link or anchor fails
 	@$(BIN)/zensical build --clean --strict
 
 release:  ## Tag a release: make release VERSION=1.2.3, on a clean main with its changes under Unreleased in CHANGELOG.md
-	@test -n "$(VERSION)" || { echo 'make release VERSION=1.2.3'; exit 2; }
+	@test -n "$(VERSION)" || { echo 'usage: make release VERSION=1.2.3'; exit 2; }
 	@tools/release "$(VERSION)"
 
-bench: $(VENV)/.dev  ## Measure: each figure beside a limit measured in the same run
+bench: $(VENV)/.dev  ## Run the benchmarks; each result is compared with a limit measured in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-data: $(VENV)/.dev  ## Make an OU of a million leads, which stays for `make bench ARGS=reads`; takes minutes and 10 GB
+bench-data: $(VENV)/.dev  ## Create an OU with a million leads for `make bench ARGS=reads`; takes minutes and 10 GB
 	@$(BIN)/python -m benchmarks.data
 
 $(VENV)/.run: requirements.lock pyproject.toml $(MAYBE_BROKEN)

@@ -1,4 +1,4 @@
-"""Runs a command with a fresh PostgreSQL in LEADVIBE_DATABASE_URL, which ends with it."""  # noqa: INP001 - a script, no package
+"""Runs a command with LEADVIBE_DATABASE_URL set to a new, temporary PostgreSQL."""  # noqa: INP001 - a script
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ from leadvibe.core.postgres import embedded
 with tempfile.TemporaryDirectory() as folder:
     server = embedded.start(Path(folder), embedded.DISPOSABLE)
     try:
-        surroundings = {**os.environ, "LEADVIBE_DATABASE_URL": server.url}
-        status = subprocess.call(sys.argv[1:], env=surroundings)  # noqa: S603 - that is what it is for
+        environment = {**os.environ, "LEADVIBE_DATABASE_URL": server.url}
+        status = subprocess.call(sys.argv[1:], env=environment)  # noqa: S603 - its purpose
     finally:
         server.stop()
 sys.exit(status)

@@ -1,4 +1,4 @@
-"""Every setting of the program, once: `LEADVIBE_…` in the environment."""
+"""All settings, read from `LEADVIBE_…` environment variables."""
 
 import os
 from datetime import timedelta
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def default_data_dir() -> Path:
-    """Where data lives when nobody says: PostgreSQL can't run as root, so root gets a place other users may enter."""
+    """The default data directory; for root a folder that other users may enter, as PostgreSQL can't run as root."""
     if os.geteuid() == 0:
         return Path("/var/lib/leadvibe")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "leadvibe"
@@ -19,19 +19,19 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEADVIBE_", extra="ignore", frozen=True)
 
-    # Where it runs
+    # Addresses and files
     host: str = "127.0.0.1"
     port: int = Field(default=8000, validation_alias=AliasChoices("LEADVIBE_PORT", "PORT"))
     public_url: str | None = None
-    """How clients reach the server, when that differs from http://host:port."""
+    """The URL by which clients reach the server, if it is not http://host:port."""
     data_dir: Path = Field(default_factory=default_data_dir)
     log_level: str = "INFO"
     log_json: bool | None = None
-    """JSON lines; by default unless standard error is a terminal."""
+    """Log JSON lines; by default, unless standard error is a terminal."""
 
     # The database
     database_url: str | None = None
-    """`postgresql://user:password@host:port/name`; without it the program runs its own PostgreSQL in `data_dir`."""
+    """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
     database_pool_size: int = 10
 
     # Processes
@@ -44,27 +44,27 @@ class Settings(BaseSettings):
     organization_name: str | None = None
     unit_name: str | None = None
 
-    # Who gets in
+    # Authentication
     secret_key: SecretStr | None = None
-    """Signs access tokens and cookies; by default a key made once and kept in `data_dir`."""
+    """Signs access tokens and cookies; by default a key that is generated once and stored in `data_dir`."""
     access_token_lifetime: timedelta = timedelta(minutes=15)
     refresh_token_lifetime: timedelta = timedelta(days=30)
     active_unit_lifetime: timedelta = timedelta(days=30)
     jwks_url: str | None = None
-    """Where an outside token issuer publishes its keys; unset, only our own tokens are accepted."""
+    """The key set URL of an external token issuer; unset, only this server's tokens are accepted."""
     jwks_issuer: str | None = None
     jwks_audience: str | None = None
     stream_open: bool = False
-    """Let `/stream?ouId=…` in without authentication, as LeadVibe 1.0.0 does."""
+    """Allow `/stream?ouId=…` without authentication, as LeadVibe 1.0.0 does."""
 
-    # The event road
+    # Ingestion and scoring
     ingest_buffer_events: int = 20_000
-    """Events that may wait for a flush in one API process before it answers 503."""
+    """Maximum number of events that wait to be saved in one API process; then it answers 503."""
     worker_batch_events: int = 2_000
     monthly_event_limit: int | None = None
-    """The plan's events a month, over all OUs of an organization. More are told as overage, never refused."""
+    """The organization's monthly number of events, over all OUs. More events are reported as overage, not refused."""
 
-    # The stream
+    # Stream
     stream_keepalive: timedelta = timedelta(seconds=15)
     frame_lifetime: timedelta = timedelta(hours=1)
 

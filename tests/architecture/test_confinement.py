@@ -6,6 +6,11 @@ from support.confinement import unconfined
 
 TABLES = {"leads", "events", "lead_scores", "aliases"}
 
+JOINED_UPDATE = (
+    "UPDATE leads SET owner_id = e.x FROM unnest($1::text[]) AS t (lead_id) LEFT JOIN events AS e ON {}"
+    " WHERE leads.unit_id = $2"
+)
+
 CONFINED = [
     "SELECT leads.lead_id FROM leads WHERE leads.unit_id = $1::VARCHAR AND leads.lead_id = $2",
     "SELECT * FROM leads l JOIN lead_scores s ON s.unit_id = l.unit_id AND s.lead_id = l.lead_id WHERE l.unit_id = $1",
@@ -31,6 +36,9 @@ CONFINED = [
     "SELECT 1 FROM leads WHERE unit_id = ANY($1)",
     "SELECT 1 FROM leads WHERE $1 = unit_id",
     "SELECT 1 FROM leads, events WHERE (leads.unit_id)::text = $1::text AND events.unit_id = leads.unit_id",
+    'SELECT 1 FROM leads WHERE leads.unit_id COLLATE "C" = $1::VARCHAR COLLATE "C"',
+    JOINED_UPDATE.format("e.unit_id = $2 AND e.lead_id = t.lead_id"),
+    "EXPLAIN (FORMAT JSON) SELECT 1 FROM leads WHERE unit_id = $1",
     "LISTEN leads",
     "SET application_name = 'leads'",
 ]
@@ -55,6 +63,8 @@ NOT_CONFINED = [
     ("WITH old AS (DELETE FROM events RETURNING unit_id) SELECT * FROM old WHERE unit_id = $1", ["events"]),
     ("INSERT INTO leads (lead_id) VALUES ($1) ON CONFLICT (lead_id) DO UPDATE SET unit_id = $2", ["leads"]),
     ("TRUNCATE leads", ["leads"]),
+    ("EXPLAIN SELECT 1 FROM leads", ["leads"]),
+    (JOINED_UPDATE.format("e.lead_id = t.lead_id"), ["events"]),
     ("LOCK TABLE leads", ["leads"]),
 ]
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.given import NOON, adjustment, event, reset, rule, snapshot, versions
-from engine.unit import Lead
-from leadvibe.engine import Event, Fact, Plans, to_datetime, to_instant
+from engine.builders import NOON, adjustment, configuration, event, reset, rule, to_datetime, versions
+from engine.lead import Lead
+from leadvibe.engine import Event, Fact, Plans
+from leadvibe.engine.instants import to_instant
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts.md"
 
@@ -31,8 +32,8 @@ def when(text: str) -> int:
     return to_instant(datetime.fromisoformat(f"2026-03-{day}T{clock}Z").astimezone(UTC)) - NOON
 
 
-def configuration() -> Plans:
-    made = snapshot(
+def march_plans() -> Plans:
+    made = configuration(
         rule("page_view", 5),
         rule("demo_request", 20),
         rule("unsubscribe", -40),
@@ -81,7 +82,7 @@ def table(lines: Iterable[Line], before: Sequence[Line] = ()) -> str:
 
 
 def played() -> tuple[Lead, list[Fact]]:
-    lead, facts = Lead(configuration()), history()
+    lead, facts = Lead(march_plans()), history()
     for fact in facts:
         lead.receive(fact)
     return lead, facts

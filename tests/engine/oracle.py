@@ -1,4 +1,4 @@
-"""Scoring by its definitions, one after another and with the whole past at hand: slow, and nothing like the engine."""
+"""An oracle: scoring by its definitions, from the whole history at each step. Slow, and unlike the engine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -6,52 +6,60 @@ from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import Any
 
-from engine.given import HOUR, MINUTE, NOON, SECOND
-from engine.unit import Ledger
-from leadvibe.engine import Adjustment, Event, Fact, Reset, Session, order, to_instant
+from engine.builders import HOUR, MINUTE, NOON, SECOND
+from engine.lead import Ledger
+from leadvibe.engine import Adjustment, Configuration, Event, Fact, Reset, Session, order
+from leadvibe.engine.configuration import DecayConfig, RuleConfig, RulesetConfig, SurgeConfig
+from leadvibe.engine.instants import to_instant
 
 _GENTLE = [(1, 4, "1"), (5, 9, "1.1"), (10, None, "1.25")]
 
 
 class Oracle:
-    """Reads `ledger`, `totals`, `sessions` and `reasons` off a history and the versions of its configuration."""
+    """Derives `ledger`, `totals`, `sessions` and `reasons` from a history and the versions of the configuration."""
 
-    def __init__(self, versions: Sequence[tuple[int, Any]], facts: Sequence[Fact], until: int) -> None:
+    def __init__(self, versions: Sequence[tuple[int, Configuration]], facts: Sequence[Fact], until: int) -> None:
         self.versions = versions
         self.ledger: Ledger = []
         self.totals: dict[str, int] = {}
         self.reasons: dict[Any, str | None] = {}
         self.seen: list[Event] = []
-        self.visits: list[list[Event]] = []
+        self.activity: list[list[Event]] = []
         self.paid: list[str] = []
         self.surge: list[int] = []
-        self.touched: set[str] = set()
+        self.changed: set[str] = set()
         done = NOON - HOUR
         for fact in sorted(facts, key=order):
             self._pass_time(done, fact.at)
-            self._happen(fact)
+            self._apply(fact)
             done = fact.at
         self._pass_time(done, until, whole=True)
 
     @property
     def sessions(self) -> dict[Any, Session]:
         return {
-            visit[0].id: Session(
-                visit[0].id, visit[0].at, visit[-1].at, visit[0].type, visit[-1].type, len(visit), visit[0].channel
+            session[0].id: Session(
+                session[0].id,
+                session[0].at,
+                session[-1].at,
+                session[0].type,
+                session[-1].type,
+                len(session),
+                session[0].channel,
             )
-            for visit in self.visits
+            for session in self.activity
         }
 
     def _in_force(self, at: int) -> int:
         return max((index for index, (created, _) in enumerate(self.versions) if created <= at), default=0)
 
-    # What follows from silence and from the configuration.
+    # Derived steps.
 
     def _pass_time(self, since: int, until: int, *, whole: bool = False) -> None:
-        steps = [(at, 4, "", 0) for at in self._liftings() if since <= at < until + whole]
+        steps = [(at, 4, "", 0) for at in self._lifts() if since <= at < until + whole]
         steps += [step for step in self._decays(since, until) if since < step[0] <= until]
         for at, _, decay_id, decrease in sorted(steps):
-            for ruleset_id in sorted(self.touched):
+            for ruleset_id in sorted(self.changed):
                 total = self.totals[ruleset_id]
                 if not decay_id and total < 0:
                     self._write("lift", "allow_negative_scores", ruleset_id, at, -total, floored=False)
@@ -59,45 +67,45 @@ class Oracle:
                     self._write("decay", decay_id, ruleset_id, at, -decrease)
 
     def _may_fall(self, total: int, at: int) -> bool:
-        return total > 0 or self.versions[self._in_force(at)][1]["allow_negative_scores"]
+        return total > 0 or self.versions[self._in_force(at)][1].allow_negative_scores
 
-    def _liftings(self) -> Iterator[int]:
+    def _lifts(self) -> Iterator[int]:
         for at in sorted({created for created, _ in self.versions[1:]}):
-            allowed = [self.versions[self._in_force(when)][1]["allow_negative_scores"] for when in (at - 1, at)]
+            allowed = [self.versions[self._in_force(when)][1].allow_negative_scores for when in (at - 1, at)]
             if allowed == [True, False]:
                 yield at
 
     def _decays(self, since: int, until: int) -> Iterator[tuple[int, int, str, int]]:
-        active = max((visit[-1].at for visit in self.visits), default=NOON - 10**6 * HOUR)
-        for index, (_, given) in enumerate(self.versions):
-            for decay in given["decays"]:
-                period = decay["inactive_for"] * HOUR
+        active = max((session[-1].at for session in self.activity), default=NOON - 10**6 * HOUR)
+        for index, (_, configuration) in enumerate(self.versions):
+            for decay in configuration.decays:
+                period = decay.inactive_for * HOUR
                 due = max(active, self._origin(index, decay))
                 due += max(0, (since - due) // period) * period
                 while due <= until:
                     if self._in_force(due) == index and due > max(active, self._origin(index, decay)):
-                        yield due, 0, decay["decay_id"], decay["decrease"]
+                        yield due, 0, decay.decay_id, decay.decrease
                     due += period
 
-    def _origin(self, index: int, decay: Any) -> int:
-        """Where silence begins to count: a period before the rule was made, or where its period was edited."""
-        period = decay["inactive_for"]
+    def _origin(self, index: int, decay: DecayConfig) -> int:
+        """From where inactivity counts: a period before the rule was created, or the last edit of its period."""
+        period = decay.inactive_for
         while index:
-            before = {each["decay_id"]: each["inactive_for"] for each in self.versions[index - 1][1]["decays"]}
-            if decay["decay_id"] not in before:
+            before = {each.decay_id: each.inactive_for for each in self.versions[index - 1][1].decays}
+            if decay.decay_id not in before:
                 break
-            if before[decay["decay_id"]] != period:
+            if before[decay.decay_id] != period:
                 return self.versions[index][0]
             index -= 1
         return self.versions[index][0] - period * HOUR
 
     def _is_open(self, ruleset_id: str, at: int, index: int) -> bool:
-        (ruleset,) = (each for each in self.versions[index][1]["rulesets"] if each["ruleset_id"] == ruleset_id)
-        return ruleset.get("active", True) and _within(ruleset, at)
+        (ruleset,) = (each for each in self.versions[index][1].rulesets if each.ruleset_id == ruleset_id)
+        return ruleset.active and _within(ruleset, at)
 
-    # What happens.
+    # Facts.
 
-    def _happen(self, fact: Fact) -> None:
+    def _apply(self, fact: Fact) -> None:
         match fact:
             case Event():
                 self._event(fact)
@@ -107,71 +115,72 @@ class Oracle:
                 for ruleset_id, total in sorted(self.totals.items()):
                     if total:
                         self._write("reset", fact.id, ruleset_id, fact.at, -total, floored=False)
-                self.touched, self.paid, self.surge = set(), [], []
+                self.changed, self.paid, self.surge = set(), [], []
 
     def _event(self, event: Event) -> None:
-        _, given = self.versions[event.version - 1]
-        self.reasons[event.id] = self._reason(event, given)
+        _, configuration = self.versions[event.version - 1]
+        self.reasons[event.id] = self._reason(event, configuration)
         self.seen.append(event)
         if self.reasons[event.id]:
             return
         if event.channel != "system":
-            timeout = given["session_timeout_minutes"] * MINUTE
-            if self.visits and event.at - self.visits[-1][-1].at <= timeout:
-                self.visits[-1].append(event)
+            timeout = configuration.session_timeout_minutes * MINUTE
+            if self.activity and event.at - self.activity[-1][-1].at <= timeout:
+                self.activity[-1].append(event)
             else:
-                self.visits.append([event])
-        treatment = given["event_types"].get(event.type, {})
-        if event.reset_before_merge or treatment.get("hidden") or treatment.get("max_processing_scope") == "observe":
+                self.activity.append([event])
+        restricted = configuration.event_types.get(event.type)
+        observed = restricted is not None and (restricted.hidden or restricted.max_processing_scope == "observe")
+        if event.reset_before_merge or observed:
             return
-        self._score(event, given)
+        self._score(event, configuration)
 
-    def _reason(self, event: Event, given: Any) -> str | None:
+    def _reason(self, event: Event, configuration: Configuration) -> str | None:
         same = [*(each.at for each in self.seen if each.type == event.type), event.at]
-        filters = sorted(given["filters"], key=lambda each: (each["time_window_ms"], each["filter_id"]))
+        filters = sorted(configuration.filters, key=lambda each: (each.time_window_ms, each.filter_id))
         for velocity in filters:
-            window = velocity["time_window_ms"] * 1000
+            window = velocity.time_window_ms * 1000
             burst, first = None, False
             for at in same:
                 first = burst is None or at - burst >= window
                 burst = at if first else burst
-            too_many = sum(at > event.at - window for at in same) > velocity["count_threshold"]
-            if velocity["event_type"] == event.type and too_many:
-                if not velocity.get("group_events"):
+            too_many = sum(at > event.at - window for at in same) > velocity.count_threshold
+            if velocity.event_type == event.type and too_many:
+                if not velocity.group_events:
                     return "inorganic"
                 if not first:
                     return "inorganic_grouped"
         return None
 
-    def _score(self, event: Event, given: Any) -> None:
+    def _score(self, event: Event, configuration: Configuration) -> None:
         index = event.version - 1
         awards: dict[str, dict[str, int]] = {}
-        for rule in given["rules"]:
+        for rule in configuration.rules:
             if (
-                rule["event_type"] == event.type
-                and self._is_open(rule["ruleset_id"], event.at, index)
+                rule.event_type == event.type
+                and self._is_open(rule.ruleset_id, event.at, index)
                 and _within(rule, event.at)
-                and ("attribute_filters" not in rule or event.metadata.get("tier") == "gold")
-                and self.paid.count(rule["rule_id"]) < rule.get("max_per_lead", 10**9)
+                and (not rule.attribute_filters or event.metadata.get("tier") == "gold")
+                and self.paid.count(rule.rule_id) < (rule.max_per_lead or 10**9)
             ):
-                awards.setdefault(rule["ruleset_id"], {})[rule["rule_id"]] = rule["weight"]
+                awards.setdefault(rule.ruleset_id, {})[rule.rule_id] = rule.weight
         self.paid += [rule_id for paid in awards.values() for rule_id in paid]
         gaining = any(sum(paid.values()) > 0 for paid in awards.values()) and event.channel != "system"
-        multiplier = self._multiplier(event.at, given["surge_policy"]) if gaining else Decimal(1)
+        multiplier = self._multiplier(event.at, configuration.surge_policy) if gaining else Decimal(1)
         for ruleset_id, paid in sorted(awards.items()):
             base = sum(paid.values())
             times = multiplier if base > 0 else Decimal(1)
             points = int((base * times).quantize(Decimal(1), ROUND_HALF_UP))
             self._write("event", event.id, ruleset_id, event.at, points, awards=paid, multiplier=times)
 
-    def _multiplier(self, at: int, policy: Any) -> Decimal:
-        idle = policy["idle_reset_seconds"] if policy else 1800
-        if self.surge and at - self.surge[-1] > idle * SECOND:
+    def _multiplier(self, at: int, policy: SurgeConfig | None) -> Decimal:
+        idle_seconds = policy.idle_reset_seconds if policy and policy.idle_reset_seconds else 1800
+        if self.surge and at - self.surge[-1] > idle_seconds * SECOND:
             self.surge = []
         self.surge.append(at)
         if not policy:
             return Decimal(1)
-        custom = [(each["min_events"], each["max_events"], str(each["multiplier"])) for each in policy.get("bands", ())]
+        custom = [(each.min_events, each.max_events, str(each.multiplier)) for each in policy.bands or ()]
         bands = custom or _GENTLE
         factors = [Decimal(by) for least, most, by in bands if least <= len(self.surge) <= (most or 10**9)]
         return min(*factors, Decimal("2" if custom else "1.5")) if factors else Decimal(1)
@@ -190,17 +199,17 @@ class Oracle:
     ) -> None:
         before = self.totals.get(ruleset_id, 0)
         after = before + points
-        if floored and not self.versions[self._in_force(at)][1]["allow_negative_scores"]:
+        if floored and not self.versions[self._in_force(at)][1].allow_negative_scores:
             after = max(0, after)
         if points and kind in ("event", "adjustment"):
-            self.touched.add(ruleset_id)
+            self.changed.add(ruleset_id)
         self.totals[ruleset_id] = after
         paid = tuple(sorted(awards.items()))
         self.ledger.append((kind, cause, ruleset_id, at, paid, int(multiplier * 1000), points, after - before))
 
 
-def _within(given: Any, at: int) -> bool:
-    start, end = given.get("start_at"), given.get("end_at")
+def _within(config: RuleConfig | RulesetConfig, at: int) -> bool:
+    start, end = config.start_at, config.end_at
     return (not start or to_instant(datetime.fromisoformat(start)) <= at) and (
         not end or at < to_instant(datetime.fromisoformat(end))
     )

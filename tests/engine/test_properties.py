@@ -1,4 +1,4 @@
-"""What holds for every history and every configuration."""
+"""Properties of every history and every configuration."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -7,20 +7,21 @@ from uuid import UUID
 from hypothesis import given
 
 from engine.histories import FAR, Dice, History, batches, histories, throws
+from engine.lead import Lead, lead_with
 from engine.oracle import Oracle
-from engine.unit import Lead, told
-from leadvibe.engine import Event, Standing, fold, order
+from leadvibe.engine import Event, Standing, order
+from support.folding import fold
 
 
 @given(histories())
 def test_the_engine_follows_the_definitions(history: History) -> None:
-    oracle = Oracle(history.snapshots, history.facts, FAR)
-    lead = told(history.plans, history.facts)
+    oracle = Oracle(history.configurations, history.facts, FAR)
+    lead = lead_with(history.plans, history.facts)
     lead.advance(FAR)
     assert lead.ledger == sorted(oracle.ledger, key=lambda line: (line[3], str(line)))
     assert lead.totals == {ruleset_id: total for ruleset_id, total in oracle.totals.items() if total}
     assert lead.sessions == oracle.sessions
-    assert {mark.event_id: mark.suppression_reason for mark in lead.verdicts.values()} == oracle.reasons
+    assert {verdict.event_id: verdict.suppression_reason for verdict in lead.verdicts.values()} == oracle.reasons
 
 
 @given(histories())
@@ -40,8 +41,8 @@ def test_what_was_applied_adds_up_to_the_total(history: History) -> None:
 def test_no_entry_goes_below_the_floor_in_force(history: History) -> None:
     outcome = fold(history.plans, Standing(), sorted(history.facts, key=order))
     for entry in outcome.entries:
-        created = [snapshot for at, snapshot in history.snapshots if at <= entry.at]
-        if not created[-1].get("allow_negative_scores"):
+        created = [configuration for at, configuration in history.configurations if at <= entry.at]
+        if not created[-1].allow_negative_scores:
             assert entry.after >= 0
 
 
@@ -53,24 +54,24 @@ def test_the_ledger_is_in_canonical_order(history: History) -> None:
     assert places == sorted(places)
 
 
-@given(histories(), throws(most=6))
+@given(histories(), throws(maximum=6))
 def test_any_split_into_batches_gives_the_same(history: History, cuts: list[Dice]) -> None:
     lead = Lead(history.plans)
     for batch in batches(sorted(history.facts, key=order), cuts):
         lead.receive(*batch)
-    assert lead.story == told(history.plans, history.facts).story
+    assert lead.state == lead_with(history.plans, history.facts).state
     assert not lead.replays
 
 
-@given(histories(), throws(most=20))
+@given(histories(), throws(maximum=20))
 def test_any_order_of_arrival_gives_the_same(history: History, cuts: list[Dice]) -> None:
     lead = Lead(history.plans)
     for batch in batches(history.facts, cuts):
         lead.receive(*batch)
-    assert lead.story == told(history.plans, history.facts).story
+    assert lead.state == lead_with(history.plans, history.facts).state
 
 
-@given(histories(), throws(most=6), throws(most=6))
+@given(histories(), throws(maximum=6), throws(maximum=6))
 def test_a_duplicate_changes_nothing(history: History, cuts: list[Dice], again: list[Dice]) -> None:
     keyed = [replace(fact, key=str(fact.id)) if isinstance(fact, Event) else fact for fact in history.facts]
     repeats = [keyed[number.number % len(keyed)] for number in again if keyed]
@@ -78,17 +79,17 @@ def test_a_duplicate_changes_nothing(history: History, cuts: list[Dice], again: 
     lead = Lead(history.plans)
     for batch in batches([*keyed, *other_ids], cuts):
         lead.receive(*batch)
-    assert lead.story == told(history.plans, keyed).story
+    assert lead.state == lead_with(history.plans, keyed).state
 
 
 def _other(fact: Event) -> UUID:
     return UUID(int=fact.id.int + 1_000)
 
 
-@given(histories(), throws(least=1, most=1))
+@given(histories(), throws(minimum=1, maximum=1))
 def test_deleting_an_event_is_never_having_sent_it(history: History, which: list[Dice]) -> None:
-    lead = told(history.plans, history.facts)
+    lead = lead_with(history.plans, history.facts)
     gone = which[0].pick([*history.events, None])
     if gone is not None:
         lead.delete(gone.id)
-    assert lead.story == told(history.plans, [fact for fact in history.facts if fact is not gone]).story
+    assert lead.state == lead_with(history.plans, [fact for fact in history.facts if fact is not gone]).state

@@ -1,16 +1,17 @@
-"""However often and whenever somebody looks, silence has the same consequences."""
+"""Decay doesn't depend on when or how often a lead is advanced."""
 
 from itertools import zip_longest
 
 from hypothesis import given
 
-from engine.given import NOON
+from engine.builders import NOON
 from engine.histories import FAR, Dice, History, batches, histories, instant_of, instants, throws
-from engine.unit import Lead, told
-from leadvibe.engine import Standing, advance, fold, fold_until, order
+from engine.lead import Lead, lead_with
+from leadvibe.engine import Standing, advance, fold_until, order
+from support.folding import fold
 
 
-@given(histories(), throws(most=6), throws(most=7))
+@given(histories(), throws(maximum=6), throws(maximum=7))
 def test_advancing_early_late_or_never_gives_the_same(history: History, cuts: list[Dice], advances: list[Dice]) -> None:
     lead = Lead(history.plans)
     for batch, until in zip_longest(batches(history.facts, cuts), advances):
@@ -18,9 +19,9 @@ def test_advancing_early_late_or_never_gives_the_same(history: History, cuts: li
         if until is not None:
             lead.advance(NOON + instant_of(until))
     lead.advance(FAR)
-    never = told(history.plans, history.facts)
+    never = lead_with(history.plans, history.facts)
     never.advance(FAR)
-    assert lead.story == never.story
+    assert lead.state == never.state
 
 
 @given(histories(), instants, instants)
@@ -36,18 +37,18 @@ def test_advancing_twice_is_advancing_once(history: History, early: int, late: i
 
 
 @given(histories(), instants)
-def test_settling_is_folding_and_then_advancing(history: History, until: int) -> None:
+def test_folding_until_an_instant_is_folding_and_then_advancing(history: History, until: int) -> None:
     facts = sorted(history.facts, key=order)
     folded = fold(history.plans, Standing(), facts)
     advanced = advance(history.plans, folded.standing, NOON + until)
-    settled = fold_until(history.plans, Standing(), facts, NOON + until)
-    assert settled.entries == [*folded.entries, *advanced.entries]
-    assert (settled.verdicts, settled.sessions) == (folded.verdicts, folded.sessions)
-    assert (settled.standing, settled.next_decay_at) == (advanced.standing, advanced.next_decay_at)
+    at_once = fold_until(history.plans, Standing(), facts, NOON + until)
+    assert at_once.entries == [*folded.entries, *advanced.entries]
+    assert (at_once.verdicts, at_once.sessions) == (folded.verdicts, folded.sessions)
+    assert (at_once.standing, at_once.next_decay_at) == (advanced.standing, advanced.next_decay_at)
 
 
 @given(histories())
-def test_the_next_decay_is_due_when_it_is_said_to_be(history: History) -> None:
+def test_the_next_decay_is_due_at_the_instant_that_the_fold_returns(history: History) -> None:
     outcome = fold(history.plans, Standing(), sorted(history.facts, key=order))
     due = outcome.next_decay_at
     if due is None:

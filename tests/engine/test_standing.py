@@ -1,10 +1,12 @@
-"""What is remembered of a lead, and when that is enough."""
+"""What a standing remembers of a lead, and when that is enough to continue from it."""
 
 import msgspec
 
-from engine.given import HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule
-from engine.unit import told
-from leadvibe.engine import Plans, Standing, fold, order, with_version
+from engine.builders import HOUR, MINUTE, NOON, SECOND, adjustment, configuration, event, plans, reset, rule, versions
+from engine.lead import lead_with
+from leadvibe.engine import Plans, Standing, Version, order
+from leadvibe.engine.filters import VelocityWindow
+from support.folding import fold, with_version
 
 VELOCITY = {"filter_id": "f", "event_type": "page_view", "count_threshold": 2, "time_window_ms": 60_000}
 
@@ -29,14 +31,14 @@ def test_a_standing_forgets_what_is_out_of_every_window() -> None:
 
 
 def test_a_standing_takes_what_comes_after_it_and_nothing_else() -> None:
-    given = watched()
+    watching = watched()
     first, second, third = sorted([event(0), event(0), event(0)], key=order)
-    standing = fold(given, Standing(), [second]).standing
-    assert standing.can_fold(given, [third])
-    assert not standing.can_fold(given, [first])
-    assert not standing.can_fold(given, [second])
-    assert standing.can_fold(given)
-    assert Standing().can_fold(given, [first])
+    standing = fold(watching, Standing(), [second]).standing
+    assert standing.can_fold(watching, [third])
+    assert not standing.can_fold(watching, [first])
+    assert not standing.can_fold(watching, [second])
+    assert standing.can_fold(watching)
+    assert Standing().can_fold(watching, [first])
 
 
 def test_within_an_instant_adjustments_follow_events_and_resets_follow_both() -> None:
@@ -70,7 +72,39 @@ def test_restamping_touches_events_alone_and_keeps_the_order() -> None:
 
 
 def test_the_standing_tells_totals_and_activity() -> None:
-    lead = told(plans(rule(), rule(ruleset_id="B", weight=0)), [event(), adjustment(MINUTE, 0, ruleset_id="B")])
+    lead = lead_with(plans(rule(), rule(ruleset_id="B", weight=0)), [event(), adjustment(MINUTE, 0, ruleset_id="B")])
     assert dict(lead.standing.totals) == {"A": 10}
     assert lead.standing.activity == NOON
     assert {line.ruleset_id for line in lead.lines.values()} == {"A", "B"}
+
+
+def test_a_standing_forgets_a_burst_and_its_events_at_the_end_of_their_window() -> None:
+    folded = fold(watched(), Standing(), [event(0)]).standing
+    last_microsecond = fold(watched(), folded, [event(MINUTE - 1, "b")]).standing
+    assert last_microsecond.windows == folded.windows == {"page_view": VelocityWindow((NOON,), {MINUTE: NOON})}
+    assert fold(watched(), folded, [event(MINUTE, "b")]).standing.windows == {}
+
+
+def test_a_standing_remembers_as_many_events_as_the_largest_threshold() -> None:
+    shorter = {**VELOCITY, "filter_id": "g", "count_threshold": 1, "time_window_ms": 1_000}
+    both = plans(rule(), filters=[VELOCITY, shorter])
+    standing = fold(both, Standing(), [event(0), event(SECOND), event(2 * SECOND)]).standing
+    assert standing.windows == {"page_view": VelocityWindow((NOON + SECOND, NOON + 2 * SECOND), {})}
+
+
+def test_a_new_version_that_does_not_apply_yet_needs_no_replay() -> None:
+    configured = configuration(rule())
+    two = versions((0, configured), (NOON + HOUR, configured))
+    lead = lead_with(two, [event(2 * HOUR, version=2)])
+    lead.plans = two.extended([Version(3, NOON + 3 * HOUR, configuration(rule(weight=1)))])
+    lead.receive(event(4 * HOUR, version=3))
+    assert lead.replays == 0
+    assert lead.totals == {"A": 11}
+
+
+def test_a_version_that_applied_at_the_last_fact_already_needs_a_replay() -> None:
+    one = versions((0, configuration(rule())))
+    lead = lead_with(one, [event(HOUR)])
+    lead.plans = one.extended([Version(2, NOON + HOUR, configuration(rule()))])
+    lead.receive(event(2 * HOUR, version=2))
+    assert lead.replays == 1

@@ -4,9 +4,24 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.given import DAY, HOUR, MINUTE, NOON, SECOND, adjustment, event, plans, reset, rule, snapshot, versions
-from engine.unit import Lead, told
-from leadvibe.engine import Event, Plans, to_datetime, to_instant
+from engine.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    SECOND,
+    adjustment,
+    configuration,
+    event,
+    plans,
+    reset,
+    rule,
+    to_datetime,
+    versions,
+)
+from engine.lead import Lead, lead_with
+from leadvibe.engine import Event, Plans
+from leadvibe.engine.instants import to_instant
 from support.merging import merge_histories
 
 STANDARD = {"surge_policy": {"mode": "standard"}}
@@ -24,7 +39,7 @@ def decayed(lead: Lead) -> list[tuple[float, int]]:
 
 
 def reasons(lead: Lead) -> list[str]:
-    return [mark.suppression_reason for mark in lead.verdicts.values() if mark.suppression_reason]
+    return [verdict.suppression_reason for verdict in lead.verdicts.values() if verdict.suppression_reason]
 
 
 @pytest.mark.parametrize(
@@ -33,12 +48,12 @@ def reasons(lead: Lead) -> list[str]:
 )
 def test_1_a_window_includes_its_start_and_excludes_its_end(at: str, points: int) -> None:
     january = rule(start_at="2026-01-01T00:00:00Z", end_at="2026-02-01T00:00:00Z")
-    lead = told(plans(january), [event(to_instant(datetime.fromisoformat(at)) - NOON)])
+    lead = lead_with(plans(january), [event(to_instant(datetime.fromisoformat(at)) - NOON)])
     assert lead.totals.get("A", 0) == points
 
 
 def test_2_two_rulesets_score_one_event_each_in_its_own_way() -> None:
-    lead = told(plans(rule(weight=5), rule(weight=10, ruleset_id="B")), [event()])
+    lead = lead_with(plans(rule(weight=5), rule(weight=10, ruleset_id="B")), [event()])
     assert lead.totals == {"A": 5, "B": 10}
 
 
@@ -46,13 +61,13 @@ FLOOR = (rule("good", 10), rule("bad", -50), rule("better", 20))
 
 
 def test_3_the_floor_takes_points_for_good() -> None:
-    lead = told(plans(*FLOOR), [event(0, "good"), event(1, "bad"), event(2, "better")])
+    lead = lead_with(plans(*FLOOR), [event(0, "good"), event(1, "bad"), event(2, "better")])
     assert applied(lead) == [10, -10, 20]
     assert lead.totals == {"A": 20}
 
 
 def test_3_without_the_floor_a_total_goes_below_zero_and_comes_back() -> None:
-    lead = told(plans(*FLOOR, allow_negative_scores=True), [event(0, "good"), event(1, "bad")])
+    lead = lead_with(plans(*FLOOR, allow_negative_scores=True), [event(0, "good"), event(1, "bad")])
     assert lead.totals == {"A": -40}
     lead.receive(event(2, "better"))
     assert lead.totals == {"A": -20}
@@ -60,7 +75,7 @@ def test_3_without_the_floor_a_total_goes_below_zero_and_comes_back() -> None:
 
 
 def test_4_standard_surge_grows_with_the_count() -> None:
-    lead = told(plans(rule(), **STANDARD), [event(n * MINUTE) for n in range(10)])
+    lead = lead_with(plans(rule(), **STANDARD), [event(n * MINUTE) for n in range(10)])
     assert applied(lead) == [10, 10, 10, 10, 13, 13, 13, 13, 13, 15]
     surged = [line for line in lead.lines.values() if line.multiplier > 1000]
     assert len(surged) == 6
@@ -70,14 +85,14 @@ def test_4_standard_surge_grows_with_the_count() -> None:
 @pytest.mark.parametrize(("gap", "points"), [(1800, 13), (1801, 10)])
 def test_4_an_equal_gap_stays_in_the_surge_and_a_longer_one_ends_it(gap: int, points: int) -> None:
     burst = [event(n * SECOND) for n in range(4)]
-    lead = told(plans(rule(), **STANDARD), [*burst, event(3 * SECOND + gap * SECOND)])
+    lead = lead_with(plans(rule(), **STANDARD), [*burst, event(3 * SECOND + gap * SECOND)])
     assert applied(lead)[-1] == points
 
 
 def test_5_a_negative_rule_is_neither_counted_nor_multiplied() -> None:
     kinds = ["page_view", "page_view", "page_view", "unsubscribe", "page_view", "page_view"]
     surging = plans(rule(), rule("unsubscribe", -10), **STANDARD)
-    lead = told(surging, [event(n * MINUTE, kind) for n, kind in enumerate(kinds)])
+    lead = lead_with(surging, [event(n * MINUTE, kind) for n, kind in enumerate(kinds)])
     assert applied(lead) == [10, 10, 10, -10, 10, 13]
     assert lead.standing.surge_count == 5
 
@@ -85,11 +100,11 @@ def test_5_a_negative_rule_is_neither_counted_nor_multiplied() -> None:
 def test_6_the_cap_bounds_the_multiplier() -> None:
     bands = [{"min_events": 1, "max_events": None, "multiplier": 3.0}]
     capped = plans(rule(), surge_policy={"mode": "custom", "bands": bands, "multiplier_cap": 2.0})
-    assert applied(told(capped, [event()])) == [20]
+    assert applied(lead_with(capped, [event()])) == [20]
 
 
 def test_7_a_pause_longer_than_the_timeout_splits_sessions_and_a_late_event_joins_them() -> None:
-    lead = told(plans(), [event(0), event(30 * MINUTE), event(60 * MINUTE + SECOND)])
+    lead = lead_with(plans(), [event(0), event(30 * MINUTE), event(60 * MINUTE + SECOND)])
     assert [(each.start - NOON, each.end - NOON) for each in lead.sessions.values()] == [
         (0, 30 * MINUTE),
         (60 * MINUTE + SECOND, 60 * MINUTE + SECOND),
@@ -100,14 +115,14 @@ def test_7_a_pause_longer_than_the_timeout_splits_sessions_and_a_late_event_join
 
 
 def test_8_decay_takes_points_for_every_further_period_of_silence_down_to_the_floor() -> None:
-    lead = told(plans(rule(weight=12), **WEEKLY), [event()])
+    lead = lead_with(plans(rule(weight=12), **WEEKLY), [event()])
     lead.advance(NOON + 28 * DAY)
     assert decayed(lead) == [(7, -5), (14, -5), (21, -2)]
     assert lead.next_decay_at is None
 
 
 def test_8_activity_restarts_the_count() -> None:
-    lead = told(plans(rule(weight=12), rule("visit", 3), **WEEKLY), [event(), event(15 * DAY, "visit")])
+    lead = lead_with(plans(rule(weight=12), rule("visit", 3), **WEEKLY), [event(), event(15 * DAY, "visit")])
     assert lead.totals == {"A": 5}
     assert lead.next_decay_at == NOON + 22 * DAY
     lead.advance(NOON + 22 * DAY)
@@ -115,15 +130,22 @@ def test_8_activity_restarts_the_count() -> None:
     assert lead.totals == {}
 
 
+def test_8_a_decay_is_due_a_microsecond_after_an_adjustment() -> None:
+    lead = lead_with(plans(rule(weight=12), **WEEKLY), [event(), adjustment(7 * DAY - 1, 1)])
+    lead.advance(NOON + 7 * DAY)
+    assert decayed(lead) == [(7, -5)]
+    assert lead.next_decay_at == NOON + 14 * DAY
+
+
 def test_9_a_decay_rule_made_in_silence_is_due_at_its_creation() -> None:
-    late = versions((0, snapshot(rule(weight=12))), (NOON + 90 * DAY, snapshot(rule(weight=12), **WEEKLY)))
-    lead = told(late, [event()])
+    late = versions((0, configuration(rule(weight=12))), (NOON + 90 * DAY, configuration(rule(weight=12), **WEEKLY)))
+    lead = lead_with(late, [event()])
     lead.advance(NOON + 97 * DAY)
     assert decayed(lead) == [(90, -5), (97, -5)]
 
 
 def test_10_after_a_reset_decay_waits_for_new_points() -> None:
-    lead = told(plans(rule(), **WEEKLY, allow_negative_scores=True), [event(), reset(HOUR)])
+    lead = lead_with(plans(rule(), **WEEKLY, allow_negative_scores=True), [event(), reset(HOUR)])
     lead.advance(NOON + 100 * DAY)
     assert lead.totals == {}
     lead.receive(event(101 * DAY))
@@ -132,26 +154,26 @@ def test_10_after_a_reset_decay_waits_for_new_points() -> None:
 
 
 def velocity(*, group: bool) -> Plans:
-    given = {"filter_id": "f", "event_type": "page_view", "count_threshold": 3, "time_window_ms": 60_000}
-    return plans(rule(), filters=[{**given, "group_events": group}])
+    velocity_filter = {"filter_id": "f", "event_type": "page_view", "count_threshold": 3, "time_window_ms": 60_000}
+    return plans(rule(), filters=[{**velocity_filter, "group_events": group}])
 
 
 @pytest.mark.parametrize(("group", "reason"), [(False, "inorganic"), (True, "inorganic_grouped")])
 def test_11_of_a_burst_only_the_first_few_count(group: bool, reason: str) -> None:
-    lead = told(velocity(group=group), [event(n * SECOND) for n in range(10)])
+    lead = lead_with(velocity(group=group), [event(n * SECOND) for n in range(10)])
     assert lead.totals == {"A": 30}
     assert reasons(lead) == [reason] * 7
 
 
 @pytest.mark.parametrize(("group", "scored"), [(False, [0, 10, 20]), (True, [0, 10, 20, 60, 120, 180, 240])])
 def test_11_of_a_lasting_burst_grouping_keeps_the_first_of_each(group: bool, scored: list[int]) -> None:
-    lead = told(velocity(group=group), [event(n * 10 * SECOND) for n in range(30)])
+    lead = lead_with(velocity(group=group), [event(n * 10 * SECOND) for n in range(30)])
     assert [(line.at - NOON) // SECOND for line in lead.lines.values()] == scored
 
 
 def test_12_a_reset_takes_in_what_happened_before_it_whenever_that_arrives() -> None:
     scoring = plans(rule(weight=85), rule(weight=40, ruleset_id="B"), rule("visit", 10))
-    lead = told(scoring, [event(-HOUR), reset(0)])
+    lead = lead_with(scoring, [event(-HOUR), reset(0)])
     assert {line.ruleset_id: -line.applied for line in lead.lines.values() if line.kind == "reset"} == {
         "A": 85,
         "B": 40,
@@ -175,33 +197,33 @@ def merge_sources() -> tuple[list[Event], list[Event]]:
 
 def test_13_a_merge_scores_both_histories_as_one() -> None:
     target, source = merge_sources()
-    assert told(plans(rule()), merge_histories([target, source])).totals == {"A": 50}
+    assert lead_with(plans(rule()), merge_histories([target, source])).totals == {"A": 50}
 
 
 def test_13_a_source_that_was_reset_brings_nothing_of_before() -> None:
     target, source = merge_sources()
-    merged = told(plans(rule()), merge_histories([target, [*source, reset(2 * HOUR)]]))
+    merged = lead_with(plans(rule()), merge_histories([target, [*source, reset(2 * HOUR)]]))
     assert merged.totals == {"A": 30}
     assert len(merged.verdicts) == 5
 
 
 def test_16_an_observed_type_is_activity_but_never_scores() -> None:
     seen = plans(rule("visit", 45), rule("chat", 10), event_types={"chat": {"max_processing_scope": "observe"}})
-    lead = told(seen, [event(0, "visit"), event(MINUTE, "chat")])
+    lead = lead_with(seen, [event(0, "visit"), event(MINUTE, "chat")])
     assert lead.totals == {"A": 45}
     assert [session.count for session in lead.sessions.values()] == [2]
-    assert [mark.scope for mark in lead.verdicts.values()] == ["activate", "observe"]
+    assert [verdict.scope for verdict in lead.verdicts.values()] == ["activate", "observe"]
 
 
 def test_16_a_decided_type_scores_and_says_that_it_triggers_nothing() -> None:
     seen = plans(rule("visit", 45), rule("chat", 10), event_types={"chat": {"max_processing_scope": "decide"}})
-    lead = told(seen, [event(0, "visit"), event(MINUTE, "chat")])
+    lead = lead_with(seen, [event(0, "visit"), event(MINUTE, "chat")])
     assert lead.totals == {"A": 55}
-    assert [mark.scope for mark in lead.verdicts.values()] == ["activate", "decide"]
+    assert [verdict.scope for verdict in lead.verdicts.values()] == ["activate", "decide"]
 
 
 def test_an_adjustment_stays_where_it_stands() -> None:
-    lead = told(plans(rule()), [event(), adjustment(MINUTE, -30), event(HOUR)])
+    lead = lead_with(plans(rule()), [event(), adjustment(MINUTE, -30), event(HOUR)])
     assert applied(lead, "adjustment") == [-10]
     assert lead.totals == {"A": 10}
 

@@ -14,7 +14,7 @@ import pytest
 from support import loans
 from support.ledger import differences, fingerprint, stored_totals
 from support.make import Make
-from support.outside import look, until_processed
+from support.outside import connect_to, until_processed
 from support.serving import Serving
 from support.waiting import eventually
 
@@ -52,7 +52,7 @@ def kill(serving: Serving, name: str) -> None:
 
 async def proven(serving: Serving, rows: list[loans.Row]) -> str:
     """Check every total once all is processed; the fingerprint of the ledger."""
-    connection = await look(serving)
+    connection = await connect_to(serving)
     unit_id = serving.first_start()["unit_id"]
     try:
         await until_processed(connection, within=A_LONG_WHILE)
@@ -99,7 +99,7 @@ async def _import_until_done(serving: Serving) -> None:
 
 async def _until_processed_events(serving: Serving, number: int) -> None:
     async def enough() -> bool:
-        connection = await look(serving)
+        connection = await connect_to(serving)
         try:
             return await connection.fetchval("SELECT count(*) FROM events") >= number
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

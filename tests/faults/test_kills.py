@@ -12,7 +12,7 @@ from support import loans
 from support.ledger import differences, stored_totals
 from support.load import Load
 from support.make import Make
-from support.outside import keys_by_place, look, until_processed
+from support.outside import connect_to, keys_by_state, until_processed
 from support.serving import Serving
 from support.waiting import eventually
 
@@ -43,9 +43,9 @@ def kill(serving: Serving, name: str) -> None:
 
 async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
     acknowledged = set(load.acknowledged)
-    connection = await look(serving)
+    connection = await connect_to(serving)
     try:
-        places = await keys_by_place(connection)
+        places = await keys_by_state(connection)
     finally:
         await connection.close()
     assert acknowledged <= {key for keys in places.values() for key in keys}
@@ -65,10 +65,10 @@ async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
         kill(serving, victim)
         await nothing_acknowledged_is_missing(serving, load)
     await sending
-    connection = await look(serving)
+    connection = await connect_to(serving)
     try:
         await until_processed(connection)
-        places = await keys_by_place(connection)
+        places = await keys_by_state(connection)
         assert sorted(places["processed"]) == sorted(load.acknowledged)
         assert places["failed"] == []
         assert await differences(connection) == []

@@ -1,4 +1,4 @@
-"""The command line: what it offers, and what it says when it can't."""
+"""The command line: its help, its small commands and its error messages."""
 
 import os
 import subprocess
@@ -12,10 +12,10 @@ from leadvibe.server.first_start import FirstStart, save
 
 
 def leadvibe(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")}
     return subprocess.run(
         [sys.executable, "-m", "leadvibe", *arguments],
-        env={**surroundings, **settings},
+        env={**environment, **settings},
         capture_output=True,
         text=True,
         check=False,
@@ -23,47 +23,47 @@ def leadvibe(*arguments: str, **settings: str) -> subprocess.CompletedProcess[st
 
 
 def test_its_help_names_every_command() -> None:
-    said = leadvibe("--help")
-    assert said.returncode == 0
-    assert [name for name in COMMANDS if f" {name} " not in said.stdout] == []
+    result = leadvibe("--help")
+    assert result.returncode == 0
+    assert [name for name in COMMANDS if f" {name} " not in result.stdout] == []
 
 
-def test_a_word_that_is_no_command_is_an_error() -> None:
-    said = leadvibe("dance")
-    assert said.returncode == 2
-    assert "dance" in said.stderr
+def test_an_unknown_command_is_an_error() -> None:
+    result = leadvibe("dance")
+    assert result.returncode == 2
+    assert "dance" in result.stderr
 
 
-def test_it_tells_its_version() -> None:
+def test_it_prints_its_version() -> None:
     assert leadvibe("version").stdout.strip() == "0.1.0"
 
 
-def test_it_gives_a_shell_the_address_and_credential_of_the_first_start(tmp_path: Path) -> None:
+def test_it_prints_the_url_and_credential_of_the_first_start_for_a_shell(tmp_path: Path) -> None:
     save(
         tmp_path, FirstStart("http://127.0.0.1:8000", "a@example.com", "pass word", "lv_ci_1", "lv_cs_2", "org", "unit")
     )
-    said = leadvibe("env", LEADVIBE_DATA_DIR=str(tmp_path))
-    assert said.stdout == "URL=http://127.0.0.1:8000 KEY=lv_ci_1:lv_cs_2\n"
+    result = leadvibe("env", LEADVIBE_DATA_DIR=str(tmp_path))
+    assert result.stdout == "URL=http://127.0.0.1:8000 KEY=lv_ci_1:lv_cs_2\n"
 
 
-def test_before_the_first_start_it_says_so_in_words(tmp_path: Path) -> None:
-    said = leadvibe("env", LEADVIBE_DATA_DIR=str(tmp_path))
-    assert said.returncode == 1
-    assert "start the server first" in said.stderr
+def test_without_a_first_start_file_it_says_so(tmp_path: Path) -> None:
+    result = leadvibe("env", LEADVIBE_DATA_DIR=str(tmp_path))
+    assert result.returncode == 1
+    assert "start the server first" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "migrate"])
-def test_a_setting_that_makes_no_sense_is_named(command: str) -> None:
-    said = leadvibe(command, LEADVIBE_API_PROCESSES="many")
-    assert said.returncode == 1
-    assert "api_processes" in said.stderr
-    assert "Traceback" not in said.stderr
+def test_an_invalid_setting_is_named(command: str) -> None:
+    result = leadvibe(command, LEADVIBE_API_PROCESSES="many")
+    assert result.returncode == 1
+    assert "api_processes" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_a_database_that_is_not_there_is_said_in_words(tmp_path: os.PathLike[str]) -> None:
-    said = leadvibe(
+def test_an_unreachable_database_is_reported(tmp_path: os.PathLike[str]) -> None:
+    result = leadvibe(
         "serve", LEADVIBE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", LEADVIBE_DATA_DIR=str(tmp_path), PORT="0"
     )
-    assert said.returncode == 1
-    assert "can't be reached" in said.stderr
-    assert "Traceback" not in said.stderr
+    assert result.returncode == 1
+    assert "can't be reached" in result.stderr
+    assert "Traceback" not in result.stderr

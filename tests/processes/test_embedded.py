@@ -16,9 +16,8 @@ import pytest
 
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.transactions import asyncpg_dsn
-from leadvibe.core.postgres import account as service_account
-from leadvibe.core.postgres import embedded, postmaster
-from leadvibe.core.postgres.account import ServiceAccount
+from leadvibe.core.postgres import binaries, embedded, postmaster, service_account
+from leadvibe.core.postgres.service_account import ServiceAccount
 
 
 def ask(url: str, *statements: str) -> Any:
@@ -114,7 +113,7 @@ def test_joining_where_nothing_runs_starts_a_server_for_as_long_as_it_lasts(tmp_
 
 def test_a_second_start_in_one_data_directory_is_refused_in_words(tmp_path: Path, start: Start) -> None:
     start(tmp_path)
-    with pytest.raises(CommandError, match="Another LeadVibe already runs in"):
+    with pytest.raises(CommandError, match="Another LeadVibe server is already running in"):
         embedded.start(tmp_path)
 
 
@@ -122,7 +121,7 @@ def test_a_killed_server_revives_at_the_same_address_with_what_was_committed(tmp
     server = start(tmp_path)
     ask(server.url, "CREATE TABLE t AS SELECT 7 AS seven")
     psutil.Process(server.pid).kill()
-    server.revive()
+    server.restart()
     assert ask(server.url, "SELECT seven FROM t") == 7
 
 
@@ -159,7 +158,7 @@ def test_data_of_another_postgresql_is_refused_in_words(tmp_path: Path) -> None:
     cluster = tmp_path / "postgres"
     cluster.mkdir()
     (cluster / "PG_VERSION").write_text("16\n")
-    with pytest.raises(CommandError, match="was made by PostgreSQL 16 and this is 18"):
+    with pytest.raises(CommandError, match="was created by PostgreSQL 16; this is version 18"):
         embedded.start(tmp_path)
 
 
@@ -183,8 +182,8 @@ def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setattr(sys, "platform", "darwin")  # without /proc nobody can be started behind a closed door
-    with pytest.raises(CommandError, match=f"its own user may not enter .*{tmp_path.parts[1]}"):
-        service_account.place(closed / "data", ServiceAccount(uid=54321, gid=54321))
+    with pytest.raises(CommandError, match=f"the user it runs as can't enter .*{tmp_path.parts[1]}"):
+        service_account.path_for_server(closed / "data", ServiceAccount(uid=54321, gid=54321))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
@@ -203,24 +202,22 @@ def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
 def test_as_root_with_data_of_roots_the_server_runs_as_an_account_of_its_own(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
-    assert psutil.Process(server.pid).username() == service_account.SERVICE_ACCOUNT
+    assert psutil.Process(server.pid).username() == service_account.SERVICE_USER
 
 
 def test_a_copy_of_the_programs_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_account, "PROGRAMS", tmp_path / "cache")
-    copy = service_account.reachable_copy(service_account.installed())
-    assert service_account.reachable_copy(service_account.installed()) == copy
+    monkeypatch.setattr(binaries, "CACHE", tmp_path / "cache")
+    copy = binaries.reachable_copy(binaries.installed())
+    assert binaries.reachable_copy(binaries.installed()) == copy
     for program in ("initdb", "postgres"):
-        said = subprocess.run(
-            [copy / service_account._BIN / program, "--version"], capture_output=True, text=True, check=True
-        )
+        said = subprocess.run([copy / binaries._BIN / program, "--version"], capture_output=True, text=True, check=True)
         assert "(PostgreSQL) 18" in said.stdout
 
 
 def test_a_data_directory_too_deep_for_a_socket_gets_a_short_private_one(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path / ("deep" * 20))
     folder = server._socket_dir
-    assert len(postmaster._socket(folder)) <= postmaster.LONGEST_SOCKET_PATH
+    assert len(postmaster._socket(folder)) <= postmaster.MAX_SOCKET_PATH_BYTES
     assert folder.stat().st_mode & 0o077 == 0
     assert ask(server.url, "SELECT 1") == 1
     assert embedded.find(tmp_path / ("deep" * 20)) == server.url
@@ -232,7 +229,7 @@ def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_wor
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 20)))
-    with pytest.raises(CommandError, match="may be 107 bytes long"):
+    with pytest.raises(CommandError, match="too long for a Unix socket: at most 107 bytes"):
         embedded.start(tmp_path / ("deep" * 20))
 
 
@@ -248,5 +245,5 @@ def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.Monke
 
 def test_a_data_directory_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="can't be made: Not a directory"):
+    with pytest.raises(CommandError, match="can't be created: Not a directory"):
         embedded.start(tmp_path / "file" / "data")

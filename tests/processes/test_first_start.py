@@ -1,4 +1,4 @@
-"""The first start's secrets: whoever founded an organization can enter it, whatever happened in between."""
+"""The first-start file: its secrets are never missing for an organization that exists."""
 
 # Pydantic takes a str for a SecretStr.
 # pyright: reportArgumentType=false
@@ -16,8 +16,8 @@ from leadvibe.core import private_files
 from leadvibe.core.database.migrations import migrate
 from leadvibe.core.database.transactions import opened_database, transaction
 from leadvibe.core.postgres import embedded
-from leadvibe.server import preparation
-from leadvibe.server.first_start import note
+from leadvibe.server import database_setup
+from leadvibe.server.first_start import first_start_file
 
 
 @pytest.fixture
@@ -32,17 +32,17 @@ async def organizations() -> int:
         return await session.scalar(select(func.count()).select_from(Organization)) or 0
 
 
-async def test_it_founds_once_and_keeps_its_secrets_from_others(settings: Settings) -> None:
+async def test_it_is_written_once_and_readable_by_its_owner_only(settings: Settings) -> None:
     await migrate(settings.database_url or "")
     async with opened_database(settings.database_url, pool_size=1):
-        first = await preparation.bootstrap_if_empty(settings, "http://here")
-        again = await preparation.bootstrap_if_empty(settings, "http://here")
+        first = await database_setup.bootstrap_if_empty(settings, "http://here")
+        again = await database_setup.bootstrap_if_empty(settings, "http://here")
         assert await organizations() == 1
-    kept = note(settings.data_dir)
+    file = first_start_file(settings.data_dir)
     assert first is not None
     assert again is None
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert json.loads(kept.read_text()) == {
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert json.loads(file.read_text()) == {
         "url": "http://here",
         "email": "admin@example.com",
         "password": first.password,
@@ -53,8 +53,8 @@ async def test_it_founds_once_and_keeps_its_secrets_from_others(settings: Settin
     }
 
 
-async def test_it_takes_the_names_and_the_password_that_are_set(settings: Settings) -> None:
-    told = Settings(
+async def test_the_names_and_the_password_can_be_configured(settings: Settings) -> None:
+    configured = Settings(
         data_dir=settings.data_dir,
         database_url=settings.database_url,
         admin_email="grace@example.com",
@@ -63,14 +63,14 @@ async def test_it_takes_the_names_and_the_password_that_are_set(settings: Settin
     )
     await migrate(settings.database_url or "")
     async with opened_database(settings.database_url, pool_size=1):
-        first = await preparation.bootstrap_if_empty(told, "http://here")
+        first = await database_setup.bootstrap_if_empty(configured, "http://here")
         async with transaction(None) as session:
             assert await session.scalar(select(Organization.name)) == "Hopper"
     assert first is not None
     assert (first.email, first.password) == ("grace@example.com", "as long as it should be")
 
 
-async def test_if_the_secrets_cannot_be_kept_nothing_is_founded(
+async def test_if_it_cannot_be_written_no_organization_is_created(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, text: str) -> None:
@@ -81,6 +81,6 @@ async def test_if_the_secrets_cannot_be_kept_nothing_is_founded(
         with monkeypatch.context() as patch:
             patch.setattr(private_files, "write", full)
             with pytest.raises(OSError, match="No space"):
-                await preparation.bootstrap_if_empty(settings, "http://here")
+                await database_setup.bootstrap_if_empty(settings, "http://here")
         assert await organizations() == 0
-        assert await preparation.bootstrap_if_empty(settings, "http://here") is not None
+        assert await database_setup.bootstrap_if_empty(settings, "http://here") is not None

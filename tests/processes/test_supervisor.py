@@ -1,4 +1,4 @@
-"""`leadvibe serve`: one command and everything runs; whatever way it ends, nothing is left that matters."""
+"""`leadvibe serve`: one command runs everything, and leaves no process behind however it ends."""
 
 import json
 import signal
@@ -30,37 +30,37 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_first_start_shows_its_secrets_once_and_keeps_them(first: Serving) -> None:
-    told = first.first_start()
-    assert sorted(told) == ["client_id", "client_secret", "email", "org_id", "password", "unit_id", "url"]
-    assert told["password"] in first.output
-    assert told["client_secret"] in first.output
-    assert told["url"] == first.url
+def test_the_first_start_shows_its_secrets_and_saves_them(first: Serving) -> None:
+    secrets = first.first_start()
+    assert sorted(secrets) == ["client_id", "client_secret", "email", "org_id", "password", "unit_id", "url"]
+    assert secrets["password"] in first.output
+    assert secrets["client_secret"] in first.output
+    assert secrets["url"] == first.url
     assert (first.data_dir / "first-start.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_its_curl_line_works_when_pasted(first: Serving) -> None:
+def test_its_curl_command_works(first: Serving) -> None:
     assert json.loads(first.curl())["message"] == "event ingested"
 
 
-def test_an_event_that_is_sent_gets_scored(first: Serving) -> None:
-    told = first.first_start()
-    with httpx.Client(base_url=first.url, auth=(told["client_id"], told["client_secret"])) as client:
+def test_an_event_is_scored(first: Serving) -> None:
+    secrets = first.first_start()
+    with httpx.Client(base_url=first.url, auth=(secrets["client_id"], secrets["client_secret"])) as client:
         assert client.post("/rules", json={"event_type": "visit", "weight": 7}).status_code == 201
         assert client.post("/ingest", json={"lead_id": "grace", "event_type": "visit"}).status_code == 202
         eventually(lambda: client.get("/score/grace").status_code == 200)
         assert client.get("/score/grace").json()["score"] == 7
 
 
-def test_a_second_server_in_one_data_directory_is_refused_in_words(first: Serving) -> None:
+def test_a_second_server_in_the_same_data_directory_is_refused(first: Serving) -> None:
     with Serving(first.data_dir) as second:
         assert second.gone()
         assert second.process.returncode == 1
-        assert "Another LeadVibe already runs in" in second.output
+        assert "Another LeadVibe server is already running in" in second.output
 
 
 @pytest.mark.parametrize("name", ["api", "worker", "bin/postgres"])
-def test_what_dies_is_started_again(first: Serving, name: str) -> None:
+def test_a_process_that_dies_is_restarted(first: Serving, name: str) -> None:
     died = first.child(name)
     assert died is not None
     died.kill()
@@ -68,24 +68,24 @@ def test_what_dies_is_started_again(first: Serving, name: str) -> None:
     eventually(first.is_ready)
 
 
-def test_a_later_start_shows_no_secret_and_its_curl_line_works_too(used: Path) -> None:
+def test_a_later_start_shows_no_secrets_and_its_curl_command_works(used: Path) -> None:
     with Serving(used).until_ready() as serving:
-        told = serving.first_start()
-        assert told["password"] not in serving.output
-        assert told["client_secret"] not in serving.output
+        secrets = serving.first_start()
+        assert secrets["password"] not in serving.output
+        assert secrets["client_secret"] not in serving.output
         assert json.loads(serving.curl())["message"] == "event ingested"
 
 
 def test_after_ctrl_c_no_process_is_left(used: Path) -> None:
     with Serving(used).until_ready() as serving:
-        assert len(serving.remember_family()) > 3
+        assert len(serving.update_children()) > 3
         serving.process.send_signal(signal.SIGINT)
         assert serving.gone()
         assert serving.process.returncode == 0
         assert "Traceback" not in serving.output
 
 
-def test_killed_it_takes_everything_along_and_the_next_start_works(used: Path) -> None:
+def test_if_it_is_killed_its_children_end_and_the_next_start_works(used: Path) -> None:
     with Serving(used).until_ready() as serving:
         serving.process.kill()
         assert serving.gone()
@@ -93,13 +93,13 @@ def test_killed_it_takes_everything_along_and_the_next_start_works(used: Path) -
         assert serving.is_ready()
 
 
-def test_an_address_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_an_address_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with Serving(tmp_path / "data", PORT=port) as serving:
             assert serving.gone()
             assert serving.process.returncode == 1
             assert serving.output.strip() == (
-                f"leadvibe: Port {port} of 127.0.0.1 is in use by another program. Choose another: PORT=…"
+                f"leadvibe: Port {port} on 127.0.0.1 is in use by another program. Choose another port: PORT=…"
             )
     assert not (tmp_path / "data").exists()

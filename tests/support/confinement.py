@@ -16,6 +16,11 @@ QUERIES = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Copy)
 WITHOUT_TABLES = {"listen", "unlisten", "notify", "set", "reset", "show"}
 """Commands that sqlglot keeps as text and that read or write no table."""
 
+EXPLAIN = re.compile(r"\A\s*EXPLAIN\s*(\([^()]*\))?", re.IGNORECASE)
+"""sqlglot keeps an explained statement as text, so that only what follows is parsed."""
+JOINED_UNNEST = re.compile(r"FROM\s+(unnest\([^()]*\) AS (\w+) \([^()]*\))(?=\s+(?:LEFT\s+)?JOIN)", re.IGNORECASE)
+"""sqlglot doesn't parse this in an UPDATE, but it does parse a subquery there."""
+
 Place = tuple[int, str]
 """A table in a statement: the query that reads it, by `id()`, and the table's name or alias there."""
 
@@ -49,6 +54,7 @@ def unconfined(statement: str, tenant_tables: Collection[str]) -> list[str]:
     named = [table for table in tenant_tables if table in statement]
     if not named:
         return []
+    statement = JOINED_UNNEST.sub(r"FROM (SELECT * FROM \1) AS \2", EXPLAIN.sub("", statement, count=1))
     try:
         trees = [tree for tree in sqlglot.parse(statement, dialect="postgres") if tree]
     except sqlglot.ParseError:
@@ -150,7 +156,7 @@ def _compared_with(column: exp.Column) -> Iterator[exp.Expr]:
 
 def _outside_casts(node: exp.Expr) -> tuple[exp.Expr, exp.Expr | None]:
     """The node with the casts and parentheses around it, and what stands outside them."""
-    while isinstance(node.parent, (exp.Cast, exp.Paren)):
+    while isinstance(node.parent, (exp.Cast, exp.Paren, exp.Collate)):
         node = node.parent
     return node, node.parent
 

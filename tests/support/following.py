@@ -1,4 +1,4 @@
-"""An open `/stream`, as a test reads it: httpx's ASGI transport waits for the end of a response, and this has none."""
+"""Reads an open `/stream`; httpx's ASGI transport can't, because it waits for the end of the response."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Event:
 
 
 class Stream:
-    """What came, in order; `pause` makes the reader stop taking anything."""
+    """The received events in order; clearing `reading` stops the reader."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -53,12 +53,12 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def started(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await self._started.wait()
 
     async def next(self) -> Event:
         """The next event or comment."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await self._events.get()
 
     async def next_event(self) -> Event:
@@ -70,8 +70,8 @@ class Stream:
         return [await self.next_event() for _ in range(number)]
 
     async def rest(self) -> list[Event]:
-        """What came until the server ended it."""
-        async with asyncio.timeout(PATIENCE):
+        """All remaining events, after the server has ended the response."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await self.ended.wait()
         events = [self._events.get_nowait() for _ in range(self._events.qsize())]
         return [event for event in events if event.comment is None]
@@ -88,7 +88,7 @@ def _parse(block: str) -> Event:
 
 @asynccontextmanager
 async def following(app: Any, headers: Any = (), **parameters: str) -> AsyncGenerator[Stream]:
-    """`GET /stream` until the end of the block; it has begun when the block does."""
+    """`GET /stream` during the block; the response has started when the block begins."""
     stream = Stream()
     scope = {
         "type": "http",
@@ -118,5 +118,5 @@ async def following(app: Any, headers: Any = (), **parameters: str) -> AsyncGene
     finally:
         stream.reading.set()
         stream.gone.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await task

@@ -1,4 +1,4 @@
-"""A look into the database of a server that runs in processes of its own."""
+"""Reads the database of a server that runs in its own processes."""
 
 import asyncpg
 
@@ -7,11 +7,11 @@ from leadvibe.core.postgres import embedded
 from leadvibe.ingest.inbox import decode
 from support.postgres import SETTINGS
 from support.serving import Serving
-from support.waiting import PATIENCE, eventually
+from support.waiting import TIMEOUT_SECONDS, eventually
 
 
-async def look(serving: Serving) -> asyncpg.Connection:
-    """A connection, as soon as the database can be reached."""
+async def connect_to(serving: Serving) -> asyncpg.Connection:
+    """Connect as soon as the database can be reached."""
 
     async def connect() -> asyncpg.Connection | None:
         url = embedded.find(serving.data_dir)
@@ -23,15 +23,15 @@ async def look(serving: Serving) -> asyncpg.Connection:
     return await eventually(connect)
 
 
-async def until_processed(connection: asyncpg.Connection, *, within: float = PATIENCE) -> None:
-    async def nothing_waits() -> bool:
+async def until_processed(connection: asyncpg.Connection, *, within: float = TIMEOUT_SECONDS) -> None:
+    async def inbox_is_empty() -> bool:
         return not await connection.fetchval("SELECT EXISTS (SELECT FROM inbox)")
 
-    await eventually(nothing_waits, within=within, every=0.2)
+    await eventually(inbox_is_empty, within=within, every=0.2)
 
 
-async def keys_by_place(connection: asyncpg.Connection) -> dict[str, list[str]]:
-    """The idempotency keys of all events there are, processed, waiting and failed, at one instant."""
+async def keys_by_state(connection: asyncpg.Connection) -> dict[str, list[str]]:
+    """The idempotency keys of all processed, waiting and failed events, in one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         processed = await connection.fetch("SELECT idempotency_key FROM events")
         waiting = await connection.fetch("SELECT body FROM inbox")

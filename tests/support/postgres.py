@@ -58,7 +58,7 @@ def _sweep_folders() -> None:
     for folder in chain.from_iterable(place.glob(f"{FOLDERS}*") for place in (MEMORY, Path(tempfile.gettempdir()))):
         with suppress(OSError, embedded.CommandError):
             if time.time() - folder.stat().st_mtime > 60:
-                os.close(embedded.claim(folder))
+                os.close(embedded.lock(folder))
                 shutil.rmtree(folder)
 
 

@@ -1,4 +1,4 @@
-"""`leadvibe serve` as somebody starts it in a shell, and what one can see of it from there."""
+"""Starts `leadvibe serve` in a process of its own."""
 
 import json
 import os
@@ -17,17 +17,17 @@ from typing import Any, Self
 import httpx
 import psutil
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
-def eventually(look: Callable[[], Any], *, within: float = PATIENCE) -> Any:
-    """What the look finds as soon as it finds something."""
+def eventually(check: Callable[[], Any], *, within: float = TIMEOUT_SECONDS) -> Any:
+    """Call `check` until its result is true, and return the result; `within` is in seconds."""
     deadline = time.monotonic() + within
-    while not (found := look()):
+    while not (result := check()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:.0f} s")
         time.sleep(0.02)
-    return found
+    return result
 
 
 def free_port() -> int:
@@ -36,14 +36,14 @@ def free_port() -> int:
 
 
 class Serving:
-    """A running `leadvibe serve`; at the end of its block it is stopped, and everything it started is gone."""
+    """A running `leadvibe serve`; at the end of the block it is stopped, and its children must have ended."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = data_dir.with_name(f"output-{self.port}.txt")
-        self._surroundings = {
+        self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")},
             "LEADVIBE_DATA_DIR": str(data_dir),
             "PORT": str(self.port),
@@ -51,18 +51,18 @@ class Serving:
         }
         with self._output.open("wb") as output:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "leadvibe", "serve"], env=self._surroundings, stdout=output, stderr=output
+                [sys.executable, "-m", "leadvibe", "serve"], env=self._environment, stdout=output, stderr=output
             )
-        self._family: list[psutil.Process] = []
+        self._children: list[psutil.Process] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.remember_family()
+        self.update_children()
         if self.process.is_running():
             self.process.send_signal(signal.SIGTERM)
-        alive = psutil.wait_procs([self.process, *self._family], timeout=30)[1]
+        _, alive = psutil.wait_procs([self.process, *self._children], timeout=30)
         for process in alive:
             process.kill()
         assert not alive, f"left behind: {alive}"
@@ -71,11 +71,11 @@ class Serving:
     def output(self) -> str:
         return self._output.read_text()
 
-    def remember_family(self) -> list[psutil.Process]:
-        """Everything that it started so far."""
+    def update_children(self) -> list[psutil.Process]:
+        """Its child processes, direct and indirect."""
         if self.process.is_running():
-            self._family = self.process.children(recursive=True)
-        return self._family
+            self._children = self.process.children(recursive=True)
+        return self._children
 
     def until_ready(self) -> Self:
         def ready_or_ended() -> bool:
@@ -83,11 +83,11 @@ class Serving:
             return "LeadVibe is ready" in self.output
 
         eventually(ready_or_ended)
-        self.remember_family()
+        self.update_children()
         return self
 
     def child(self, name: str) -> psutil.Process | None:
-        """The living child whose command line has this word."""
+        """The running child whose command line contains this name."""
         for child in self.process.children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if any(name in part for part in child.cmdline()):
@@ -95,10 +95,10 @@ class Serving:
         return None
 
     def curl(self, number: int = 0) -> str:
-        """Paste one of the curl lines that it printed, and see what comes back."""
+        """Run one of the printed curl commands and return its output."""
         line = re.findall(r"^  (curl .*)$", self.output, re.MULTILINE)[number]
         return subprocess.run(
-            shlex.split(line), env=self._surroundings, check=True, capture_output=True, text=True
+            shlex.split(line), env=self._environment, check=True, capture_output=True, text=True
         ).stdout
 
     def first_start(self) -> dict[str, Any]:
@@ -111,6 +111,6 @@ class Serving:
             return False
 
     def gone(self, within: float = 30) -> bool:
-        """Whether it and everything it started ended."""
-        _, alive = psutil.wait_procs([self.process, *self._family], timeout=within)
+        """Whether it and all its children end within this many seconds."""
+        _, alive = psutil.wait_procs([self.process, *self._children], timeout=within)
         return not alive

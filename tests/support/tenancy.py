@@ -64,7 +64,7 @@ def offences(statement: str) -> list[str]:
 
 
 class Confinement:
-    """Hears every statement and remembers those that leave an OU's walls."""
+    """Checks every statement that the program sends, and collects those that are not confined to an OU."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[str]] = {}
@@ -80,7 +80,7 @@ class Confinement:
         self._heard.clear()
 
     def check(self) -> None:
-        """Fail if any statement since `forget` touched a tenant table without its OU."""
+        """Fail if any statement since `forget` touched a tenant table without its OU, or could not be parsed."""
         found = {f"{', '.join(self._known[heard])} without unit_id in: {heard}" for heard in self._heard}
         self.forget()
         assert not found, "\n".join(sorted(found))

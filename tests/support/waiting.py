@@ -1,17 +1,19 @@
-"""Waiting for what another task or process does, without guessing how long it takes."""
+"""Waits for the effects of other tasks and processes, without guessing how long they take."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], *, within: float = PATIENCE, every: float = 0.02) -> Any:
-    """What the look finds as soon as it finds something."""
+async def eventually(
+    check: Callable[[], Awaitable[Any]], *, within: float = TIMEOUT_SECONDS, every: float = 0.02
+) -> Any:
+    """Call `check` until its result is true, and return the result; times are in seconds."""
     deadline = time.monotonic() + within
-    while not (found := await look()):
+    while not (result := await check()):
         assert time.monotonic() < deadline, f"not within {within:.0f} s"
         await asyncio.sleep(every)
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""A worker's jobs beside a test: for requests that wait for the job that they start."""
+"""Runs jobs during a test, for requests that wait for the job they start."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from leadvibe.core.jobs.queue import run_jobs
 
-PATIENCE = 30.0
+STOP_TIMEOUT_SECONDS = 30.0
 
 
 @asynccontextmanager
 async def jobs_at_work() -> AsyncGenerator[None]:
-    """Jobs are done as they come, until the end of the block."""
+    """Run jobs until the end of the block."""
     from leadvibe.server import tasks
 
     assert len(tasks.MODULES) > 0  # importing them registers the jobs
@@ -21,5 +21,5 @@ async def jobs_at_work() -> AsyncGenerator[None]:
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
             await running

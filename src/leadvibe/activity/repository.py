@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -53,7 +53,7 @@ class Activity:
 
 
 class ActivityRepository(ScoreRepository):
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
         window = where.window(datetime.now(UTC))

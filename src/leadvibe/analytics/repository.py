@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, select, true
 
@@ -27,7 +27,7 @@ class ScoreGain(TopLead):
 
 
 class LeaderboardRepository(ScoreRepository):
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def top(self, limit: int) -> Sequence[TopLead]:
         """The leads with the highest positive scores; of equal scores, the last active first."""

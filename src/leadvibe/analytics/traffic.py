@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, Date, cast, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,7 +53,7 @@ class Statistics:
 
 
 class TrafficRepository:
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

@@ -1,4 +1,4 @@
-"""A running server, as commands ask it: over HTTP, by a credential or a personal token."""
+"""HTTP client of a running server, for commands; authenticates by an API credential or a personal token."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -9,43 +9,49 @@ import typer
 
 from leadvibe.config import settings
 from leadvibe.core.command_error import CommandError
-from leadvibe.server.first_start import note, remembered
+from leadvibe.server.first_start import first_start_file, load
 
-PATIENCE: Final = 60.0
+TIMEOUT_SECONDS: Final = 60.0
 
 Url = Annotated[
-    str | None, typer.Option(envvar="LEADVIBE_URL", help="The server; by default the one that was started here.")
+    str | None, typer.Option(envvar="LEADVIBE_URL", help="The server's URL. Default: from the first-start file.")
 ]
-Key = Annotated[str | None, typer.Option(envvar="LEADVIBE_KEY", help="A credential's ID:SECRET, or a personal token.")]
-Unit = Annotated[str | None, typer.Option(help="The OU, for a token of somebody who has several.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LEADVIBE_KEY",
+        help="An API credential as ID:SECRET, or a personal token. Default: from the first-start file.",
+    ),
+]
+Unit = Annotated[str | None, typer.Option(help="The OU, for a personal token of a member with several OUs.")]
 
 
-class Refused(CommandError):
-    """What the server said no to, in its words."""
+class RequestFailed(CommandError):
+    """The server answered with an error; the message is the server's."""
 
 
-class Missing(Refused):
+class ResourceNotFound(RequestFailed):
     exit_code = 4
 
 
 class Server:
-    """Where it is and who asks; unless that is said, the first start's note says it."""
+    """A server and a key; by default those of the first-start file."""
 
     def __init__(self, url: str | None, key: str | None, unit: str | None) -> None:
-        first = remembered(settings().data_dir) if url is None or key is None else None
+        first = load(settings().data_dir) if url is None or key is None else None
         url = url or (first and first.url)
         key = key or (first and f"{first.client_id}:{first.client_secret}")
         if url is None or key is None:
             raise CommandError(
-                f"There is nothing to read in {note(settings().data_dir)}: say which server with --url and --key, "
-                "or LEADVIBE_URL and LEADVIBE_KEY."
+                f"No first-start file at {first_start_file(settings().data_dir)}; pass --url and --key, "
+                "or set LEADVIBE_URL and LEADVIBE_KEY."
             )
         name, colon, secret = key.partition(":")
         if unit is not None and colon:
-            raise CommandError("--unit goes with a personal token (--key): a credential is of one OU.")
+            raise CommandError("--unit can only be used with a personal token; an API credential belongs to one OU.")
         self._http = httpx.Client(
             base_url=url,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             auth=(name, secret) if colon else None,
             headers={} if colon else {"Authorization": f"Bearer {key}"},
         )
@@ -53,51 +59,51 @@ class Server:
             self._http.headers["X-OU-ID"] = unit
 
     def get(self, path: str, **parameters: Any) -> Any:
-        return self._ask("GET", path, params=_said(parameters))
+        return self._request("GET", path, params=_without_none(parameters))
 
     def post(self, path: str, **body: Any) -> Any:
-        return self._ask("POST", path, **body)
+        return self._request("POST", path, **body)
 
     def delete(self, path: str) -> Any:
-        return self._ask("DELETE", path)
+        return self._request("DELETE", path)
 
     def count(self, path: str, **parameters: Any) -> int | None:
-        """How many rows a list has; None where the server doesn't say."""
-        wanted = {"params": _said(parameters | {"limit": 1}), "headers": {"Prefer": "count=exact"}}
-        with self._answer("GET", path, **wanted) as response:
-            told = response.headers.get("X-Total-Count")
-        return None if told is None else int(told)
+        """The number of rows of a list; None if the server doesn't report it."""
+        options = {"params": _without_none(parameters | {"limit": 1}), "headers": {"Prefer": "count=exact"}}
+        with self._response("GET", path, **options) as response:
+            total = response.headers.get("X-Total-Count")
+        return None if total is None else int(total)
 
-    def pieces(self, path: str, **parameters: Any) -> Generator[bytes]:
-        """What it answers, as it arrives."""
-        with self._answer("GET", path, params=_said(parameters)) as response:
+    def stream(self, path: str, **parameters: Any) -> Generator[bytes]:
+        """The response body in chunks as they arrive."""
+        with self._response("GET", path, params=_without_none(parameters)) as response:
             yield from response.iter_bytes()
 
-    def _ask(self, method: str, path: str, **what: Any) -> Any:
-        with self._answer(method, path, **what) as response:
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        with self._response(method, path, **options) as response:
             response.read()
             return response.json()
 
     @contextmanager
-    def _answer(self, method: str, path: str, **what: Any) -> Generator[httpx.Response]:
-        trouble = "doesn't answer"
+    def _response(self, method: str, path: str, **options: Any) -> Generator[httpx.Response]:
+        problem = "can't be reached"
         try:
-            with self._http.stream(method, path, **what) as response:
-                trouble = "broke off"
+            with self._http.stream(method, path, **options) as response:
+                problem = "closed the connection"
                 if not response.is_success:
                     response.read()
-                    raise (Missing if response.status_code == 404 else Refused)(_reason(response))
+                    raise (ResourceNotFound if response.status_code == 404 else RequestFailed)(_reason(response))
                 yield response
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise CommandError(f"{self._http.base_url} {trouble}: {error or type(error).__name__}") from None
+            raise CommandError(f"{self._http.base_url} {problem}: {error or type(error).__name__}") from None
 
 
-def _said(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _reason(response: httpx.Response) -> str:
     try:
         return str(response.json()["detail"])
-    except (ValueError, LookupError, TypeError):  # whoever stands before the server
-        return f"{response.url} answers {response.status_code} {response.reason_phrase}"
+    except (ValueError, LookupError, TypeError):  # a proxy's error page
+        return f"{response.url} answered {response.status_code} {response.reason_phrase}"

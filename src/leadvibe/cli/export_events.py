@@ -1,4 +1,4 @@
-"""`leadvibe export`: the events of a running server as CSV, over HTTP."""
+"""`leadvibe export`: exports the events of a running server as CSV, over HTTP."""
 
 import os
 import sys
@@ -18,10 +18,10 @@ from leadvibe.core.ranges import Range
 
 STDOUT: Final = "-"
 
-Destination = Annotated[str, typer.Argument(metavar="FILE|-", help="Where to: a file, or - for standard output.")]
+Destination = Annotated[str, typer.Argument(metavar="FILE|-", help="The file to write, or - for standard output.")]
 LeadId = Annotated[str | None, typer.Option(help="Only this lead's events.")]
 EventType = Annotated[str | None, typer.Option(help="Only events of this type.")]
-When = Annotated[Range, typer.Option("--range", help="Only what happened then.")]
+When = Annotated[Range, typer.Option("--range", help="Only events in this time range.")]
 
 
 def export_events(
@@ -34,14 +34,14 @@ def export_events(
     event_type: EventType = None,
     when: When = Range.ALL,
 ) -> None:
-    """Export an OU's events as CSV, newest first. A file is there whole or not at all."""
-    narrowed = {"lead_id": lead_id, "event_type": event_type, "range": when.value}
+    """Export an OU's events as CSV, newest first. An incomplete file is never left behind."""
+    filters = {"lead_id": lead_id, "event_type": event_type, "range": when.value}
     server = remote.Server(url, key, unit)
     try:
-        with _opened(file) as written:
-            _copy(server, narrowed, written)
+        with _open(file) as output:
+            _copy(server, filters, output)
     except BrokenPipeError:
-        # Whoever read has enough; Python would complain once more when it closes standard output.
+        # The reader closed the pipe. Python would report that again when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except OSError as error:
@@ -49,31 +49,31 @@ def export_events(
 
 
 @contextmanager
-def _opened(file: str) -> Generator[IO[bytes]]:
-    """Where to write: what is incomplete never stands under the file's name."""
+def _open(file: str) -> Generator[IO[bytes]]:
+    """Standard output, or a temporary file that gets the file's name when it is complete."""
     if file == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    whole = Path(file)
-    if whole.is_dir():
+    target = Path(file)
+    if target.is_dir():
         raise CommandError(f"{file} is a directory")
-    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as written:
-            yield written
-        part.replace(whole)
+        with temporary.open("wb") as output:
+            yield output
+        temporary.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _copy(server: remote.Server, narrowed: Mapping[str, str | None], written: IO[bytes]) -> None:
+def _copy(server: remote.Server, filters: Mapping[str, str | None], output: IO[bytes]) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("exporting", total=server.count("/events", **narrowed))
-        lines = -1  # the header is none of the events
-        for piece in server.pieces("/events/export", **narrowed):
-            written.write(piece)
-            lines += piece.count(b"\n")
+        bar = progress.add_task("exporting", total=server.count("/events", **filters))
+        lines = -1  # without the header
+        for chunk in server.stream("/events/export", **filters):
+            output.write(chunk)
+            lines += chunk.count(b"\n")
             progress.update(bar, completed=max(0, lines))
         progress.update(bar, total=lines)

@@ -1,4 +1,4 @@
-"""`leadvibe import`: a CSV straight into the inbox, without a server in between."""
+"""`leadvibe import`: imports events from a CSV directly into the database's inbox."""
 
 import asyncio
 import gzip
@@ -22,17 +22,17 @@ from leadvibe.ingest.csv_import import Imported, import_csv
 from leadvibe.server import database
 from leadvibe.units.models import OrgUnit
 
-PIECE: Final = 256 * 1024
-UNITS_NAMED: Final = 10
-TRY_AGAIN: Final = "Run it again: rows that were imported are not counted twice."
+CHUNK_BYTES: Final = 256 * 1024
+MAX_LISTED_UNITS: Final = 10
+TRY_AGAIN: Final = "Run the command again: rows that were already imported are skipped."
 
-File = Annotated[Path, typer.Argument(help="A CSV, or one compressed with gzip.", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="A CSV file; may be compressed with gzip.", exists=True, dir_okay=False)]
 SkipTriggers = Annotated[bool, typer.Option("--skip-triggers", help="Score the events without firing triggers.")]
-Unit = Annotated[str | None, typer.Option(help="The OU's id or slug; needed where there are several.")]
+Unit = Annotated[str | None, typer.Option(help="The OU's id or slug. Required if there are several OUs.")]
 
 
 def import_events(file: File, skip_triggers: SkipTriggers = False, unit: Unit = None) -> None:
-    """Import events from a CSV file; running it twice with one file is harmless."""
+    """Import events from a CSV file. Importing the same file again imports nothing twice."""
     with database.database_url() as url:
         outcome = asyncio.run(_import(url, file, file.stat().st_size, unit, skip_triggers=skip_triggers))
     console = Console()
@@ -49,14 +49,14 @@ async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_tri
     opened = open_database(url, pool_size=2)
     try:
         await _check(opened)
-        unit_id = await _unit(unit)
+        unit_id = await _find_unit(unit)
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("reading", total=size)
             key = _digest(file, lambda position: progress.update(bar, completed=position))
             progress.reset(bar, description="importing")
-            pieces = _pieces(file, lambda position: progress.update(bar, completed=position))
-            return await import_csv(pieces, unit_id, key=key, skip_triggers=skip_triggers)
+            chunks = _chunks(file, lambda position: progress.update(bar, completed=position))
+            return await import_csv(chunks, unit_id, key=key, skip_triggers=skip_triggers)
     except Problem as problem:
         raise CommandError(f"{file}: {problem.detail}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as damaged:
@@ -72,45 +72,47 @@ async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_tri
 async def _check(opened: Database) -> None:
     async with opened.engine.connect() as connection:
         if not await is_current(connection):
-            raise CommandError("The database lacks tables of this program: run `leadvibe migrate`.")
+            raise CommandError("The database schema is out of date: run `leadvibe migrate`.")
 
 
-async def _unit(named: str | None) -> str:
-    """The OU to import into: the named one, else the only one."""
-    if named is not None and not named.isprintable():
-        raise CommandError(f"There is no OU {named!r}.")
-    query = select(OrgUnit.unit_id, OrgUnit.name).order_by(OrgUnit.created_at).limit(UNITS_NAMED + 1)
-    if named is not None:
-        query = query.where(or_(OrgUnit.unit_id == named, OrgUnit.slug == named))
+async def _find_unit(id_or_slug: str | None) -> str:
+    """The id of the OU to import into: the requested one, else the only one."""
+    if id_or_slug is not None and not id_or_slug.isprintable():
+        raise CommandError(f"There is no OU {id_or_slug!r}.")
+    query = select(OrgUnit.unit_id, OrgUnit.name).order_by(OrgUnit.created_at).limit(MAX_LISTED_UNITS + 1)
+    if id_or_slug is not None:
+        query = query.where(or_(OrgUnit.unit_id == id_or_slug, OrgUnit.slug == id_or_slug))
     async with transaction(None) as session:
         units = (await session.execute(query)).all()
     if len(units) == 1:
         return units[0].unit_id
     if not units:
-        raise CommandError(f"There is no OU {named!r}." if named else "There is no OU yet: run `leadvibe serve` once.")
-    names = ", ".join(f"{unit.unit_id} ({unit.name})" for unit in units[:UNITS_NAMED])
+        raise CommandError(
+            f"There is no OU {id_or_slug!r}." if id_or_slug else "There is no OU yet: run `leadvibe serve` once."
+        )
+    names = ", ".join(f"{unit.unit_id} ({unit.name})" for unit in units[:MAX_LISTED_UNITS])
     raise CommandError(f"There are several OUs; choose one with --unit: {names}")
 
 
-def _digest(file: Path, tell: Callable[[int], None]) -> str:
-    """SHA-256 of what is in the file: compressed again, it is still the same."""
+def _digest(file: Path, report: Callable[[int], None]) -> str:
+    """SHA-256 of the uncompressed content, so that compression doesn't change it."""
     digest = hashlib.sha256()
-    for piece in _read(file, tell):
-        digest.update(piece)
+    for chunk in _read(file, report):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
-async def _pieces(file: Path, tell: Callable[[int], None]) -> AsyncGenerator[bytes]:
-    for piece in _read(file, tell):
-        yield piece
+async def _chunks(file: Path, report: Callable[[int], None]) -> AsyncGenerator[bytes]:
+    for chunk in _read(file, report):
+        yield chunk
 
 
-def _read(file: Path, tell: Callable[[int], None]) -> Generator[bytes]:
-    """The content in pieces; `tell` hears how far into the file they reach."""
+def _read(file: Path, report: Callable[[int], None]) -> Generator[bytes]:
+    """The uncompressed content in chunks; `report` is called with the position in the file."""
     with file.open("rb") as stored:
         is_compressed = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)
         content = gzip.GzipFile(fileobj=stored) if is_compressed else stored
-        while piece := content.read(PIECE):
-            tell(stored.tell())
-            yield piece
+        while chunk := content.read(CHUNK_BYTES):
+            report(stored.tell())
+            yield chunk

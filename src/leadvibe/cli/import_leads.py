@@ -1,4 +1,4 @@
-"""`leadvibe leads import`: a CSV of leads to a running server, previewed, mapped and watched until it is done."""
+"""`leadvibe leads import`: uploads a CSV of leads to a running server, maps its columns and follows the import."""
 
 import json
 import time
@@ -18,17 +18,23 @@ from leadvibe.core.command_error import CommandError
 from leadvibe.identity.aliases import STRENGTH
 from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 
-LOOK_AGAIN_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.2
 SOME_ROWS_FAILED: Final = 3
 
-File = Annotated[Path, typer.Argument(help="A CSV in UTF-8 with a header row.", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="A CSV file in UTF-8 with a header row.", exists=True, dir_okay=False)]
 Primary = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN:KIND", help=f"What names each row's lead; a kind is one of {', '.join(STRENGTH)}."),
+    typer.Option(
+        metavar="COLUMN:KIND", help=f"The column that identifies the lead. KIND is one of {', '.join(STRENGTH)}."
+    ),
 ]
-Aliases = Annotated[list[str] | None, typer.Option("--alias", metavar="COLUMN:KIND", help="A further alias.")]
-Fields = Annotated[list[str] | None, typer.Option("--field", metavar="COLUMN:NAME", help="A field of the metadata.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The import as the server tells it, for programs.")]
+Aliases = Annotated[
+    list[str] | None, typer.Option("--alias", metavar="COLUMN:KIND", help="A column with another alias of the lead.")
+]
+Fields = Annotated[
+    list[str] | None, typer.Option("--field", metavar="COLUMN:NAME", help="A column to store as a metadata field.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the import job as JSON.")]
 
 
 def import_leads(
@@ -40,15 +46,18 @@ def import_leads(
     fields: Fields = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import leads from a CSV; running it twice with one file is harmless. Asks what names a lead unless it is said."""
-    said = None if primary is None else _pair("--primary", primary)
+    """Import leads from a CSV file. Asks for the identifying column unless --primary is given.
+
+    Importing the same file again changes nothing.
+    """
+    identifier = None if primary is None else _pair("--primary", primary)
     alias_mappings, field_mappings = _pairs("--alias", aliases), _pairs("--field", fields)
     if file.stat().st_size > MAX_FILE_BYTES:
         raise CommandError(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
     server: Server = context.obj()
     preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
-    column, kind = said or _ask(preview)
-    _tell_passed_over([name for name in preview["headers"] if name not in {column, *alias_mappings, *field_mappings}])
+    column, kind = identifier or _ask_identifier(preview)
+    _warn_ignored([name for name in preview["headers"] if name not in {column, *alias_mappings, *field_mappings}])
     body = {
         "file_id": preview["file_id"],
         "primary_identifier": {"column": column, "kind": kind},
@@ -59,7 +68,7 @@ def import_leads(
     if as_json:
         typer.echo(json.dumps(job, indent=2, ensure_ascii=False))
     else:
-        _tell(job["result"])
+        _print_result(job["result"])
     if job["status"] == "failed":
         raise CommandError(f"The import failed: {job['error']}")
     if job["result"]["failed"]:
@@ -67,26 +76,26 @@ def import_leads(
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
-    """A column, which may have colons in its name, and what stands behind the last one."""
-    column, _, meaning = text.rpartition(":")
-    if not column or not meaning:
+    """Split at the last colon: a column name may contain colons."""
+    column, _, target = text.rpartition(":")
+    if not column or not target:
         form = "COLUMN:NAME" if option == "--field" else "COLUMN:KIND"
-        raise typer.BadParameter(f"{text!r} is not of the form {form}.", param_hint=option)
-    return column, meaning
+        raise typer.BadParameter(f"{text!r} must have the form {form}.", param_hint=option)
+    return column, target
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts or ():
-        column, meaning = _pair(option, text)
+        column, target = _pair(option, text)
         if column in pairs:
-            raise typer.BadParameter(f"the column {column!r} is mapped twice.", param_hint=option)
-        pairs[column] = meaning
+            raise typer.BadParameter(f"column {column!r} is mapped twice.", param_hint=option)
+        pairs[column] = target
     return pairs
 
 
-def _ask(preview: dict[str, Any]) -> tuple[str, str]:
-    """Which column names each row's lead; what looks most like it is proposed."""
+def _ask_identifier(preview: dict[str, Any]) -> tuple[str, str]:
+    """Ask which column identifies the lead; the best detected column is the default."""
     table = Table(*(escape(header) for header in preview["headers"]), title=f"{preview['row_count']:,} rows")
     for row in preview["sample_rows"]:
         table.add_row(*(Text(cell) for cell in row[: len(preview["headers"])]))
@@ -97,30 +106,29 @@ def _ask(preview: dict[str, Any]) -> tuple[str, str]:
     return _pair("--primary", answer)
 
 
-def _tell_passed_over(columns: Sequence[str]) -> None:
-    """Who answers the question alone would miss them only later."""
+def _warn_ignored(columns: Sequence[str]) -> None:
     if columns:
-        told = f"passed over: {', '.join(columns)} (--field and --alias say what a column is)"
-        Console(stderr=True).print(told, markup=False, highlight=False)
+        warning = f"Ignored columns: {', '.join(columns)}. Use --field or --alias to import a column."
+        Console(stderr=True).print(warning, markup=False, highlight=False)
 
 
 def _follow(server: Server, job: dict[str, Any]) -> dict[str, Any]:
-    """The job when it is done."""
+    """Wait for the job and return it as it ended."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("importing", total=job["progress"]["total"])
         while job["status"] in {"queued", "running"}:
-            time.sleep(LOOK_AGAIN_SECONDS)
+            time.sleep(POLL_SECONDS)
             job = server.get(f"/leads/import/{job['job_id']}")
             progress.update(bar, completed=job["progress"]["done"])
     return job
 
 
-def _tell(result: dict[str, Any]) -> None:
+def _print_result(result: dict[str, Any]) -> None:
     console = Console()
     for row in result["errors"]:
         console.print(f"line {row['line']}: {row['error']}", style="red", markup=False, highlight=False)
     if result["failed"] > len(result["errors"]):
         console.print(f"… and {result['failed'] - len(result['errors']):,} more", style="red", highlight=False)
-    told = ", ".join(f"{result[name]:,} {name}" for name in ("created", "updated", "failed"))
-    console.print(told, highlight=False)
+    counts = ", ".join(f"{result[name]:,} {name}" for name in ("created", "updated", "failed"))
+    console.print(counts, highlight=False)

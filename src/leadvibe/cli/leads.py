@@ -1,4 +1,4 @@
-"""`leadvibe leads …`: the leads of a running server, for people in tables and for programs as JSON."""
+"""`leadvibe leads …`: shows and changes the leads of a running server; prints tables, or JSON with --json."""
 
 import json
 import time
@@ -13,24 +13,24 @@ from rich.table import Table
 from rich.text import Text
 
 from leadvibe.cli.client import Key, Server, Unit, Url
-from leadvibe.cli.import_leads import LOOK_AGAIN_SECONDS, import_leads
+from leadvibe.cli.import_leads import POLL_SECONDS, import_leads
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.http.schemas import check_lead_id
 
 EXIT_CODES: Final = (
-    "It ends with 0 when all is done, 1 when the server can't be reached or refuses, 2 when the command isn't "
-    "understood, 3 when some rows of an import failed, 4 when there is no such lead."
+    "Exit codes: 0 success, 1 the server can't be reached or refused the request, 2 invalid usage, "
+    "3 some rows of an import failed, 4 the lead doesn't exist."
 )
 
 leads = typer.Typer(no_args_is_help=True, epilog=EXIT_CODES)
 
-AsJson = Annotated[bool, typer.Option("--json", help="The server's answer, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the server's response as JSON.")]
 LeadId = Annotated[str, typer.Argument(help="The lead's id.", show_default=False)]
 
 
 @leads.callback()
 def choose_server(context: typer.Context, url: Url = None, key: Key = None, unit: Unit = None) -> None:
-    """Look at the leads of a running server, import and delete them."""
+    """List, show, search, import and delete the leads of a running server."""
     context.obj = lambda: Server(url, key, unit)
 
 
@@ -45,20 +45,20 @@ def list_leads(
     event_type: Annotated[str | None, typer.Option(help="The type of the last event.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The leads, the highest score first."""
-    wanted = {"min_score": min_score, "max_score": max_score, "event_type": event_type}
-    found = context.obj().get("/leads", page=page, limit=limit, **wanted)
+    """List leads, highest score first."""
+    filters = {"min_score": min_score, "max_score": max_score, "event_type": event_type}
+    response = context.obj().get("/leads", page=page, limit=limit, **filters)
     if as_json:
-        _print_json(found)
+        _print_json(response)
         return
     columns = ("lead_id", "score", "best_alias", "last_event_type", "last_event_at", "owner_name")
-    _print_table(found["leads"], columns)
-    Console().print(f"{len(found['leads']):,} of {found['total']:,} leads", highlight=False)
+    _print_table(response["leads"], columns)
+    Console().print(f"{len(response['leads']):,} of {response['total']:,} leads", highlight=False)
 
 
 @leads.command("show")
 def show_lead(context: typer.Context, lead_id: LeadId, as_json: AsJson = False) -> None:
-    """One lead with its scores, metadata and aliases."""
+    """Show a lead with its scores, metadata and aliases."""
     path = _path(lead_id)
     server = context.obj()
     lead = server.get(path) | {"aliases": server.get(f"{path}/aliases")}
@@ -67,28 +67,28 @@ def show_lead(context: typer.Context, lead_id: LeadId, as_json: AsJson = False) 
         return
     table = Table(show_header=False)
     for name in ("lead_id", "score", "merged_into", "owner_name", "account_id", "created_at", "last_event_at"):
-        table.add_row(name, _shown(lead[name]))
+        table.add_row(name, _cell(lead[name]))
     for ruleset_id, score in lead["engagement_scores"].items():
-        table.add_row(f"score in {lead['ruleset_names'].get(ruleset_id, ruleset_id)}", _shown(score))
+        table.add_row(f"score in {lead['ruleset_names'].get(ruleset_id, ruleset_id)}", _cell(score))
     for name, value in lead["metadata"].items():
-        table.add_row(f"metadata.{name}", _shown(value))
+        table.add_row(f"metadata.{name}", _cell(value))
     for alias in lead["aliases"]:
-        table.add_row(alias["kind"], _shown(alias["value"]))
+        table.add_row(alias["kind"], _cell(alias["value"]))
     Console().print(table)
 
 
 @leads.command("search")
 def search_leads(
     context: typer.Context,
-    sought: Annotated[str, typer.Argument(help="The beginning of an id, or a part of an alias.", show_default=False)],
+    query: Annotated[str, typer.Argument(help="The beginning of an id, or any part of an alias.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """At most ten leads by id or alias."""
-    found = context.obj().get("/leads/search", q=sought)
+    """Search leads by id or alias; shows at most ten."""
+    response = context.obj().get("/leads/search", q=query)
     if as_json:
-        _print_json(found)
+        _print_json(response)
     else:
-        _print_table(found, ("lead_id", "match_type", "best_alias", "engagement_level", "profile_level"))
+        _print_table(response, ("lead_id", "match_type", "best_alias", "engagement_level", "profile_level"))
 
 
 leads.command("import")(import_leads)
@@ -98,29 +98,31 @@ leads.command("import")(import_leads)
 def delete_lead(
     context: typer.Context,
     lead_id: LeadId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="End when nothing of the lead is left anywhere.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all data of the lead is deleted.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a lead with all that belongs to it. It can't be undone."""
+    """Delete a lead and all its data. This can't be undone."""
     path = _path(lead_id)
     server = context.obj()
     if not yes:
         server.get(path)
-        typer.confirm(f"Delete the lead {lead_id} and all that belongs to it?", abort=True, err=True)
+        typer.confirm(f"Delete the lead {lead_id} and all its data?", abort=True, err=True)
     answer = server.delete(path)
-    status = _deletion(server, path) if wait else None
+    status = _wait_for_deletion(server, path) if wait else None
     if as_json:
         _print_json(answer if status is None else answer | {"status": status})
     else:
         typer.echo(f"{answer['message']}: {lead_id}" if status is None else f"Deletion {status}: {lead_id}")
     if status == "failed":
-        raise CommandError("What waits in the lead's name could not be erased; the server's log says why.")
+        raise CommandError(
+            "The deletion failed: the lead's unprocessed events could not be deleted. See the server's log."
+        )
 
 
-def _deletion(server: Server, path: str) -> str:
+def _wait_for_deletion(server: Server, path: str) -> str:
     while (status := server.get(f"{path}/deletion-status")["status"]) in {"queued", "running"}:
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
     return status
 
 
@@ -137,15 +139,15 @@ def _print_json(answer: Any) -> None:
 
 
 def _print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Narrow enough for most terminals: without columns in which no row says anything, times to the minute."""
-    told = [name for name in columns if name == "lead_id" or any(row[name] is not None for row in rows)]
+    """Without empty columns and with times to the minute, to fit into most terminals."""
+    used = [name for name in columns if name == "lead_id" or any(row[name] is not None for row in rows)]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in told:
+    for name in used:
         justify = "right" if name == "score" else "left"
-        whole = name == "lead_id" or name.endswith("_at")
-        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=whole)
+        no_wrap = name == "lead_id" or name.endswith("_at")
+        table.add_column(name.replace("_", " "), overflow="fold", justify=justify, no_wrap=no_wrap)
     for row in rows:
-        table.add_row(*(_shown(_to_the_minute(row[name]) if name.endswith("_at") else row[name]) for name in told))
+        table.add_row(*(_cell(_to_the_minute(row[name]) if name.endswith("_at") else row[name]) for name in used))
     Console().print(table)
 
 
@@ -153,6 +155,6 @@ def _to_the_minute(instant: str | None) -> str | None:
     return instant and instant[:16].replace("T", " ")
 
 
-def _shown(value: Any) -> Text:
-    """As text that rich leaves as it is."""
+def _cell(value: Any) -> Text:
+    """As plain text: rich would interpret markup in a string."""
     return Text("" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

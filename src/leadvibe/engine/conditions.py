@@ -1,4 +1,4 @@
-"""Conditions on the properties of a thing, as a small tree."""
+"""Conditions on the properties of an event or a lead."""
 
 # Decoded JSON: values whose keys and items nothing types.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
-from leadvibe.engine.configuration import AttributeFilter
+from leadvibe.engine.configuration import AttributeFilterConfig
 
 Properties = Mapping[str, object]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_DECORATION = str.maketrans("", "", ",$€£¥ ")
+_IGNORED_IN_NUMBERS = str.maketrans("", "", ",$€£¥ ")
 
 
 Operand = str | Decimal
-"""A plain value: a text, stripped and in lower case, or a number as exactly as it was written."""
+"""A value to compare: a text, stripped and in lower case, or an exact number."""
 
 
 def _operand(value: object) -> Operand | None:
@@ -40,33 +40,33 @@ def _operand(value: object) -> Operand | None:
 def _text(operand: Operand) -> str:
     if isinstance(operand, str):
         return operand
-    # A JSON store gives back 100 for what came in as 1e2, so both must read the same.
+    # JSON stores may return 100 for 1e2, so both must have the same text.
     text = f"{operand:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) if operand else "0"
 
 
 def _number(operand: Operand) -> Decimal | None:
-    """The number, or what a text reads as."""
+    """The operand as a number, or None if it is a text that isn't one."""
     if isinstance(operand, Decimal):
         return operand
-    digits = operand.translate(_DECORATION)
+    digits = operand.translate(_IGNORED_IN_NUMBERS)
     return Decimal(digits) if _NUMBER.fullmatch(digits) else None
 
 
 def numeric(value: object) -> bool:
-    """Whether a value is a number, or a text that reads as one."""
+    """Whether a value is a number, or a text that can be read as one."""
     operand = _operand(value)
     return operand is not None and _number(operand) is not None
 
 
-def _same(actual: Operand, expected: Operand) -> bool:
+def _equal(actual: Operand, expected: Operand) -> bool:
     if isinstance(actual, str) and isinstance(expected, str):
         return actual == expected
     number = _number(actual)
     return number is not None and number == _number(expected)
 
 
-def _numbers(compare: Callable[[Decimal, Decimal], bool]) -> "Test":
+def _numeric_test(compare: Callable[[Decimal, Decimal], bool]) -> "Test":
     def test(actual: Operand, expected: Operand) -> bool:
         left, right = _number(actual), _number(expected)
         return left is not None and right is not None and compare(left, right)
@@ -77,17 +77,17 @@ def _numbers(compare: Callable[[Decimal, Decimal], bool]) -> "Test":
 Test = Callable[[Operand, Operand], bool]
 
 _TESTS: Mapping[str, Test] = {
-    "equals": _same,
-    "in": _same,
+    "equals": _equal,
+    "in": _equal,
     "contains": lambda actual, expected: _text(expected) in _text(actual),
     "starts_with": lambda actual, expected: _text(actual).startswith(_text(expected)),
     "ends_with": lambda actual, expected: _text(actual).endswith(_text(expected)),
-    "gt": _numbers(operator.gt),
-    "gte": _numbers(operator.ge),
-    "lt": _numbers(operator.lt),
-    "lte": _numbers(operator.le),
+    "gt": _numeric_test(operator.gt),
+    "gte": _numeric_test(operator.ge),
+    "lt": _numeric_test(operator.lt),
+    "lte": _numeric_test(operator.le),
 }
-_DENIALS = {"not_equals": "equals", "not_contains": "contains"}
+_NEGATIONS = {"not_equals": "equals", "not_contains": "contains"}
 OPERATOR_ALIASES = {
     "=": "equals",
     "==": "equals",
@@ -106,29 +106,29 @@ OPERATOR_ALIASES = {
     "less_than_or_equal": "lte",
 }
 
-OPERATORS = (*_TESTS, *_DENIALS, "is_empty", "is_not_empty")
+OPERATORS = (*_TESTS, *_NEGATIONS, "is_empty", "is_not_empty")
 
 
 def canonical_operator(name: str) -> str | None:
-    """The operator that a name stands for, or None for an unknown one."""
+    """The operator for a name or an alias; None if there is none."""
     name = OPERATOR_ALIASES.get(name, name)
     return name if name in OPERATORS else None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One property against one value, or any of several."""
+    """Compares one property with one or more values. It holds if any of them matches."""
 
     field: str
     operator: str
     expected: tuple[Operand, ...]
 
     @classmethod
-    def of(cls, config: AttributeFilter) -> "Comparison":
-        name = canonical_operator(config["operator"])
+    def of(cls, config: AttributeFilterConfig) -> "Comparison":
+        name = canonical_operator(config.operator)
         if name is None:
-            raise ValueError(f"unknown operator: {config['operator']}")
-        return cls(config["field"], name, _operands(config.get("value")))
+            raise ValueError(f"unknown operator: {config.operator}")
+        return cls(config.field, name, _operands(config.value))
 
     def holds(self, properties: Properties) -> bool:
         value = look_up(properties, self.field)
@@ -140,7 +140,7 @@ class Comparison:
             case "not_equals" if value is None:
                 return True
             case "not_equals" | "not_contains":
-                return value is not None and not self._any(_DENIALS[self.operator], value)
+                return value is not None and not self._any(_NEGATIONS[self.operator], value)
             case _:
                 return self._any(self.operator, value)
 
@@ -151,29 +151,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """All of its parts hold."""
+    """Holds if all its parts hold."""
 
-    parts: "tuple[Condition, ...]"
+    parts: tuple[Comparison, ...]
 
     def holds(self, properties: Properties) -> bool:
         return all(part.holds(properties) for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Some:
-    """At least one of its parts holds."""
-
-    parts: "tuple[Condition, ...]"
-
-    def holds(self, properties: Properties) -> bool:
-        return any(part.holds(properties) for part in self.parts)
-
-
-Condition = Comparison | Every | Some
-
-
 def look_up(properties: Properties, field: str) -> object:
-    """The property of exactly that name, else the one at that dotted path, else None."""
+    """The property with exactly this name, else the one at this dotted path, else None."""
     if field in properties:
         return properties[field]
     value: object = properties

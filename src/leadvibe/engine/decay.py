@@ -1,42 +1,44 @@
-"""Decay rules: silence costs points, at exact instants."""
+"""Decay rules: a lead loses points at exact instants after periods without activity."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from leadvibe.engine.configuration import DecayConfig
-from leadvibe.engine.instants import DAY, HOUR, WEEK
+from leadvibe.engine.instants import DAY, HOUR, WEEK, Instant, Microseconds
 
-_UNITS = {"hours": HOUR, "days": DAY, "weeks": WEEK}
+_UNITS: Mapping[str, Microseconds] = {"hours": HOUR, "days": DAY, "weeks": WEEK}
 
 
 @dataclass(frozen=True, slots=True)
 class DecayRule:
-    """A decay rule while it is in force unchanged."""
+    """A decay rule with its history: edits of the decrease keep its due instants, edits of the period don't."""
 
     decay_id: str
-    period: int
+    period: Microseconds
     decrease: int
-    origin: int
-    """Silence counts from here at the earliest: a period before the rule was made, or the edit of its period."""
+    origin: Instant
+    """Inactivity counts from here at the earliest: one period before the rule's creation, or its period's last edit."""
 
-    def due(self, activity: int, since: int) -> int:
-        """The first due instant that isn't before `since`: a whole number of periods after the anchor."""
+    def due(self, activity: Instant, since: Instant) -> Instant:
+        """The first due instant at or after `since`: a whole number of periods after the activity or the origin."""
         anchor = max(activity, self.origin)
         periods = max(1, -((anchor - since) // self.period))
         return anchor + periods * self.period
 
 
-def in_force(configs: Iterable[DecayConfig], before: Mapping[str, DecayRule], since: int) -> dict[str, DecayRule]:
-    """The decay rules that a change of the configuration puts in force, by id, given those until then."""
+def updated_rules(
+    configs: Iterable[DecayConfig], previous: Mapping[str, DecayRule], since: Instant
+) -> dict[str, DecayRule]:
+    """The decay rules by id after a change of the configuration at `since`, given those before it."""
     rules: dict[str, DecayRule] = {}
-    for config in sorted(configs, key=lambda config: config["decay_id"]):
-        decay_id, decrease = config["decay_id"], config["decrease"]
-        period = config["inactive_for"] * _UNITS[config["unit"]]
-        known = before.get(decay_id)
-        if known is None:
+    for config in sorted(configs, key=lambda config: config.decay_id):
+        decay_id, decrease = config.decay_id, config.decrease
+        period = config.inactive_for * _UNITS[config.unit]
+        rule = previous.get(decay_id)
+        if rule is None:
             rules[decay_id] = DecayRule(decay_id, period, decrease, origin=since - period)
-        elif known.period != period:
+        elif rule.period != period:
             rules[decay_id] = DecayRule(decay_id, period, decrease, origin=since)
         else:
-            rules[decay_id] = replace(known, decrease=decrease)
+            rules[decay_id] = replace(rule, decrease=decrease)
     return rules

@@ -1,10 +1,11 @@
-"""What the engine decides: lines of the ledger, a mark for every event, the standing that results."""
+"""The result of a fold: ledger entries, a verdict for each event, sessions and the new standing."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
 
 from leadvibe.engine.configuration import Scope
+from leadvibe.engine.instants import Instant
 from leadvibe.engine.rules import Awards
 from leadvibe.engine.sessions import Session
 from leadvibe.engine.standing import Standing
@@ -14,27 +15,29 @@ Cause = UUID | str
 
 
 class Entry(NamedTuple):
-    """One line of the ledger: what a fact or a derived step did to one ruleset's total."""
+    """One line of the ledger: the effect of a fact or of a derived step on one ruleset's total."""
 
     kind: Kind
     cause: Cause
-    """The event, adjustment or reset; the decay rule's id; of a lifting, the setting's name."""
+    """The id of the event, adjustment, reset or decay rule; for a lift, the name of the setting."""
     ruleset_id: str
-    at: int
+    at: Instant
     version: int | None
+    """The configuration version that judged an event; None for other kinds and for drafts."""
     awards: Awards
     base: int
+    """Points before the multiplier."""
     multiplier: int
     """In thousandths."""
     points: int
     applied: int
-    """What the floor left of the points."""
+    """The change of the total: `points` as far as the floor allows."""
     before: int
     after: int
 
 
 class Verdict(NamedTuple):
-    """What became of an event."""
+    """How an event was judged."""
 
     event_id: UUID
     suppression_reason: str | None
@@ -48,6 +51,6 @@ class Outcome:
     entries: list[Entry]
     verdicts: list[Verdict]
     sessions: list[Session]
-    """Those that were opened or grew, as they are now."""
-    next_decay_at: int | None
-    """When silence or the configuration next changes a total, if nothing else happens."""
+    """The sessions that were opened or extended, in their latest state."""
+    next_decay_at: Instant | None
+    """When a decay or a lift changes a total next if no further fact comes."""

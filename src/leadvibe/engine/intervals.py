@@ -1,4 +1,4 @@
-"""What the configuration has said, over time, about everything that isn't an event."""
+"""The configuration over time: the settings that apply to a lead between its events."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,56 +8,57 @@ from typing import NamedTuple
 
 from leadvibe.engine.decay import DecayRule
 from leadvibe.engine.facts import DECAY, LIFT
-from leadvibe.engine.instants import BEGINNING, END
+from leadvibe.engine.instants import BEGINNING, END, Instant, Microseconds
 from leadvibe.engine.rules import Ruleset
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSettings:
-    """What one version says, from its creation on."""
+    """The settings of one configuration version. They apply from its creation until the next version."""
 
     version: int
-    start: int
-    negatives: bool
+    start: Instant
+    allow_negatives: bool
     rulesets: tuple[Ruleset, ...]
     decays: Mapping[str, DecayRule]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A span of time in which none of it changes."""
+    """A span of time in which the settings stay the same. It excludes its end."""
 
-    start: int
-    end: int
-    negatives: bool
-    lifting: bool
-    """Negatives were switched off when it began: at that instant every negative total becomes zero."""
+    start: Instant
+    end: Instant
+    allow_negatives: bool
+    lifts_negatives: bool
+    """Negative scores were disallowed at its start: at that instant every negative total becomes zero."""
     rulesets: frozenset[str]
-    """Those that decay applies to."""
+    """The rulesets that decay applies to."""
     decays: tuple[DecayRule, ...]
-    shortest: int
+    shortest_period: Microseconds
     """No decay falls due sooner than this after activity."""
 
 
 class Step(NamedTuple):
-    """Something that follows from silence or from the configuration: a decay step or, without a rule, the lifting."""
+    """A derived change of the totals: a decay or, if `decay` is None, the lift of negative totals."""
 
-    at: int
+    at: Instant
     rank: int
     name: str
+    """The decay rule's id; empty for a lift."""
     interval: Interval
     decay: DecayRule | None
 
 
-Position = tuple[int, int, str]
-"""Instant, rank, and the rule's id if it is a decay step's."""
+Position = tuple[Instant, int, str]
+"""Instant, rank and, after a decay, the rule's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationTimeline:
     version_settings: tuple[VersionSettings, ...]
     intervals: tuple[Interval, ...]
-    starts: tuple[int, ...]
+    starts: tuple[Instant, ...]
 
     @classmethod
     def of(cls, version_settings: Iterable[VersionSettings]) -> "ConfigurationTimeline":
@@ -65,77 +66,84 @@ class ConfigurationTimeline:
         intervals = tuple(_intervals(version_settings))
         return cls(version_settings, intervals, tuple(interval.start for interval in intervals))
 
-    def at(self, instant: int) -> Interval:
-        return self.intervals[bisect_right(self.starts, instant) - 1]
+    def at(self, instant: Instant) -> Interval:
+        return self.intervals[self._index(instant)]
 
-    def next_step(self, position: Position, activity: int, totals: Mapping[str, int]) -> Step | None:
-        """The first step after a position that changes a total, if nothing else happens before."""
+    def next_step(self, position: Position, activity: Instant, totals: Mapping[str, int]) -> Step | None:
+        """The first step after a position that changes a total if no further fact comes."""
         if not totals:
             return None
-        for interval in self.intervals[bisect_right(self.starts, position[0]) - 1 :]:
+        for interval in self.intervals[self._index(position[0]) :]:
             step = _first_step(interval, position, activity, totals)
             if step is not None:
                 return step
         return None
 
-    def changed_unseen(self, known: int, at: int) -> bool:
-        """Whether a version newer than the known one was in force at an instant already."""
-        return any(stage.start <= at for stage in self.version_settings if stage.version > known)
+    def changed_since(self, version: int, at: Instant) -> bool:
+        """Whether a version newer than this one applies at or before an instant."""
+        return any(settings.start <= at for settings in self.version_settings if settings.version > version)
+
+    def _index(self, instant: Instant) -> int:
+        return bisect_right(self.starts, instant) - 1
 
 
-def _first_step(interval: Interval, position: Position, activity: int, totals: Mapping[str, int]) -> Step | None:
+def _first_step(interval: Interval, position: Position, activity: Instant, totals: Mapping[str, int]) -> Step | None:
     at, rank, name = position
-    first, soonest = None, interval.end
-    if interval.decays and _decays(interval, totals):
+    first, first_due = None, interval.end
+    if interval.decays and _decay_changes(interval, totals):
         for rule in interval.decays:
-            reached = at if rank == DECAY and rule.decay_id > name else at + 1
-            due = rule.due(activity, max(reached, interval.start))
-            if due < soonest:
-                first, soonest = rule, due
-    lifting = interval.lifting and (at, rank) < (interval.start, LIFT) and min(totals.values()) < 0
-    if lifting and soonest > interval.start:
+            # Decays that are due at the same instant apply in the order of their ids.
+            earliest = at if rank == DECAY and rule.decay_id > name else at + 1
+            due = rule.due(activity, max(earliest, interval.start))
+            if due < first_due:
+                first, first_due = rule, due
+    lifts = interval.lifts_negatives and (at, rank) < (interval.start, LIFT) and min(totals.values()) < 0
+    if lifts and first_due > interval.start:
         return Step(interval.start, LIFT, "", interval, None)
-    return Step(soonest, DECAY, first.decay_id, interval, first) if first else None
+    return Step(first_due, DECAY, first.decay_id, interval, first) if first else None
 
 
-def _decays(interval: Interval, totals: Mapping[str, int]) -> bool:
-    """Whether a decay step would change any total."""
+def _decay_changes(interval: Interval, totals: Mapping[str, int]) -> bool:
+    """Whether a decay would change any total."""
     return any(
-        (total > 0 or interval.negatives) and ruleset_id in interval.rulesets for ruleset_id, total in totals.items()
+        (total > 0 or interval.allow_negatives) and ruleset_id in interval.rulesets
+        for ruleset_id, total in totals.items()
     )
 
 
 def _intervals(version_settings: Sequence[VersionSettings]) -> Iterator[Interval]:
-    negatives = version_settings[0].negatives
-    pieces = list(_merged(_pieces(version_settings)))
-    for (start, stage, rulesets), (end, _, _) in pairwise([*pieces, (END, version_settings[-1], frozenset[str]())]):
-        decays = tuple(stage.decays.values())
-        shortest = min((rule.period for rule in decays), default=END)
-        lifting = negatives and not stage.negatives
-        negatives = stage.negatives
-        yield Interval(start, end, negatives, lifting, rulesets, decays, shortest)
+    allowed_negatives = version_settings[0].allow_negatives
+    changes = list(_without_repetitions(_changes(version_settings)))
+    last: Change = (END, version_settings[-1], frozenset())
+    for (start, settings, rulesets), (end, _, _) in pairwise([*changes, last]):
+        decays = tuple(settings.decays.values())
+        shortest_period = min((rule.period for rule in decays), default=END)
+        lifts_negatives = allowed_negatives and not settings.allow_negatives
+        allowed_negatives = settings.allow_negatives
+        yield Interval(start, end, allowed_negatives, lifts_negatives, rulesets, decays, shortest_period)
 
 
-Piece = tuple[int, VersionSettings, frozenset[str]]
+Change = tuple[Instant, VersionSettings, frozenset[str]]
+"""From an instant on: the settings, and the rulesets that decay applies to."""
 
 
-def _pieces(version_settings: Sequence[VersionSettings]) -> Iterator[Piece]:
-    """The stages, cut where a ruleset's own window opens or closes."""
-    starts = [BEGINNING, *(stage.start for stage in version_settings[1:]), END]
-    for stage, (start, end) in zip(version_settings, pairwise(starts), strict=True):
+def _changes(version_settings: Sequence[VersionSettings]) -> Iterator[Change]:
+    """The start of each version, and the instants in it at which a ruleset's own time window opens or closes."""
+    starts = [BEGINNING, *(settings.start for settings in version_settings[1:]), END]
+    for settings, (start, end) in zip(version_settings, pairwise(starts), strict=True):
         if start == end:
             continue
-        edges = {edge for ruleset in stage.rulesets for edge in (ruleset.start, ruleset.end)}
-        for cut in sorted({start, *(edge for edge in edges if start < edge < end)}):
-            active = (ruleset.ruleset_id for ruleset in stage.rulesets if ruleset.start <= cut < ruleset.end)
-            yield cut, stage, frozenset(active if stage.decays else ())
+        edges = {edge for ruleset in settings.rulesets for edge in (ruleset.start, ruleset.end)}
+        for at in sorted({start, *(edge for edge in edges if start < edge < end)}):
+            active = (ruleset.ruleset_id for ruleset in settings.rulesets if ruleset.start <= at < ruleset.end)
+            yield at, settings, frozenset(active if settings.decays else ())
 
 
-def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The pieces without those that repeat what the one before says."""
-    said = None
-    for start, stage, rulesets in pieces:
-        says = (stage.negatives, rulesets, stage.decays)
-        if says != said:
-            yield start, stage, rulesets
-        said = says
+def _without_repetitions(changes: Iterable[Change]) -> Iterator[Change]:
+    """The changes without those that leave everything as it was."""
+    previous = None
+    for at, settings, rulesets in changes:
+        current = (settings.allow_negatives, rulesets, settings.decays)
+        if current != previous:
+            yield at, settings, rulesets
+        previous = current

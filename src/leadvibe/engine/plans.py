@@ -1,42 +1,48 @@
-"""The configuration's versions: which plan judges an event, and what was in force when."""
+"""All versions of an OU's configuration: the plan that judges an event, and the settings over time."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from leadvibe.engine.configuration import DecayConfig, Snapshot
-from leadvibe.engine.decay import in_force
+from leadvibe.engine.configuration import Configuration, DecayConfig
+from leadvibe.engine.decay import updated_rules
 from leadvibe.engine.facts import Event
+from leadvibe.engine.instants import Instant
 from leadvibe.engine.intervals import ConfigurationTimeline, VersionSettings
 from leadvibe.engine.lookback import Lookback
 from leadvibe.engine.plan import ScoringPlan
 from leadvibe.engine.rules import active_rulesets, types_with_conditions
 
-Version = tuple[int, int, Snapshot]
-"""Number, instant of creation, snapshot."""
+
+class Version(NamedTuple):
+    number: int
+    created_at: Instant
+    configuration: Configuration
 
 
-MOST_COMPILED: Final = 100
-"""Plans kept compiled: any version may be asked for, but mostly the newest is."""
+MAX_COMPILED_PLANS: Final = 100
+"""Most events are judged by the newest version, so few plans are in use at a time."""
 
-Snapshots = Mapping[int, Snapshot]
+Configurations = Mapping[int, Configuration]
 Compiled = Callable[[int], ScoringPlan]
 
 
-def _compiled(snapshots: Snapshots) -> Compiled:
-    """Plans by version, each compiled when it is asked for and kept for a while."""
+def _compiled(configurations: Configurations) -> Compiled:
+    """Plans by version. Each is compiled on first use, and the most recently used stay in memory."""
 
     def compiled(version: int) -> ScoringPlan:
-        return ScoringPlan.of(version, snapshots[version])
+        return ScoringPlan.of(version, configurations[version])
 
-    return lru_cache(MOST_COMPILED)(compiled)
+    return lru_cache(MAX_COMPILED_PLANS)(compiled)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
+    """A plan that judges every event from an instant on."""
+
     plan: ScoringPlan
-    since: int
+    since: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,68 +50,83 @@ class Plans:
     newest: int
     lookback: Lookback
     timeline: ConfigurationTimeline
-    snapshots: Snapshots
+    configurations: Configurations
     compiled: Compiled
     metadata_types: frozenset[str]
-    """The event types whose metadata matters to any of the plans; that of other events needn't be known."""
+    """The event types whose metadata matters to any version. Other events may be loaded without it."""
     draft: Draft | None = None
 
     @classmethod
     def of(cls, versions: Iterable[Version]) -> "Plans":
-        """The plans of a unit whose first version is its beginning."""
-        (number, created_at, snapshot), *more = versions
-        timeline = ConfigurationTimeline.of([_settings_of_version(number, created_at, snapshot, None)])
-        lookback, snapshots = Lookback().extended(number, snapshot), {number: snapshot}
-        first = cls(number, lookback, timeline, snapshots, _compiled(snapshots), types_with_conditions(snapshot))
+        """Compile all versions of an OU, the first one first."""
+        (number, created_at, configuration), *more = versions
+        timeline = ConfigurationTimeline.of([_version_settings(number, created_at, configuration, None)])
+        configurations = {number: configuration}
+        first = cls(
+            number,
+            Lookback().extended(number, configuration),
+            timeline,
+            configurations,
+            _compiled(configurations),
+            types_with_conditions(configuration),
+        )
         return first.extended(more) if more else first
 
     def extended(self, more: Iterable[Version]) -> "Plans":
-        """With versions that came after."""
+        """With later versions, in order."""
         newest, lookback, metadata_types = self.newest, self.lookback, self.metadata_types
-        version_settings, snapshots = [*self.timeline.version_settings], dict(self.snapshots)
-        for number, created_at, snapshot in more:
-            newest, snapshots[number] = number, snapshot
-            lookback = lookback.extended(number, snapshot)
-            metadata_types |= types_with_conditions(snapshot)
-            version_settings.append(_settings_of_version(number, created_at, snapshot, version_settings[-1]))
+        version_settings, configurations = [*self.timeline.version_settings], dict(self.configurations)
+        for number, created_at, configuration in more:
+            newest, configurations[number] = number, configuration
+            lookback = lookback.extended(number, configuration)
+            metadata_types |= types_with_conditions(configuration)
+            version_settings.append(_version_settings(number, created_at, configuration, version_settings[-1]))
         return Plans(
             newest,
             lookback,
             ConfigurationTimeline.of(version_settings),
-            snapshots,
-            _compiled(snapshots),
+            configurations,
+            _compiled(configurations),
             metadata_types,
         )
 
-    def drafted(self, snapshot: Snapshot, since: int) -> "Plans":
-        """With a draft that judges every event since an instant; its decay rules, if it names any, exist from then."""
+    def drafted(self, configuration: Configuration, since: Instant, *, drafts_decays: bool) -> "Plans":
+        """With a draft that judges every event from an instant on.
+
+        With `drafts_decays`, the draft's decay rules replace the others from that instant on. Otherwise the decay rules
+        stay, and those of the draft are ignored.
+        """
+        timeline = _with_decays(self.timeline, configuration.decays, since) if drafts_decays else self.timeline
         return replace(
             self,
-            lookback=self.lookback.extended(self.newest, snapshot),
-            timeline=_redecayed(self.timeline, snapshot["decays"], since) if "decays" in snapshot else self.timeline,
-            metadata_types=self.metadata_types | types_with_conditions(snapshot),
-            draft=Draft(ScoringPlan.of(None, snapshot), since),
+            lookback=self.lookback.extended(self.newest, configuration),
+            timeline=timeline,
+            metadata_types=self.metadata_types | types_with_conditions(configuration),
+            draft=Draft(ScoringPlan.of(None, configuration), since),
         )
 
     def judging(self, event: Event) -> ScoringPlan:
-        """The plan by which an event is judged."""
+        """The plan that judges an event."""
         if self.draft is not None and event.at >= self.draft.since:
             return self.draft.plan
         return self.compiled(event.version)
 
 
-def _redecayed(timeline: ConfigurationTimeline, configs: Iterable[DecayConfig], since: int) -> ConfigurationTimeline:
-    before = [stage for stage in timeline.version_settings if stage.start <= since] or [timeline.version_settings[0]]
-    decays = in_force(configs, before[-1].decays, since)
-    after = [replace(stage, decays=decays) for stage in timeline.version_settings if stage.start > since]
+def _with_decays(
+    timeline: ConfigurationTimeline, configs: Iterable[DecayConfig], since: Instant
+) -> ConfigurationTimeline:
+    first, *_ = timeline.version_settings
+    before = [settings for settings in timeline.version_settings if settings.start <= since] or [first]
+    decays = updated_rules(configs, before[-1].decays, since)
+    after = [replace(settings, decays=decays) for settings in timeline.version_settings if settings.start > since]
     return ConfigurationTimeline.of([*before, replace(before[-1], start=since, decays=decays), *after])
 
 
-def _settings_of_version(
-    version: int, created_at: int, snapshot: Snapshot, before: VersionSettings | None
+def _version_settings(
+    version: int, created_at: Instant, configuration: Configuration, previous: VersionSettings | None
 ) -> VersionSettings:
-    # A clock that stepped back must not put a version before the one it replaces.
-    start = created_at if before is None else max(created_at, before.start)
-    decays = in_force(snapshot.get("decays", ()), before.decays if before else {}, start)
-    rulesets = tuple(active_rulesets(snapshot).values())
-    return VersionSettings(version, start, snapshot.get("allow_negative_scores", False), rulesets, decays)
+    # If the clock stepped back, a version must not start before the one that it replaces.
+    start = created_at if previous is None else max(created_at, previous.start)
+    decays = updated_rules(configuration.decays, previous.decays if previous else {}, start)
+    rulesets = tuple(active_rulesets(configuration).values())
+    return VersionSettings(version, start, configuration.allow_negative_scores, rulesets, decays)

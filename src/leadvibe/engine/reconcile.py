@@ -1,14 +1,15 @@
-"""How the ledger as it stands becomes the ledger as it should be, without touching what is right already."""
+"""Compares the stored ledger with a derived one, so that only the lines that differ are replaced."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from leadvibe.engine.entries import Cause, Entry, Kind
+from leadvibe.engine.instants import Instant
 from leadvibe.engine.rules import Awards
 
 
 class LedgerLine(Protocol):
-    """What a stored line of the ledger has in common with an entry."""
+    """The fields that a stored line has in common with an entry."""
 
     @property
     def kind(self) -> Kind: ...
@@ -17,7 +18,7 @@ class LedgerLine(Protocol):
     @property
     def ruleset_id(self) -> str: ...
     @property
-    def at(self) -> int: ...
+    def at(self) -> Instant: ...
     @property
     def awards(self) -> Awards: ...
     @property
@@ -32,23 +33,23 @@ Stored = TypeVar("Stored", bound=LedgerLine)
 
 
 def reconcile(current: Iterable[Stored], derived: Iterable[Entry]) -> tuple[list[Stored], list[Entry]]:
-    """The stored lines to supersede, and the entries to write in their place or besides."""
-    standing = {_identity(line): line for line in current}
+    """The stored lines to supersede, and the entries to write."""
+    unmatched = {_identity(line): line for line in current}
     superseded: list[Stored] = []
     written: list[Entry] = []
     for entry in derived:
-        line = standing.pop(_identity(entry), None)
+        line = unmatched.pop(_identity(entry), None)
         if line is None:
             written.append(entry)
-        elif _substance(line) != _substance(entry):
+        elif _values(line) != _values(entry):
             superseded.append(line)
             written.append(entry)
-    return [*superseded, *standing.values()], written
+    return [*superseded, *unmatched.values()], written
 
 
-def _identity(line: LedgerLine) -> tuple[Kind, Cause, str, int]:
+def _identity(line: LedgerLine) -> tuple[Kind, Cause, str, Instant]:
     return line.kind, line.cause, line.ruleset_id, line.at
 
 
-def _substance(line: LedgerLine) -> tuple[Awards, int, int, int]:
+def _values(line: LedgerLine) -> tuple[Awards, int, int, int]:
     return line.awards, line.multiplier, line.points, line.applied

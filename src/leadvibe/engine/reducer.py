@@ -1,4 +1,4 @@
-"""A lead's standing on the move: facts and steps change it one at a time."""
+"""The reducer: applies facts and derived steps to a lead's standing, one at a time."""
 
 from collections.abc import Container, Sequence
 from uuid import UUID
@@ -6,20 +6,20 @@ from uuid import UUID
 from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, Verdict
 from leadvibe.engine.facts import DECAY, EVENT, Adjustment, Event, Fact, Order, Reset, order
 from leadvibe.engine.filters import VelocityCounter, VelocityWindow
-from leadvibe.engine.instants import BEGINNING
+from leadvibe.engine.instants import BEGINNING, Instant, Microseconds
 from leadvibe.engine.intervals import Position, Step
-from leadvibe.engine.plan import DEFAULT_EVENT_TYPE_PLAN, EventTypePlan, ScoringPlan
+from leadvibe.engine.plan import EventTypePlan, ScoringPlan
 from leadvibe.engine.plans import Plans
-from leadvibe.engine.rules import Award, Awards
-from leadvibe.engine.sessions import Session, Visit
+from leadvibe.engine.rules import Awards, RulesetAward
+from leadvibe.engine.sessions import OpenSession, Session
 from leadvibe.engine.standing import Standing
 from leadvibe.engine.surge import ONE, SurgePolicy, boosted
 
 SYSTEM = "system"
-"""The channel of what no visitor did: no activity, no session, no surge."""
+"""The channel of events without a visitor: they are no activity and belong to no session or surge."""
 
-NEGATIVES = "allow_negative_scores"
-"""The setting that lifts negative totals when it is switched off."""
+ALLOW_NEGATIVE_SCORES = "allow_negative_scores"
+"""The cause of a lift: the setting that was switched off."""
 
 
 class Reducer:
@@ -32,19 +32,19 @@ class Reducer:
         self.surge_count = standing.surge_count
         self.surge_at = standing.surge_at
         self.activity = BEGINNING if standing.activity is None else standing.activity
-        self.visit = Visit.resumed(standing.session) if standing.session else None
-        self.visits: list[Visit] = []
-        self.recents: dict[str, VelocityCounter] = {}
+        self.session = OpenSession.resumed(standing.session) if standing.session else None
+        self.sessions: list[OpenSession] = []
+        self.counters: dict[str, VelocityCounter] = {}
         self.entries: list[Entry] = []
         self.verdicts: list[Verdict] = []
         self.interval = plans.timeline.at(standing.position[0])
-        self.next_step_at = BEGINNING
-        self._rest(standing.position[0])
+        self.no_step_before = BEGINNING
+        self._bound_next_step(standing.position[0])
 
-    def take(self, fact: Fact) -> None:
-        """Let a fact happen, and before it whatever falls due until then."""
-        if fact.at >= self.next_step_at:
-            self._catch_up(fact.at)
+    def apply(self, fact: Fact) -> None:
+        """Apply the steps that are due before a fact, then the fact."""
+        if fact.at >= self.no_step_before:
+            self._apply_due_steps(fact.at)
         match fact:
             case Event():
                 self._event(fact)
@@ -55,30 +55,31 @@ class Reducer:
         self.last = fact
 
     def next_step(self) -> Step | None:
-        """What silence or the configuration brings next, if nothing else happens before."""
+        """The next decay or lift if no further fact comes."""
         return self.plans.timeline.next_step(self._position, self.activity, self.totals)
 
-    def advance_to(self, at: int, rank: int) -> Step | None:
-        """Let everything happen that silence or the configuration brings before this instant and rank; what is next."""
+    def advance_to(self, at: Instant, rank: int) -> Step | None:
+        """Apply the steps that are due before an instant and rank; return the step after them."""
         next_step = self.next_step()
         while next_step is not None and (next_step.at, next_step.rank) < (at, rank):
             self._step(next_step)
             next_step = self.next_step()
         self.interval = self.plans.timeline.at(at)
-        self._rest(at)
+        self._bound_next_step(at)
         return next_step
 
-    def _catch_up(self, at: int) -> None:
-        # Activity since the last look may have moved what was due.
-        self._rest(self._position[0])
-        if at >= self.next_step_at:
+    def _apply_due_steps(self, at: Instant) -> None:
+        # Activity since the bound was computed may have moved it.
+        self._bound_next_step(self._position[0])
+        if at >= self.no_step_before:
             self.advance_to(at, EVENT)
 
-    def _rest(self, at: int) -> None:
-        """Find the instant before which no step can fall due, so that facts until then needn't look for one."""
+    def _bound_next_step(self, at: Instant) -> None:
+        """Compute the instant before which no step can be due, so that earlier facts needn't search for one."""
         interval = self.interval
-        # Where an era has just begun, negatives may still have to be lifted at this very instant.
-        self.next_step_at = BEGINNING if at == interval.start else min(interval.end, self.activity + interval.shortest)
+        # At the start of an interval, negative totals may still have to be lifted at this same instant.
+        next_possible = min(interval.end, self.activity + interval.shortest_period)
+        self.no_step_before = BEGINNING if at == interval.start else next_possible
 
     @property
     def _position(self) -> Position:
@@ -89,74 +90,75 @@ class Reducer:
         return at, rank, str(rest[0]) if rank == DECAY else ""
 
     def outcome(self, next_step: Step | None) -> Outcome:
-        sessions = [visit.session() for visit in self.visits]
+        sessions = [session.frozen() for session in self.sessions]
         standing = self._standing(sessions[-1] if sessions else self.standing.session)
         return Outcome(standing, self.entries, self.verdicts, sessions, next_step.at if next_step else None)
 
     def _event(self, event: Event) -> None:
         plan = self.plans.judging(event)
-        treatment = plan.event_type_plans.get(event.type, DEFAULT_EVENT_TYPE_PLAN)
-        reason = self._suppression(event, treatment)
+        type_plan = plan.for_type(event.type)
+        reason = self._suppression_reason(event, type_plan)
         session_id = None
         if reason is None:
             if event.channel != SYSTEM:
-                session_id = self._visited(event, plan.session_timeout)
+                session_id = self._join_session(event, plan.session_timeout)
                 self.activity = event.at
-            if not event.reset_before_merge and (awards := treatment.rules.awards(event, self.uses)):
+            if not event.reset_before_merge and (awards := type_plan.rules.awards(event, self.uses)):
                 self._score(event, plan, awards)
-        self.verdicts.append(Verdict(event.id, reason, session_id, treatment.scope))
+        self.verdicts.append(Verdict(event.id, reason, session_id, type_plan.scope))
 
-    def _suppression(self, event: Event, treatment: EventTypePlan) -> str | None:
-        depth = self.plans.lookback.lookback_windows.get(event.type)
-        if depth is None:
+    def _suppression_reason(self, event: Event, type_plan: EventTypePlan) -> str | None:
+        lookback = self.plans.lookback.windows.get(event.type)
+        if lookback is None:
             return None
-        recent = self.recents.get(event.type)
-        if recent is None:
-            recent = self.recents[event.type] = VelocityCounter(self.standing.windows.get(event.type), depth)
-        reasons = (velocity.reason for velocity in treatment.filters if velocity.suppresses(event.at, recent))
+        counter = self.counters.get(event.type)
+        if counter is None:
+            counter = self.counters[event.type] = VelocityCounter(self.standing.windows.get(event.type), lookback)
+        reasons = (velocity.reason for velocity in type_plan.filters if velocity.suppresses(event.at, counter))
         reason = next(reasons, None)
-        recent.add(event.at, depth)
+        counter.add(event.at, lookback)
         return reason
 
-    def _visited(self, event: Event, timeout: int) -> UUID:
-        visit = self.visit
-        if visit is None or event.at - visit.end > timeout:
-            visit = self.visit = Visit.opened(event)
-            self.visits.append(visit)
+    def _join_session(self, event: Event, timeout: Microseconds) -> UUID:
+        session = self.session
+        if session is None or event.at - session.end > timeout:
+            session = self.session = OpenSession.opened(event)
+            self.sessions.append(session)
         else:
-            if not self.visits:
-                self.visits.append(visit)
-            visit.join(event)
-        return visit.id
+            if not self.sessions:
+                self.sessions.append(session)
+            session.add(event)
+        return session.id
 
-    def _score(self, event: Event, plan: ScoringPlan, awards: Sequence[Award]) -> None:
+    def _score(self, event: Event, plan: ScoringPlan, awards: Sequence[RulesetAward]) -> None:
         surging = event.channel != SYSTEM and any(award.base > 0 for award in awards)
-        multiplier = self._surge(event.at, plan.surge) if surging else ONE
-        limited = self.plans.lookback.limited
+        multiplier = self._surge_multiplier(event.at, plan.surge) if surging else ONE
+        limited_rules = self.plans.lookback.limited_rules
         for award in awards:
-            if limited:
-                self._use(limited, award.paid)
-            self._enter("event", event.id, event.at, award, multiplier if award.base > 0 else ONE, version=plan.version)
+            if limited_rules:
+                self._count_uses(limited_rules, award.awards)
+            factor = multiplier if award.base > 0 else ONE
+            self._add_points("event", event.id, event.at, award, factor, version=plan.version)
 
-    def _use(self, limited: Container[str], paid: Awards) -> None:
-        for rule_id, _ in paid:
-            if rule_id in limited:
+    def _count_uses(self, limited_rules: Container[str], awards: Awards) -> None:
+        for rule_id, _ in awards:
+            if rule_id in limited_rules:
                 self.uses[rule_id] = self.uses.get(rule_id, 0) + 1
 
-    def _surge(self, at: int, policy: SurgePolicy) -> int:
+    def _surge_multiplier(self, at: Instant, policy: SurgePolicy) -> int:
         idle = self.surge_at is None or at - self.surge_at > policy.idle
         self.surge_count = 1 if idle else self.surge_count + 1
         self.surge_at = at
         return policy.multiplier(self.surge_count)
 
     def _adjustment(self, adjustment: Adjustment) -> None:
-        award = Award(adjustment.ruleset_id, (), adjustment.points)
-        self._enter("adjustment", adjustment.id, adjustment.at, award)
+        award = RulesetAward(adjustment.ruleset_id, (), adjustment.points)
+        self._add_points("adjustment", adjustment.id, adjustment.at, award)
 
     def _reset(self, reset: Reset) -> None:
         for ruleset_id, total in sorted(self.totals.items()):
             if total:
-                self._assign_zero("reset", reset.id, ruleset_id, reset.at, total)
+                self._clear_total("reset", reset.id, ruleset_id, reset.at, total)
         self.totals.clear()
         self.uses.clear()
         self.surge_count, self.surge_at = 0, None
@@ -166,38 +168,38 @@ class Reducer:
         for ruleset_id, total in sorted(self.totals.items()):
             if step.decay is None:
                 if total < 0:
-                    self._assign_zero("lift", NEGATIVES, ruleset_id, step.at, total)
+                    self._clear_total("lift", ALLOW_NEGATIVE_SCORES, ruleset_id, step.at, total)
                     self.totals[ruleset_id] = 0
-            elif ruleset_id in step.interval.rulesets and (total > 0 or step.interval.negatives):
-                award = Award(ruleset_id, (), -step.decay.decrease)
-                self._enter("decay", step.decay.decay_id, step.at, award)
+            elif ruleset_id in step.interval.rulesets and (total > 0 or step.interval.allow_negatives):
+                award = RulesetAward(ruleset_id, (), -step.decay.decrease)
+                self._add_points("decay", step.decay.decay_id, step.at, award)
         self.last = (step.at, step.rank, step.name)
 
-    def _enter(
+    def _add_points(
         self,
         kind: Kind,
         cause: Cause,
-        at: int,
-        award: Award,
+        at: Instant,
+        award: RulesetAward,
         multiplier: int = ONE,
         *,
         version: int | None = None,
     ) -> None:
-        """Add to a total, as far as the floor in force allows."""
-        ruleset_id, paid, base = award
+        """Add to a total, as far as the floor allows."""
+        ruleset_id, awards, base = award
         points = base if multiplier == ONE else boosted(base, multiplier)
         before = self.totals.get(ruleset_id, 0)
         after = before + points
-        if after < 0 and not self.interval.negatives:
+        if after < 0 and not self.interval.allow_negatives:
             after = 0
         if points or before:
             self.totals[ruleset_id] = after
         applied = after - before
         self.entries.append(
-            Entry(kind, cause, ruleset_id, at, version, paid, base, multiplier, points, applied, before, after)
+            Entry(kind, cause, ruleset_id, at, version, awards, base, multiplier, points, applied, before, after)
         )
 
-    def _assign_zero(self, kind: Kind, cause: Cause, ruleset_id: str, at: int, total: int) -> None:
+    def _clear_total(self, kind: Kind, cause: Cause, ruleset_id: str, at: Instant, total: int) -> None:
         self.entries.append(Entry(kind, cause, ruleset_id, at, None, (), -total, ONE, -total, -total, total, 0))
 
     def _standing(self, session: Session | None) -> Standing:
@@ -205,22 +207,22 @@ class Reducer:
         return Standing(
             self.last if isinstance(self.last, tuple) else order(self.last),
             plans.newest,
-            plans.newest if standing.empty else min(standing.horizon, plans.newest),
+            plans.newest if standing.empty else min(standing.covered_version, plans.newest),
             self.totals,
             self.uses,
             self.surge_count,
             self.surge_at,
             None if self.activity == BEGINNING else self.activity,
             session,
-            self._windows() if plans.lookback.lookback_windows else {},
+            self._windows() if plans.lookback.windows else {},
         )
 
     def _windows(self) -> dict[str, VelocityWindow]:
-        lookback_windows, (at, _, _) = self.plans.lookback.lookback_windows, self._position
-        windows = {**self.standing.windows, **{name: recent.window() for name, recent in self.recents.items()}}
-        seen = (
-            (name, window.seen_from(at, lookback_windows[name]))
+        lookback_windows, (at, _, _) = self.plans.lookback.windows, self._position
+        windows = {**self.standing.windows, **{name: counter.window() for name, counter in self.counters.items()}}
+        trimmed = (
+            (name, window.trimmed(at, lookback_windows[name]))
             for name, window in windows.items()
             if name in lookback_windows
         )
-        return {name: window for name, window in seen if window is not None}
+        return {name: window for name, window in trimmed if window is not None}

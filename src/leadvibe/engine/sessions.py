@@ -1,4 +1,4 @@
-"""Sessions: activity without a longer pause than the timeout."""
+"""Sessions: runs of activity without a pause longer than the timeout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from leadvibe.engine.facts import Event
+from leadvibe.engine.instants import Instant
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session, named after its first event."""
+    """A session. Its id is that of its first event."""
 
     id: UUID
-    start: int
-    end: int
+    start: Instant
+    end: Instant
     first_type: str
     last_type: str
     count: int
     channel: str
-    """The source: the channel of the first event."""
+    """The channel of the first event."""
 
     def dump(self) -> list[bytes | int | str]:
         return [self.id.bytes, self.start, self.end, self.first_type, self.last_type, self.count, self.channel]
@@ -31,19 +32,19 @@ class Session:
 
 
 @dataclass(slots=True)
-class Visit:
-    """A session that may still grow."""
+class OpenSession:
+    """The mutable form of a session that may still be extended."""
 
     id: UUID
-    start: int
-    end: int
+    start: Instant
+    end: Instant
     first_type: str
     last_type: str
     count: int
     channel: str
 
     @classmethod
-    def resumed(cls, session: Session) -> "Visit":
+    def resumed(cls, session: Session) -> "OpenSession":
         return cls(
             session.id,
             session.start,
@@ -55,13 +56,13 @@ class Visit:
         )
 
     @classmethod
-    def opened(cls, event: Event) -> "Visit":
+    def opened(cls, event: Event) -> "OpenSession":
         return cls(event.id, event.at, event.at, event.type, event.type, 1, event.channel)
 
-    def join(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         self.end = event.at
         self.last_type = event.type
         self.count += 1
 
-    def session(self) -> Session:
+    def frozen(self) -> Session:
         return Session(self.id, self.start, self.end, self.first_type, self.last_type, self.count, self.channel)

@@ -1,4 +1,4 @@
-"""What a lead's next fact in order needs to know of all that came before, and no more."""
+"""The standing: everything about a lead's past that its next fact can depend on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from leadvibe.engine.facts import START, Event, Fact, Order, order
 from leadvibe.engine.filters import VelocityWindow
+from leadvibe.engine.instants import Instant
 from leadvibe.engine.plans import Plans
 from leadvibe.engine.sessions import Session
 
@@ -13,43 +14,46 @@ from leadvibe.engine.sessions import Session
 @dataclass(frozen=True, slots=True)
 class Standing:
     position: Order = START
-    """The canonical order of what was last folded."""
-    known: int = 0
-    """The newest version that the last fold knew."""
-    horizon: int = 0
-    """The newest version that every fold knew: what later ones ask for may be missing from the memory."""
+    """The canonical order of the last fact or step."""
+    known_version: int = 0
+    """The newest configuration version that the last fold knew."""
+    covered_version: int = 0
+    """The newest version that every fold knew. The lookback of later versions may not be covered."""
     totals: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Of every ruleset to which something contributed since the last reset; every other total is zero."""
+    """The totals of the rulesets that changed since the last reset. Every other total is zero."""
     uses: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How often each limited rule has paid since the last reset."""
+    """How often each limited rule applied since the last reset."""
     surge_count: int = 0
-    surge_at: int | None = None
-    activity: int | None = None
+    surge_at: Instant | None = None
+    """The last event that counted for the surge."""
+    activity: Instant | None = None
+    """The last activity."""
     session: Session | None = None
     windows: Mapping[str, VelocityWindow] = field(default_factory=dict[str, VelocityWindow])
+    """By event type."""
 
     @property
     def empty(self) -> bool:
-        """Nothing was folded yet."""
+        """Whether nothing was folded yet."""
         return self.position == START
 
     def can_fold(self, plans: Plans, facts: Sequence[Fact] = ()) -> bool:
-        """Whether a fold of these facts, in order, can go on from here; otherwise a replay is due."""
+        """Whether a fold of these facts, in canonical order, can start here; otherwise a replay is needed."""
         if self.empty:
             return True
-        if plans.newest > self.known and plans.timeline.changed_unseen(self.known, self.position[0]):
+        if plans.newest > self.known_version and plans.timeline.changed_since(self.known_version, self.position[0]):
             return False
         if facts and order(facts[0]) <= self.position:
             return False
-        deepened = plans.lookback.deepened
-        return all(deepened.get(fact.type, 0) <= self.horizon for fact in facts if isinstance(fact, Event))
+        required = plans.lookback.required_versions
+        return all(required.get(fact.type, 0) <= self.covered_version for fact in facts if isinstance(fact, Event))
 
     def dump(self) -> list[Any]:
         """As numbers, texts, bytes, lists and maps."""
         return [
             list(self.position),
-            self.known,
-            self.horizon,
+            self.known_version,
+            self.covered_version,
             dict(self.totals),
             dict(self.uses),
             self.surge_count,
@@ -61,12 +65,12 @@ class Standing:
 
     @classmethod
     def load(cls, primitives: Sequence[Any]) -> "Standing":
-        """What `dump` gave."""
-        position, known, horizon, totals, uses, surge_count, surge_at, activity, session, windows = primitives
+        """The standing that `dump` returned."""
+        position, known, covered, totals, uses, surge_count, surge_at, activity, session, windows = primitives
         return cls(
             (position[0], position[1], *position[2:]),
             known,
-            horizon,
+            covered,
             totals,
             uses,
             surge_count,

@@ -1,4 +1,4 @@
-"""What the server can say of itself without asking who wants to know."""
+"""The server's own state, for probes and metrics."""
 
 import asyncio
 import math
@@ -13,35 +13,37 @@ from leadvibe.core.logs import summary
 from leadvibe.core.metrics import QueueState
 from leadvibe.core.transient import is_transient
 
-PATIENCE = 3.0
-"""Seconds that a scrape or a probe waits for the database."""
+TIMEOUT_SECONDS = 3.0
+"""How long a scrape or a probe waits for the database."""
 
 log = structlog.get_logger()
 
-# Of all OUs together: these are the server's own figures.
+# Over all OUs: these figures are the server's, not a tenant's.
 _QUEUE = text("""
-SELECT count(*) AS depth, coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)::float8 AS oldest_age
+SELECT
+  count(*) AS depth,
+  coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0)::float8 AS oldest_age_seconds
 FROM inbox
 """)
 
 
 async def queue_state() -> QueueState:
-    """What waits in the inbox; not a number where the database doesn't say."""
+    """The size and age of the inbox; NaN if the database can't be reached."""
     try:
-        async with asyncio.timeout(PATIENCE), transaction(None) as session:
+        async with asyncio.timeout(TIMEOUT_SECONDS), transaction(None) as session:
             row = (await session.execute(_QUEUE)).one()
-            return QueueState(row.depth, row.oldest_age)
+            return QueueState(row.depth, row.oldest_age_seconds)
     except Exception as error:
         if not is_transient(error):
             raise
-        log.warning("queue not measured", reason=summary(error))
+        log.warning("measuring the inbox failed", reason=summary(error))
         return QueueState(math.nan, math.nan)
 
 
 async def check_readiness() -> None:
-    """Raise `Unavailable` unless the database answers and has every migration."""
+    """Raise `Unavailable` unless the database can be reached and its schema is up to date."""
     try:
-        async with asyncio.timeout(PATIENCE), transaction(None) as session:
+        async with asyncio.timeout(TIMEOUT_SECONDS), transaction(None) as session:
             current = await is_current(await session.connection())
     except Exception as error:
         if not is_transient(error):
@@ -49,4 +51,4 @@ async def check_readiness() -> None:
         log.warning("not ready", reason=summary(error))
         raise Unavailable("The database can't be reached.") from None
     if not current:
-        raise Unavailable("The database's migrations are not up to date.")
+        raise Unavailable("The database schema is not up to date.")

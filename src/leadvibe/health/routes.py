@@ -1,4 +1,4 @@
-"""Is it there, is it well, how busy is it: open to everybody."""
+"""Health checks, metrics and the API description; none needs authentication."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ router = APIRouter(tags=["Root"])
 
 @router.get("/")
 async def get_root() -> StatusRead:
-    """Say that this is a LeadVibe server and that it runs."""
+    """Check that the server responds."""
     return StatusRead()
 
 
 @router.get("/home")
 async def get_home() -> HomeRead:
-    """The home page."""
+    """The home page, as data."""
     return HomeRead()
 
 
@@ -30,24 +30,24 @@ async def get_home() -> HomeRead:
     responses={200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics() -> Response:
-    """Metrics in the Prometheus text format, summed over the server's processes."""
+    """Get metrics in the Prometheus text format, summed over all processes of the server."""
     return Response(metrics.exposition(await queue_state()), media_type=metrics.CONTENT_TYPE)
 
 
 @router.get("/healthz")
 async def get_health() -> StatusRead:
-    """Whether the process is alive; it asks nobody else."""
+    """Liveness check: succeeds while the API process runs, without using the database."""
     return StatusRead()
 
 
 @router.get("/readyz", responses=problems(Unavailable))
 async def get_readiness() -> StatusRead:
-    """Whether the server can do its work: the database answers and its schema is up to date."""
+    """Readiness check: succeeds if the database can be reached and its schema is up to date."""
     await check_readiness()
     return StatusRead()
 
 
 @router.get("/openapi.json")
 async def get_openapi(request: Request) -> dict[str, Any]:
-    """This description of the API."""
+    """Get this API description as JSON."""
     return request.app.openapi()

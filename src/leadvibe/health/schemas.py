@@ -1,4 +1,4 @@
-"""What the server says of itself."""
+"""Schemas of the health checks."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""How far background jobs are."""
+"""The status of background jobs."""
 
 from typing import Annotated
 
@@ -17,5 +17,5 @@ Jobs = Annotated[JobRepository, Depends(provide(JobRepository))]
 
 @router.get("/jobs/{job_id}", response_model=JobRead)
 async def get_job(job_id: PlainText, jobs: Jobs) -> Job:
-    """How far a background job is, and what came of it."""
+    """Get a background job with its status, progress and result."""
     return await jobs.get(job_id)

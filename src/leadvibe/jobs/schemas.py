@@ -1,4 +1,4 @@
-"""What a client sees of a background job."""
+"""Schemas of background jobs."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ from leadvibe.core.http.schemas import Read, Time
 
 class ProgressRead(Read):
     done: int
-    total: int | None  # null until it is known
+    total: int | None  # null while it is unknown
 
 
 class JobRead(Read):

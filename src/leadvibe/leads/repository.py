@@ -125,4 +125,4 @@ def select_records(scope: Scope) -> Select[*tuple[Any, ...]]:
 
 
 def no_such_lead() -> NotFound:
-    return NotFound("No lead with this id exists in this OU.")
+    return NotFound("There is no lead with this id in the active OU.")

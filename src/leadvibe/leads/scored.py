@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,7 +56,7 @@ class LeadPage:
 
 
 class ScoredLeads:
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     def __init__(self, session: AsyncSession, scope: Scope) -> None:
         self.session = session

@@ -1,16 +1,13 @@
-"""Jobs that a new version of the configuration causes, and the parts of it that cause them."""
+"""Jobs that a new configuration version causes, and the settings whose change causes them."""
 
-# Decoded JSON: values whose keys and items nothing types.
-# pyright: reportUnknownVariableType=false
-
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from leadvibe.engine import Configuration
 
 
 @dataclass(frozen=True, slots=True)
 class AdvanceLeads:
-    """Apply a change of the decay settings to every lead of an OU, also to those that get no event."""
+    """Apply a change of the decay settings to all leads of an OU, including those without new events."""
 
     org_id: str
     unit_id: str
@@ -18,21 +15,20 @@ class AdvanceLeads:
 
 @dataclass(frozen=True, slots=True)
 class RankLeads:
-    """Sort every lead of an OU by the ruleset that is primary now."""
+    """Sort all leads of an OU by the current primary ruleset."""
 
     org_id: str
     unit_id: str
 
 
-def decay_settings(snapshot: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The part of a configuration that changes scores without any event."""
-    decays = snapshot.get("decays", [])
-    # Only decay depends on which rulesets are active.
-    rulesets = snapshot["rulesets"] if decays else []
-    edges = [(each["ruleset_id"], each["active"], each["start_at"], each["end_at"]) for each in rulesets]
-    return snapshot["allow_negative_scores"], decays, edges
+def decay_settings(configuration: Configuration) -> tuple[object, ...]:
+    """The settings that change scores without an event."""
+    # Without decays, it doesn't matter which rulesets are active.
+    rulesets = configuration.rulesets if configuration.decays else ()
+    windows = [(each.ruleset_id, each.active, each.start_at, each.end_at) for each in rulesets]
+    return configuration.allow_negative_scores, configuration.decays, windows
 
 
-def primary_of(snapshot: Mapping[str, Any]) -> str | None:
-    """The ruleset whose total is the score of lists and levels; None if the OU has no ruleset."""
-    return next((ruleset["ruleset_id"] for ruleset in snapshot.get("rulesets", ()) if ruleset.get("is_primary")), None)
+def primary_of(configuration: Configuration) -> str | None:
+    """The primary ruleset, whose total is the score in lists and levels; None if the OU has no ruleset."""
+    return next((ruleset.ruleset_id for ruleset in configuration.rulesets if ruleset.is_primary), None)

@@ -1,4 +1,4 @@
-"""Compiled plans, kept by each process: a version never changes, so only what is new is read and compiled."""
+"""Caches compiled plans per process. Versions never change, so only new ones are read."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,30 +21,29 @@ class UnitPlans:
 
     plans: Plans
     primary: str | None
-    """The ruleset whose total is "the" score; None where the OU has no ruleset."""
+    """The primary ruleset, whose total is the lead's score; None if the OU has no ruleset."""
     hidden: frozenset[str]
-    """The event types that aren't shown."""
+    """The event types that are hidden from users."""
 
     @classmethod
     def of(cls, plans: Plans, newest: Version) -> "UnitPlans":
-        _, _, snapshot = newest
-        event_types = snapshot.get("event_types", {})
-        hidden = frozenset(event_type for event_type, config in event_types.items() if config.get("hidden"))
-        return cls(plans, primary_of(snapshot), hidden)
+        event_types = newest.configuration.event_types
+        hidden = frozenset(event_type for event_type, config in event_types.items() if config.hidden)
+        return cls(plans, primary_of(newest.configuration), hidden)
 
     def overall(self, totals: Mapping[str, int]) -> int:
-        """The score that lists and levels show."""
+        """The score in lists and levels."""
         return totals.get(self.primary, 0) if self.primary is not None else 0
 
 
-_kept: WeakKeyDictionary[Database, dict[str, UnitPlans]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Database, dict[str, UnitPlans]] = WeakKeyDictionary()
 
 
 async def lock_plans(session: AsyncSession, unit_ids: Collection[str]) -> dict[str, UnitPlans]:
-    """The current plans of OUs, whose configuration stays as it is until this transaction ends.
+    """The current plans of OUs. Their configuration can't change until this transaction ends.
 
-    Asked for after the leads are locked, so that nobody folds a lead past a version without knowing it: the instant of
-    the next version is later than the commit.
+    Call it after the leads are locked. The next version's instant is then later than this transaction's commit, so no
+    lead is folded past the start of a version that the fold doesn't know.
     """
     await share_configuration_locks(session, unit_ids)
     current = await session.execute(
@@ -54,16 +53,16 @@ async def lock_plans(session: AsyncSession, unit_ids: Collection[str]) -> dict[s
 
 
 async def read_plans(session: AsyncSession, unit_id: str, version: int) -> UnitPlans:
-    """The OU's plans, with all versions up to this one at least.
+    """The OU's plans, with all versions up to at least this one.
 
-    Not in a transaction that has made a version itself: what it rolls back would be kept.
+    Don't call it in a transaction that has created a version: after a rollback, the version would stay in the cache.
     """
-    units = _kept.setdefault(database(), {})
-    kept = units.get(unit_id)
-    if kept is None:
+    units = _cache.setdefault(database(), {})
+    cached = units.get(unit_id)
+    if cached is None:
         versions = await versions_after(session, unit_id, 0)
-        kept = units[unit_id] = UnitPlans.of(Plans.of(versions), versions[-1])
-    elif kept.plans.newest < version:
-        versions = await versions_after(session, unit_id, kept.plans.newest)
-        kept = units[unit_id] = UnitPlans.of(kept.plans.extended(versions), versions[-1])
-    return kept
+        cached = units[unit_id] = UnitPlans.of(Plans.of(versions), versions[-1])
+    elif cached.plans.newest < version:
+        versions = await versions_after(session, unit_id, cached.plans.newest)
+        cached = units[unit_id] = UnitPlans.of(cached.plans.extended(versions), versions[-1])
+    return cached

@@ -1,34 +1,49 @@
-"""A configuration as it stands: everything that scoring depends on, as plain JSON."""
+"""Reads the current configuration of an OU, and converts configurations from and to their stored JSON."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
+import msgspec
 from sqlalchemy import Executable, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import Organization
 from leadvibe.core.instants import show_instant
 from leadvibe.core.scope import Scope
-from leadvibe.engine import effective_policy
+from leadvibe.engine import Configuration, effective_policy
 from leadvibe.engine.configuration import EffectiveSurge, SurgeConfig
 from leadvibe.events.models import EventType
 from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset, SurgePolicy
 from leadvibe.units.models import OrgUnit
 
-Snapshot = dict[str, Any]
+Row = dict[str, Any]
 
 
-async def snapshot_of(session: AsyncSession, scope: Scope) -> Snapshot:
-    """Columns, never entities: they are read as they are now, not as the session remembers them."""
-    return {
-        "rulesets": await _objects(session, _rulesets(scope)),
-        "rules": await _objects(session, _rules(scope)),
-        "surge_policy": await surge_policy_of(session, scope),
-        "decays": await _objects(session, _decays(scope)),
-        "filters": await _objects(session, _filters(scope)),
+def load_configuration(stored: Any) -> Configuration:
+    """Convert the decoded JSON of a stored snapshot. Absent keys have their defaults."""
+    return msgspec.convert(stored, Configuration)
+
+
+def dump_configuration(configuration: Configuration) -> Any:
+    """Convert to JSON values, with all keys. An unchanged configuration gives the same JSON as its stored snapshot."""
+    return msgspec.to_builtins(configuration)
+
+
+async def read_configuration(session: AsyncSession, scope: Scope) -> Configuration:
+    """The current configuration of the OU.
+
+    Reads columns instead of entities, because the session may hold outdated entities.
+    """
+    rows = {
+        "rulesets": await _rows(session, _rulesets(scope)),
+        "rules": await _rows(session, _rules(scope)),
+        "surge_policy": msgspec.to_builtins(await read_surge_policy(session, scope)),
+        "decays": await _rows(session, _decays(scope)),
+        "filters": await _rows(session, _filters(scope)),
         "event_types": await _event_types(session, scope),
         **await _settings(session, scope),
     }
+    return load_configuration(rows)
 
 
 def _rulesets(scope: Scope) -> Executable:
@@ -79,40 +94,40 @@ def _filters(scope: Scope) -> Executable:
     )
 
 
-async def surge_policy_of(session: AsyncSession, scope: Scope) -> EffectiveSurge:
-    """An OU that stored nothing runs Standard."""
+async def read_surge_policy(session: AsyncSession, scope: Scope) -> EffectiveSurge:
+    """The surge policy in effect. The default is the mode `standard`."""
     query = select(
         SurgePolicy.mode, SurgePolicy.bands, SurgePolicy.idle_reset_seconds, SurgePolicy.multiplier_cap
     ).where(SurgePolicy.unit_id == scope.unit_id)
-    stored = await _objects(session, query)
-    return effective_policy(cast(SurgeConfig, stored[0]) if stored else {"mode": "standard"})
+    rows = await _rows(session, query)
+    return effective_policy(msgspec.convert(rows[0], SurgeConfig) if rows else SurgeConfig(mode="standard"))
 
 
-async def _event_types(session: AsyncSession, scope: Scope) -> Snapshot:
-    """Only those that are held back: to see a new type of event is no change of the configuration."""
+async def _event_types(session: AsyncSession, scope: Scope) -> dict[str, Row]:
+    """Only the restricted event types: a new event type doesn't change the configuration."""
     query = (
         select(EventType.event_type, EventType.hidden, EventType.max_processing_scope)
         .where(EventType.unit_id == scope.unit_id)
         .where(or_(EventType.hidden, EventType.max_processing_scope != "activate"))
         .order_by(EventType.event_type)
     )
-    return {row.pop("event_type"): row for row in await _objects(session, query)}
+    return {row.pop("event_type"): row for row in await _rows(session, query)}
 
 
-async def _settings(session: AsyncSession, scope: Scope) -> Snapshot:
+async def _settings(session: AsyncSession, scope: Scope) -> Row:
     query = (
         select(Organization.allow_negative_scores, OrgUnit.session_timeout_minutes)
         .join(OrgUnit, OrgUnit.org_id == Organization.org_id)
         .where(OrgUnit.unit_id == scope.unit_id)
     )
-    (settings,) = await _objects(session, query)
+    (settings,) = await _rows(session, query)
     return settings
 
 
-async def _objects(session: AsyncSession, query: Executable) -> list[Snapshot]:
+async def _rows(session: AsyncSession, query: Executable) -> list[Row]:
     rows = (await session.execute(query)).mappings()
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+    return [{name: _json_value(value) for name, value in row.items()} for row in rows]
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return show_instant(value) if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""Where the server listens, and how clients write that."""
+"""The address where the server listens, as a socket and as a URL."""
 
 import asyncio
 import errno
@@ -8,28 +8,30 @@ from leadvibe.config import Settings
 from leadvibe.core.command_error import CommandError
 
 BACKLOG = 2048
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket: from here on clients wait for the first answer instead of being refused."""
+    """A listening socket. From now on, clients that connect wait instead of being refused."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as failed:
-        if failed.errno == errno.EADDRINUSE:
-            raise CommandError(f"Port {port} of {host} is in use by another program. Choose another: PORT=…") from None
-        raise CommandError(f"Can't listen on port {port} of {host}: {failed.strerror}.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(
+                f"Port {port} on {host} is in use by another program. Choose another port: PORT=…"
+            ) from None
+        raise CommandError(f"Can't listen on port {port} on {host}: {error.strerror}.") from None
 
 
 def local_url(listening: socket.socket) -> str:
-    """The address for clients on this machine."""
-    host, port = _where(listening)
+    """The URL for clients on this machine."""
+    host, port = _host_and_port(listening)
     reachable = _LOOPBACK.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _where(listening: socket.socket) -> tuple[str, int]:
+def _host_and_port(listening: socket.socket) -> tuple[str, int]:
     host, port = listening.getsockname()[:2]
     return host, port
 
@@ -39,8 +41,8 @@ def public_url(settings: Settings, listening: socket.socket) -> str:
 
 
 async def is_ready(listening: socket.socket) -> bool:
-    """Whether `/readyz` answers 200 there."""
-    host, port = _where(listening)
+    """Whether `/readyz` answers 200."""
+    host, port = _host_and_port(listening)
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(_LOOPBACK.get(host, host), port)

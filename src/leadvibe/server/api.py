@@ -1,4 +1,4 @@
-"""Every operation there is: the routers of all domains, and the routes that are served below FastAPI."""
+"""All operations: the routers of all packages, and the raw routes that are served below FastAPI."""
 
 from fastapi import FastAPI
 
@@ -67,7 +67,7 @@ def include_routers(app: FastAPI) -> None:
     app.include_router(settings.router)
     app.include_router(event_types.router)
     app.include_router(stream.router)
-    app.include_router(lead_imports.router)  # after every /leads/{lead_id}/…: a lead may be called "import"
+    app.include_router(lead_imports.router)  # after every /leads/{lead_id}/…, because a lead's id may be "import"
     app.include_router(jobs.router)
     for route in RAW_ROUTES:
         app.router.routes.append(route)

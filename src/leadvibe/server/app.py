@@ -1,4 +1,4 @@
-"""The API process: the ASGI application and what lives as long as it."""
+"""The ASGI application of the API process, and its lifespan."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,24 +26,24 @@ MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Open what the process needs, and close it in the opposite order."""
+    """Open what the process needs; it is closed in the reverse order."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             opened_database(settings().database_url, pool_size=settings().database_pool_size)
         )
         app.state.broadcaster = Broadcaster()
         stack.push_async_callback(app.state.broadcaster.close)
-        ears: dict[str, Listener] = {
+        listeners: dict[str, Listener] = {
             CHANNEL: app.state.broadcaster.notice,
             credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
         }
-        await stack.enter_async_context(listening(ears))
+        await stack.enter_async_context(listening(listeners))
         stack.push_async_callback(close_buffer)
         yield
 
 
 class LeadVibe(FastAPI):
-    """FastAPI behind a fast lane for the raw routes; every request is observed, whichever way it takes."""
+    """FastAPI, with the raw routes in front of it; every request is observed and logged."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The first organization of a new server, with everything somebody needs to enter it."""
+"""Creates the first organization of a new server, with an OU, an admin and an API credential."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,60 +27,65 @@ class Bootstrapped:
     client_secret: str = field(repr=False)
 
 
-def _nowhere(_founded: Bootstrapped) -> None:
-    """Keep nothing."""
+def _do_nothing(_created: Bootstrapped) -> None:
+    pass
 
 
 async def bootstrap(
-    *, organization: str, unit: str, email: str, password: str, keep: Callable[[Bootstrapped], None] = _nowhere
+    *,
+    organization: str,
+    unit: str,
+    email: str,
+    password: str,
+    before_commit: Callable[[Bootstrapped], None] = _do_nothing,
 ) -> Bootstrapped | None:
-    """Found the organization with one OU, one admin and one credential; None where there is one already.
+    """Create an organization with one OU, one admin and one credential; None if an organization already exists.
 
-    `keep` is called before the commit: what it stores is never missing for an organization that exists.
+    If `before_commit` raises, nothing is created: the secrets it saves are never missing for an existing organization.
     """
     credential = generate_credential()
-    founded = Bootstrapped(new_id("org"), new_id("unit"), new_id("om"), credential.client_id, credential.client_secret)
+    created = Bootstrapped(new_id("org"), new_id("unit"), new_id("om"), credential.client_id, credential.client_secret)
     async with transaction(None) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOTSTRAP_LOCK})
         if await session.scalar(select(func.count()).select_from(Organization)):
             return None
-        session.add(Organization(org_id=founded.org_id, name=organization))
+        session.add(Organization(org_id=created.org_id, name=organization))
         await session.flush()
         session.add(
-            OrgUnit(unit_id=founded.unit_id, org_id=founded.org_id, name=unit, slug=slug_of(unit), is_default=True)
+            OrgUnit(unit_id=created.unit_id, org_id=created.org_id, name=unit, slug=slug_of(unit), is_default=True)
         )
         await session.flush()
-        await _add_admin(session, founded, email, await hash_password(password))
-        _add_credential(session, founded, credential)
-        await create_configuration(session, system_scope(founded.org_id, founded.unit_id))
-        keep(founded)
-    return founded
+        await _add_admin(session, created, email, await hash_password(password))
+        _add_credential(session, created, credential)
+        await create_configuration(session, system_scope(created.org_id, created.unit_id))
+        before_commit(created)
+    return created
 
 
-async def _add_admin(session: AsyncSession, founded: Bootstrapped, email: str, hashed: str) -> None:
+async def _add_admin(session: AsyncSession, created: Bootstrapped, email: str, password_hash: str) -> None:
     session.add(
         Member(
-            org_member_id=founded.org_member_id,
-            org_id=founded.org_id,
+            org_member_id=created.org_member_id,
+            org_id=created.org_id,
             first_name="First",
             last_name="Admin",
             email=email.strip().lower(),
-            password_hash=hashed,
+            password_hash=password_hash,
             role="admin",
         )
     )
     await session.flush()
-    session.add(UnitMembership(unit_id=founded.unit_id, org_member_id=founded.org_member_id, role=Role.OWNER))
+    session.add(UnitMembership(unit_id=created.unit_id, org_member_id=created.org_member_id, role=Role.OWNER))
 
 
-def _add_credential(session: AsyncSession, founded: Bootstrapped, credential: NewCredential) -> None:
+def _add_credential(session: AsyncSession, created: Bootstrapped, credential: NewCredential) -> None:
     session.add(
         ApiCredential(
-            unit_id=founded.unit_id,
+            unit_id=created.unit_id,
             secret_id=new_id("sec"),
             client_id=credential.client_id,
             secret_digest=credential.digest,
             name="First credential",
-            created_by=founded.org_member_id,
+            created_by=created.org_member_id,
         )
     )

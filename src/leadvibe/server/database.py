@@ -1,4 +1,4 @@
-"""The database of a command: the one that the settings name, or the embedded one."""
+"""The database of a command: the configured one, or the embedded PostgreSQL."""
 
 import os
 from collections.abc import Generator
@@ -9,11 +9,11 @@ from leadvibe.config import settings
 
 @contextmanager
 def database_url() -> Generator[str]:
-    """Its address, which the settings name from then on; the embedded server runs at least as long as this lasts."""
+    """The database's URL, also set in the settings; starts the embedded server for the block if it isn't running."""
     if (url := settings().database_url) is not None:
         yield url
         return
-    from leadvibe.core.postgres import embedded  # noqa: PLC0415 - with a server of its own nobody needs it
+    from leadvibe.core.postgres import embedded  # noqa: PLC0415 - only the embedded server needs it
 
     with embedded.attached(settings().data_dir) as url:
         use_database(url)
@@ -21,6 +21,6 @@ def database_url() -> Generator[str]:
 
 
 def use_database(url: str) -> None:
-    """Make this the database of this process and of those that it starts."""
+    """Use this database in this process and its children."""
     os.environ["LEADVIBE_DATABASE_URL"] = url
     settings.cache_clear()

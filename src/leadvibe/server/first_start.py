@@ -1,4 +1,4 @@
-"""What the first start made, as it is kept for whoever started it."""
+"""The first-start file: the first admin, credential and OU, saved for the person who started the server."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,23 +18,23 @@ class FirstStart:
     unit_id: str
 
 
-def note(data_dir: Path) -> Path:
+def first_start_file(data_dir: Path) -> Path:
     return data_dir / "first-start.json"
 
 
-def for_curl(data_dir: Path) -> Path:
-    """The credential as curl reads it, so that later starts needn't show it."""
+def curl_config_file(data_dir: Path) -> Path:
+    """The credential in curl's configuration format, so that the curl commands of later starts don't show it."""
     return data_dir / "first-start.curl"
 
 
 def save(data_dir: Path, first: FirstStart) -> None:
-    private_files.write(for_curl(data_dir), f'user = "{first.client_id}:{first.client_secret}"\n')
-    private_files.write(note(data_dir), json.dumps(asdict(first), indent=2) + "\n")
+    private_files.write(curl_config_file(data_dir), f'user = "{first.client_id}:{first.client_secret}"\n')
+    private_files.write(first_start_file(data_dir), json.dumps(asdict(first), indent=2) + "\n")
 
 
-def remembered(data_dir: Path) -> FirstStart | None:
-    """What the first start in this data directory made; None before it, and to whom the note is closed."""
+def load(data_dir: Path) -> FirstStart | None:
+    """The content of the file; None if it doesn't exist or this user may not read it."""
     try:
-        return FirstStart(**json.loads(note(data_dir).read_text()))
+        return FirstStart(**json.loads(first_start_file(data_dir).read_text()))
     except (FileNotFoundError, PermissionError):
         return None

@@ -1,4 +1,4 @@
-"""Everything at one place: PostgreSQL, API and worker as children of one process, which starts again what dies."""
+"""Runs PostgreSQL, API and worker as child processes of one process, and restarts children that end."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,8 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from typing import Annotated
+from datetime import timedelta
+from typing import Final
 
 import structlog
 import typer
@@ -18,41 +19,34 @@ from leadvibe.core.command_error import CommandError
 from leadvibe.core.logs import start_logging
 from leadvibe.core.metrics import share_metrics
 from leadvibe.core.postgres import embedded
+from leadvibe.core.retries import pause_after
 from leadvibe.server import address, database
+from leadvibe.server.database_check import is_set_up
 from leadvibe.server.first_start import FirstStart
-from leadvibe.server.inspection import is_prepared
-from leadvibe.server.welcome import welcome
+from leadvibe.server.startup_message import startup_message
 
-PATIENCE = 20.0
-"""Seconds that a child has to finish what it is doing when it is told to stop."""
-LONGEST_PAUSE = 30.0
-STEADY = 60.0
-"""Seconds after which a child counts as healthy, and the pauses before it is started again as forgotten."""
+STOP_TIMEOUT_SECONDS: Final = 20.0
+"""How long a child may take to stop before it is killed."""
+INITIAL_PAUSE: Final = timedelta(seconds=0.1)
+MAX_PAUSE: Final = timedelta(seconds=30)
+HEALTHY_AFTER_SECONDS: Final = 60.0
+"""A child that ran this long is restarted without a pause."""
 
 log = structlog.get_logger()
 
 
-def serve() -> None:
-    """Run it all: PostgreSQL (unless LEADVIBE_DATABASE_URL names one), API and worker."""
-    _supervise()
-
-
-def demo(seed: Annotated[int, typer.Option(help="The same seed plays the same visitors.")] = 1) -> None:
-    """Run it all, with a sample configuration and visitors who make scores move."""
-    _supervise(visitors=seed)
-
-
-def _supervise(*, visitors: int | None = None) -> None:
+def supervise(*, visitor_seed: int | None = None) -> None:
+    """Run the server until SIGINT or SIGTERM; with a seed, also the demo's visitors."""
     start_logging(settings().log_level, as_json=settings().log_json)
-    with contextlib.ExitStack() as house:
-        listening = house.enter_context(address.listen(settings().host, settings().port))
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(address.listen(settings().host, settings().port))
         postgres = None
         if settings().embedded:
             postgres = embedded.start(settings().data_dir)
-            house.callback(postgres.stop)
+            stack.callback(postgres.stop)
             database.use_database(postgres.url)
         share_metrics(settings().data_dir / "run" / f"metrics-{listening.getsockname()[1]}")
-        asyncio.run(Supervisor(listening, postgres).run(visitors))
+        asyncio.run(Supervisor(listening, postgres).run(visitor_seed))
 
 
 class Supervisor:
@@ -62,54 +56,54 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._children: set[Process] = set()
 
-    async def run(self, visitors: int | None) -> None:
-        """Return when an order to stop came and every child has ended."""
+    async def run(self, visitor_seed: int | None) -> None:
+        """Return when SIGINT or SIGTERM was received and every child has ended."""
         loop = asyncio.get_running_loop()
-        for order in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(order, self._stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
         url = address.public_url(settings(), self._listening)
-        first = await self._prepare(url)
+        first = await self._set_up(url)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(settings().api_processes):
-                tasks.create_task(self._keep("api", ["api", "--fd", str(self._listening.fileno())]))
+                tasks.create_task(self._keep_running("api", ["api", "--fd", str(self._listening.fileno())]))
             for _ in range(settings().worker_processes):
-                tasks.create_task(self._keep("worker", ["worker"]))
-            if visitors is not None:
-                there = address.local_url(self._listening)
-                tasks.create_task(self._keep("visitors", ["visitors", "--url", there, "--seed", str(visitors)]))
+                tasks.create_task(self._keep_running("worker", ["worker"]))
+            if visitor_seed is not None:
+                arguments = ["--url", address.local_url(self._listening), "--seed", str(visitor_seed)]
+                tasks.create_task(self._keep_running("visitors", ["visitors", *arguments]))
             if self._postgres is not None:
-                tasks.create_task(self._keep_postgres(self._postgres))
-            tasks.create_task(self._announce(welcome(settings(), url, first)))
+                tasks.create_task(self._keep_postgres_running(self._postgres))
+            tasks.create_task(self._print_when_ready(startup_message(settings(), url, first)))
 
-    async def _prepare(self, url: str) -> FirstStart | None:
-        if await is_prepared(settings().database_url or ""):
+    async def _set_up(self, url: str) -> FirstStart | None:
+        if await is_set_up(settings().database_url or ""):
             return None
-        from leadvibe.server.preparation import prepare  # noqa: PLC0415 - what it imports would slow every other start
+        from leadvibe.server.database_setup import set_up  # noqa: PLC0415 - its imports would slow every other start
 
-        return await prepare(settings(), url)
+        return await set_up(settings(), url)
 
     def _stop(self) -> None:
-        """Let the children finish; asked a second time, don't."""
+        """Let the children finish; on the second signal, kill them."""
         if self._stopping.is_set():
             for child in self._children:
                 child.kill()
         self._stopping.set()
 
-    async def _keep(self, name: str, arguments: list[str]) -> None:
-        pauses = Pauses()
+    async def _keep_running(self, name: str, arguments: list[str]) -> None:
+        pauses = RestartPauses()
         while not self._stopping.is_set():
-            pauses.began()
+            pauses.started()
             child = await self._spawn(arguments)
             self._children.add(child)
             try:
-                await self._end_of(child)
+                await self._wait_for_end(child)
             finally:
                 self._children.discard(child)
                 if child.returncode is None:
                     child.kill()
             if not self._stopping.is_set():
-                pause = pauses.next()
-                log.error("process_ended", process=name, status=child.returncode, starting_again_in=pause)
+                pause = pauses.next_seconds()
+                log.error("process ended", process=name, exit_code=child.returncode, restart_in_seconds=pause)
                 await self._stopping_within(pause)
 
     async def _spawn(self, arguments: list[str]) -> Process:
@@ -117,41 +111,41 @@ class Supervisor:
             *(sys.executable, "-P", "-m", "leadvibe", *arguments),
             pass_fds=[self._listening.fileno()] if "--fd" in arguments else [],
             stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order
+            start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
             preexec_fn=dies_with_parent(signal.SIGKILL),
         )
 
-    async def _end_of(self, child: Process) -> None:
-        """Wait until it ends by itself, or end it when we are told to stop."""
+    async def _wait_for_end(self, child: Process) -> None:
+        """Wait until the child ends, and stop it when the supervisor stops."""
         ended = asyncio.ensure_future(child.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not ended.done():
             child.terminate()
-            await asyncio.wait({ended}, timeout=PATIENCE)
+            await asyncio.wait({ended}, timeout=STOP_TIMEOUT_SECONDS)
         if not ended.done():
             child.kill()
         await ended
 
-    async def _keep_postgres(self, postgres: embedded.Server) -> None:
-        pauses = Pauses()
+    async def _keep_postgres_running(self, postgres: embedded.Server) -> None:
+        pauses = RestartPauses()
         while not await self._stopping_within(0.2):
             if not postgres.ended:
                 continue
-            pause = pauses.next()
-            log.error("process_ended", process="postgres", starting_again_in=pause)
+            pause = pauses.next_seconds()
+            log.error("process ended", process="postgres", restart_in_seconds=pause)
             await self._stopping_within(pause)
-            pauses.began()
+            pauses.started()
             try:
-                postgres.revive()
-            except CommandError as failed:
-                log.error("postgres_did_not_start", reason=str(failed))  # noqa: TRY400 - it is said in words
+                postgres.restart()
+            except CommandError as error:
+                log.error("postgres did not start", reason=str(error))  # noqa: TRY400 - the message says enough
 
-    async def _announce(self, words: str) -> None:
+    async def _print_when_ready(self, message: str) -> None:
         while not self._stopping.is_set():
             if await address.is_ready(self._listening):
-                typer.echo(words)
+                typer.echo(message)
                 return
             await self._stopping_within(0.05)
 
@@ -161,17 +155,18 @@ class Supervisor:
         return self._stopping.is_set()
 
 
-class Pauses:
-    """How long to wait before starting again what ended: nothing at first, longer while it keeps ending."""
+class RestartPauses:
+    """The pauses before a process is restarted: none at first, doubling while it keeps ending early."""
 
     def __init__(self) -> None:
-        self._pause = 0.0
-        self._began = time.monotonic()
+        self._failures = 0
+        self._started_at = time.monotonic()
 
-    def began(self) -> None:
-        self._began = time.monotonic()
+    def started(self) -> None:
+        self._started_at = time.monotonic()
 
-    def next(self) -> float:
-        healthy = time.monotonic() - self._began > STEADY
-        pause, self._pause = (0.0, 0.1) if healthy else (self._pause, min(max(2 * self._pause, 0.1), LONGEST_PAUSE))
-        return pause
+    def next_seconds(self) -> float:
+        if time.monotonic() - self._started_at > HEALTHY_AFTER_SECONDS:
+            self._failures = 0
+        failures, self._failures = self._failures, self._failures + 1
+        return pause_after(failures, INITIAL_PAUSE, MAX_PAUSE).total_seconds() if failures else 0.0

@@ -1,4 +1,4 @@
-"""Every table there is: what migrations compare the database with."""
+"""All tables: migrations compare the database with them."""
 
 from leadvibe.access import models as access
 from leadvibe.core.database.models import Base

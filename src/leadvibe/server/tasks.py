@@ -1,4 +1,4 @@
-"""Every background job and schedule there is: importing this registers them."""
+"""Registers all background jobs and schedules when it is imported."""
 
 from leadvibe.core.jobs import queue as jobs
 from leadvibe.events.types import tasks as event_types

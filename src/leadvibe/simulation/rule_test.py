@@ -1,8 +1,9 @@
 """Tests a rule on one lead's events without storing it."""
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,9 +49,10 @@ class RuleTests:
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
         history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
-        config = draft.model_dump(mode="json") | {"rule_id": TESTED_RULE_ID}
+        config = draft.model_dump(mode="json") | {"rule_id": TESTED_RULE_ID, "ruleset_id": ""}
+        rule = Rule.of(msgspec.convert(config, RuleConfig), Ruleset("", BEGINNING, END))
         events = _countable(history, draft.event_type)
-        matching = _count_matching(Rule.of(cast("RuleConfig", config), Ruleset("", BEGINNING, END)), events)
+        matching = _count_matching(rule, events)
         reason = _reason(draft.event_type, len(events), matching)
         return RuleTest(matching, reason, score, score + draft.weight * matching)
 
@@ -89,7 +91,7 @@ def _countable(history: History, event_type: str) -> list[Event]:
 def _count_matching(rule: Rule, events: list[Event]) -> int:
     uses = {TESTED_RULE_ID: 0}
     for event in events:
-        uses[TESTED_RULE_ID] += rule.pays(event, uses)
+        uses[TESTED_RULE_ID] += rule.applies(event, uses)
     return uses[TESTED_RULE_ID]
 
 

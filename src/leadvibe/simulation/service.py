@@ -18,6 +18,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.engine import Event, Fact, Outcome, Plans, Standing, advance, fold_until
 from leadvibe.rulesets.models import ConfigVersion
 from leadvibe.rulesets.plans import read_plans
+from leadvibe.rulesets.snapshots import load_configuration
 from leadvibe.simulation.comparison import Comparison, Reason, reasons
 from leadvibe.simulation.drafts import Draft
 from leadvibe.simulation.histories import read_histories
@@ -52,7 +53,7 @@ async def simulate(scope: Scope, body: SimulationCreate) -> Comparison:
             .order_by(ConfigVersion.version.desc())
             .limit(1)
         )
-        simulation = Simulation(scope, Draft.of(body, live.one()), since)
+        simulation = Simulation(scope, Draft.of(body, load_configuration(live.one())), since)
     after: str | None = ""
     while after is not None:
         after = await simulation.add_batch(after)
@@ -86,7 +87,7 @@ class Simulation:
     ) -> None:
         standings = {row["lead_id"]: row["standing"] for row in leads}
         # Without drafted decays, the draft can't change the score of a lead without events since then.
-        affected = [row["lead_id"] for row in leads if self.draft.decays or _has_events_since(row, self.since)]
+        affected = [row["lead_id"] for row in leads if self.draft.drafts_decays or _has_events_since(row, self.since)]
         for lead_id in standings.keys() - set(affected):
             score = trial.score_now(standings[lead_id], until)
             self.comparison.add(lead_id, score, score, list)
@@ -108,7 +109,8 @@ class Simulation:
         plans = (await read_plans(session, unit_id, version)).plans
         if self.trial is None or self.trial.live is not plans:
             since = micros(self.since)
-            self.trial = Trial(plans, plans.drafted(self.draft.snapshot, since), self.draft, since)
+            drafted = plans.drafted(self.draft.configuration, since, drafts_decays=self.draft.drafts_decays)
+            self.trial = Trial(plans, drafted, self.draft, since)
         return self.trial
 
 

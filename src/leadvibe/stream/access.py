@@ -1,4 +1,4 @@
-"""Who may listen to an OU's stream: a browser's EventSource can send a cookie, but no header."""
+"""Authorizes `/stream`: a browser's EventSource can send a cookie but no `Authorization` header."""
 
 from sqlalchemy import select
 from starlette.requests import HTTPConnection
@@ -14,16 +14,16 @@ from leadvibe.core.scope import Actor, Role, Scope
 from leadvibe.units.models import OrgUnit
 
 
-class CookieRefused(NotAuthenticated):
-    """Where the cookie is all that was sent, a bad one authenticates nobody."""
+class InvalidCookie(NotAuthenticated):
+    """The request has only the cookie, and the cookie is not valid."""
 
-    def __init__(self, refusal: Invalid) -> None:
-        super().__init__(refusal.detail)
-        self.fields = refusal.fields
+    def __init__(self, error: Invalid) -> None:
+        super().__init__(error.detail)
+        self.fields = error.fields
 
 
-async def scope_of_listener(connection: HTTPConnection, unit_id: str | None) -> Scope:
-    """The caller as anywhere else, or by the signed `activeOu` cookie alone; `unit_id` is another OU of the same."""
+async def stream_scope(connection: HTTPConnection, unit_id: str | None) -> Scope:
+    """The caller, authenticated by header or by the signed `activeOu` cookie; `unit_id` overrides the active OU."""
     authorization = connection.headers.get("authorization")
     if authorization is not None and unit_id is None:
         return await scope_of(connection)
@@ -39,8 +39,8 @@ async def scope_of_listener(connection: HTTPConnection, unit_id: str | None) -> 
 async def _scope_of_cookie(cookie: str, unit_id: str | None) -> Scope:
     try:
         member_id, active = read_active_unit(cookie)
-    except Invalid as refusal:
-        raise CookieRefused(refusal) from None
+    except Invalid as error:
+        raise InvalidCookie(error) from None
     return await scope_in(await member_caller(member_id), active if unit_id is None else unit_id)
 
 

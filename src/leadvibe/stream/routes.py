@@ -1,4 +1,4 @@
-"""What happens in an OU, as it happens."""
+"""The stream of an OU's events and score changes."""
 
 from functools import partial
 from typing import Annotated
@@ -8,20 +8,20 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from leadvibe.access.security_schemes import ByCookie, ByCredential, ByToken
 from leadvibe.core.http.problems import Invalid, NotAuthenticated, NotFound, problems
 from leadvibe.core.scope import Scope
-from leadvibe.stream.access import scope_of_listener
+from leadvibe.stream.access import stream_scope
 from leadvibe.stream.service import EventStream, frame_number, may_still_follow, texts
 
 router = APIRouter(tags=["Stream"])
 
 UnitId = Annotated[
-    str | None, Query(alias="ouId", description="The OU to follow; without it the active one (`activeOu` cookie)")
+    str | None, Query(alias="ouId", description="The OU to follow. Default: the active OU (`activeOu` cookie)")
 ]
 
 
 async def _stream_scope(
     request: Request, _token: ByToken, _credential: ByCredential, _cookie: ByCookie, unit_id: UnitId = None
 ) -> Scope:
-    return await scope_of_listener(request, unit_id)
+    return await stream_scope(request, unit_id)
 
 
 @router.get(
@@ -39,17 +39,17 @@ async def follow_stream(
     unit_id: UnitId = None,
     last_event_id: Annotated[
         str | None,
-        Header(alias="Last-Event-ID", description="The id of the last event the client has: it goes on from there"),
+        Header(alias="Last-Event-ID", description="The id of the last event received; the stream resumes after it"),
     ] = None,
     named: Annotated[
-        bool, Query(description="`0` leaves the events' names out, so that a browser hands them to `onmessage`")
+        bool, Query(description="`0` omits the event names, so that browsers deliver all events to `onmessage`")
     ] = True,
 ) -> EventStream:
-    """Follow what happens in an OU as server-sent events: `score_update`, `new_event`.
+    """Follow an OU's events and score changes as server-sent events: `new_event` and `score_update`.
 
-    Events are numbered and kept for an hour: a client that reconnects with `Last-Event-ID` misses none and sees none
-    twice. Where that can't be done (it was away for too long, or reads too slowly) it is sent `resync`: it should read
-    anew what it shows. Comments keep the connection alive.
+    Server-sent events are numbered and kept for an hour. A client that reconnects with `Last-Event-ID` receives every
+    later one exactly once. If that is not possible (the client was away too long, or reads too slowly), the server
+    sends `resync`: the client should reload its data. Comments keep the connection alive.
     """
     return EventStream(
         texts(

@@ -1,4 +1,4 @@
-"""An OU's frames, for as long as somebody may follow them."""
+"""Sends an OU's frames to a client for as long as the client may follow them."""
 
 # sse-starlette leaves a parameter untyped.
 # pyright: reportUnknownMemberType=false
@@ -20,32 +20,32 @@ from leadvibe.core.logs import summary
 from leadvibe.core.scope import Scope
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.transient import is_transient
-from leadvibe.stream.access import scope_of_listener
+from leadvibe.stream.access import stream_scope
 
 RECHECK_SECONDS: Final = 60.0
-"""How long a stream may outlive the right to it: a token that expires, a credential that is revoked."""
+"""How often the client's access is checked again: tokens expire, credentials are revoked."""
 
-SEND_TIMEOUT: Final = 60.0
-"""Seconds that a client may take nothing before it is given up."""
+SEND_TIMEOUT_SECONDS: Final = 60.0
+"""How long a client may read nothing before it is disconnected."""
 
 log = structlog.get_logger()
 
 
 class EventStream(EventSourceResponse):
-    """Sends texts until they end or the client goes away or takes no more; they hold their own keep-alives."""
+    """Sends texts until they end, or the client disconnects or stops reading. They include keep-alive comments."""
 
     def __init__(self, texts: AsyncGenerator[bytes]) -> None:
-        super().__init__(texts, ping=0, send_timeout=SEND_TIMEOUT)
+        super().__init__(texts, ping=0, send_timeout=SEND_TIMEOUT_SECONDS)
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         with suppress(SendTimeoutError):
             await super().__call__(scope, receive, send)
-            if self.active:  # the server stops, and the response was broken off
+            if self.active:  # the server stops and has interrupted the response
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def frame_number(last_event_id: str | None) -> int | None:
-    """The number of the last frame that a client has; one that no frame has for what we never gave it."""
+    """Parse `Last-Event-ID`; None if it is missing, -1 (which no frame has) if it is not one of our ids."""
     if not last_event_id:
         return None
     return int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19 else -1
@@ -72,17 +72,17 @@ async def texts(
         except Exception as error:
             if not is_transient(error):
                 raise
-            log.warning("stream ended", reason=summary(error))  # the client comes back by itself and goes on
+            log.warning("stream interrupted", reason=summary(error))  # the client reconnects by itself and resumes
 
 
 async def may_still_follow(connection: HTTPConnection, unit_id: str | None, scope: Scope) -> bool:
-    """Whether the request would be let in again; yes, while nobody can be asked."""
+    """Whether the request would be authorized again; True if the check fails for a transient reason."""
     try:
-        return (await scope_of_listener(connection, unit_id)).unit_id == scope.unit_id
+        return (await stream_scope(connection, unit_id)).unit_id == scope.unit_id
     except Problem as problem:
         return problem.status >= 500
     except Exception as error:
         if not is_transient(error):
             raise
-        log.warning("right to follow not checked", reason=summary(error))
+        log.warning("checking access to the stream failed", reason=summary(error))
         return True

@@ -1,4 +1,4 @@
-"""Keeps the stream's tables small."""
+"""Deletes old stream frames."""
 
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import transaction
@@ -8,6 +8,6 @@ from leadvibe.core.stream.frames import prune
 
 @schedule("*/5 * * * *")
 async def prune_stream_frames() -> None:
-    """Delete frames that nobody can resume after any more."""
+    """Delete frames that are too old to resume from."""
     async with transaction(None) as session:
         await prune(session, settings().frame_lifetime)

@@ -1,4 +1,4 @@
-"""Signing in, staying signed in, signing out."""
+"""Sign-in, refresh tokens and sign-out."""
 
 # Wrong types are sent on purpose.
 # pyright: reportArgumentType=false
@@ -33,7 +33,7 @@ async def member_of(world: World) -> Member:
         return await session.get_one(Member, world.admin.member_id)
 
 
-async def test_a_member_signs_in_by_email_and_password(anonymous: Caller, world: World) -> None:
+async def test_a_member_signs_in_with_email_and_password(anonymous: Caller, world: World) -> None:
     response = await sign_in(anonymous, "admin@acme.example")
     body = response.json()
     assert response.status_code == 200
@@ -50,11 +50,10 @@ async def test_a_member_signs_in_by_email_and_password(anonymous: Caller, world:
     assert (await anonymous.get("/me")).json() == me.json()
 
 
-async def test_the_access_token_says_whose_it_is(anonymous: Caller, world: World) -> None:
+async def test_the_access_token_contains_the_member(anonymous: Caller, world: World) -> None:
     token = (await sign_in(anonymous, "admin@acme.example")).json()["access_token"]
     claims = jwt.decode(token, key_for("access token"), algorithms=["HS256"])
-    told = {name: claims[name] for name in ("iss", "sub", "org_id", "email", "role")}
-    assert told == {
+    assert {name: claims[name] for name in ("iss", "sub", "org_id", "email", "role")} == {
         "iss": "leadvibe",
         "sub": world.admin.member_id,
         "org_id": world.admin.org_id,
@@ -64,11 +63,11 @@ async def test_the_access_token_says_whose_it_is(anonymous: Caller, world: World
     assert claims["exp"] - claims["iat"] == 900
 
 
-async def test_the_case_of_the_address_and_spaces_around_it_dont_matter(anonymous: Caller) -> None:
+async def test_case_and_surrounding_spaces_of_the_email_dont_matter(anonymous: Caller) -> None:
     assert (await sign_in(anonymous, "  Admin@ACME.example ")).status_code == 200
 
 
-async def test_a_wrong_password_and_an_unknown_address_look_the_same(anonymous: Caller) -> None:
+async def test_a_wrong_password_and_an_unknown_email_get_the_same_response(anonymous: Caller) -> None:
     wrong = await sign_in(anonymous, "admin@acme.example", "not the password")
     unknown = await sign_in(anonymous, "nobody@acme.example")
     assert wrong.status_code == unknown.status_code == 401
@@ -88,7 +87,9 @@ async def test_a_member_without_a_password_cant_sign_in(anonymous: Caller, datab
     assert (await sign_in(anonymous, "admin@acme.example")).status_code == 401
 
 
-async def test_a_password_hashed_by_an_older_measure_is_hashed_anew(anonymous: Caller, database: TestDatabase) -> None:
+async def test_a_hash_with_outdated_parameters_is_replaced_at_sign_in(
+    anonymous: Caller, database: TestDatabase
+) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     await database.execute("UPDATE members SET password_hash = $1 WHERE email = 'admin@acme.example'", weak)
     assert (await sign_in(anonymous, "admin@acme.example")).status_code == 200
@@ -98,7 +99,7 @@ async def test_a_password_hashed_by_an_older_measure_is_hashed_anew(anonymous: C
     assert (await sign_in(anonymous, "admin@acme.example")).status_code == 200
 
 
-async def test_the_refresh_token_is_out_of_reach_for_scripts_and_other_sites(anonymous: Caller) -> None:
+async def test_scripts_cant_read_the_refresh_cookie_and_other_sites_dont_send_it(anonymous: Caller) -> None:
     cookie = set_cookie(await sign_in(anonymous, "admin@acme.example"), "refresh_token").lower()
     assert all(part in cookie for part in ("; httponly", "; path=/auth", "; samesite=lax", "; max-age=2592000"))
     assert "secure" not in cookie
@@ -117,7 +118,7 @@ async def test_refresh_tokens_are_stored_as_digests(signed_in: Caller, database:
     assert token.encode() not in stored
 
 
-async def test_a_refresh_gives_another_access_token_and_another_cookie(signed_in: Caller) -> None:
+async def test_a_refresh_returns_a_new_access_token_and_a_new_cookie(signed_in: Caller) -> None:
     first = signed_in.cookies["refresh_token"]
     response = await signed_in.post("/auth/refresh")
     assert response.status_code == 200
@@ -137,7 +138,7 @@ async def test_a_spent_refresh_token_ends_the_whole_sign_in(signed_in: Caller) -
         assert response.status_code == 401
 
 
-async def test_another_sign_in_of_the_same_member_goes_on(app: Any, signed_in: Caller, world: World) -> None:
+async def test_another_sign_in_of_the_same_member_continues(app: Any, signed_in: Caller, world: World) -> None:
     async with browser(app, world.admin) as other:
         spent = signed_in.cookies["refresh_token"]
         await signed_in.post("/auth/refresh")
@@ -146,7 +147,7 @@ async def test_another_sign_in_of_the_same_member_goes_on(app: Any, signed_in: C
         assert (await other.post("/auth/refresh")).status_code == 200
 
 
-async def test_of_two_refreshes_at_once_one_wins(signed_in: Caller, database: TestDatabase) -> None:
+async def test_of_concurrent_refreshes_only_one_succeeds(signed_in: Caller, database: TestDatabase) -> None:
     cookie = {"Cookie": f"refresh_token={signed_in.cookies['refresh_token']}"}
     signed_in.cookies.clear()
     answers = await asyncio.gather(*(signed_in.post("/auth/refresh", headers=cookie) for _ in range(4)))
@@ -155,25 +156,25 @@ async def test_of_two_refreshes_at_once_one_wins(signed_in: Caller, database: Te
 
 
 @pytest.mark.parametrize("cookies", [{}, {"refresh_token": "made-up"}, {"refresh_token": ""}])
-async def test_without_a_refresh_token_there_is_nothing_to_refresh(anonymous: Caller, cookies: dict[str, str]) -> None:
+async def test_a_refresh_without_a_valid_refresh_token_is_401(anonymous: Caller, cookies: dict[str, str]) -> None:
     anonymous.cookies.update(cookies)
     response = await anonymous.post("/auth/refresh")
     assert response.status_code == 401
     assert response.headers["www-authenticate"]
 
 
-async def test_a_refresh_token_has_an_end(signed_in: Caller, database: TestDatabase) -> None:
+async def test_a_refresh_token_expires(signed_in: Caller, database: TestDatabase) -> None:
     await database.execute("UPDATE refresh_tokens SET expires_at = now()")
     assert (await signed_in.post("/auth/refresh")).status_code == 401
 
 
-async def test_signing_in_again_clears_away_what_expired(signed_in: Caller, database: TestDatabase) -> None:
+async def test_signing_in_deletes_expired_refresh_tokens(signed_in: Caller, database: TestDatabase) -> None:
     await database.execute("UPDATE refresh_tokens SET expires_at = now()")
     await sign_in(signed_in, "admin@acme.example")
     assert await database.fetchval("SELECT count(*) FROM refresh_tokens") == 1
 
 
-async def test_signing_out_ends_the_sign_in_and_removes_its_cookies(signed_in: Caller, database: TestDatabase) -> None:
+async def test_signing_out_ends_the_sign_in_and_deletes_its_cookies(signed_in: Caller, database: TestDatabase) -> None:
     token = signed_in.cookies["refresh_token"]
     await signed_in.post("/org-units/active", json={"ouId": signed_in.unit_id})
     response = await signed_in.post("/auth/logout")
@@ -183,28 +184,29 @@ async def test_signing_out_ends_the_sign_in_and_removes_its_cookies(signed_in: C
     assert await database.fetchval("SELECT count(*) FROM refresh_tokens") == 0
 
 
-async def test_signing_out_without_being_signed_in_is_fine(anonymous: Caller) -> None:
+async def test_signing_out_without_a_sign_in_succeeds(anonymous: Caller) -> None:
     assert (await anonymous.post("/auth/logout")).status_code == 204
     assert (await anonymous.post("/auth/logout", headers={"Cookie": "refresh_token=made-up"})).status_code == 204
 
 
-async def test_cleaning_up_leaves_the_sign_in_and_the_active_ou_alone(signed_in: Caller) -> None:
+async def test_cleaning_up_keeps_the_sign_in_and_the_active_ou(signed_in: Caller) -> None:
     await signed_in.post("/org-units/active", json={"ouId": signed_in.unit_id})
     signed_in.cookies.set("access_token", "of an earlier flow", domain="leadvibe.test", path="/")
-    kept = set(signed_in.cookies) - {"access_token"}
     response = await signed_in.post("/auth/cleanup")
     assert response.status_code == 204
-    assert set(signed_in.cookies) == kept == {"refresh_token", "activeOu"}
+    assert set(signed_in.cookies) == {"refresh_token", "activeOu"}
 
 
-async def test_an_expired_token_is_told_so(anonymous: Caller, database: TestDatabase, world: World) -> None:
+async def test_the_response_says_that_the_token_has_expired(
+    anonymous: Caller, database: TestDatabase, world: World
+) -> None:
     token = issue_access_token(await member_of(world), timedelta(seconds=-1))
     response = await anonymous.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 401
     assert "expired" in response.json()["detail"]
 
 
-async def test_a_token_of_somebody_else_is_refused(anonymous: Caller, world: World) -> None:
+async def test_a_token_that_this_server_did_not_sign_is_refused(anonymous: Caller, world: World) -> None:
     claims = {"sub": world.admin.member_id, "iss": "leadvibe", "iat": 1, "exp": 4_000_000_000, "jti": "a"}
     good = jwt.encode(claims, key_for("access token"), "HS256")
     forged = [
@@ -226,12 +228,12 @@ async def test_a_token_of_somebody_else_is_refused(anonymous: Caller, world: Wor
 
 
 @pytest.mark.parametrize("authorization", ["", "Digest a", "Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Bearer a.b"])
-async def test_what_is_no_authorization_is_401(anonymous: Caller, authorization: str) -> None:
+async def test_an_invalid_authorization_header_is_401(anonymous: Caller, authorization: str) -> None:
     response = await anonymous.get("/org-units", headers={"Authorization": authorization})
     assert response.status_code == 401
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_credential_is_nobody_in_person(basic: Caller) -> None:
+async def test_operations_for_members_refuse_a_credential(basic: Caller) -> None:
     assert (await basic.get("/auth/me")).status_code == 401
     assert (await basic.get("/settings/tokens")).status_code == 401

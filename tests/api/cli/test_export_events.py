@@ -104,7 +104,7 @@ async def test_it_can_be_narrowed(url: str, key: str, options: tuple[str, ...], 
     assert f"{expected}/{expected}" in said
 
 
-async def test_a_refusal_is_told_in_words_and_leaves_the_file_alone(url: str, key: str, tmp_path: Path) -> None:
+async def test_a_refused_request_is_reported_and_leaves_the_file_unchanged(url: str, key: str, tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     file.write_text("what was there before")
     code, _, said = await run(file, "--url", url, "--key", "lv_ci_nobody:secret")
@@ -113,8 +113,8 @@ async def test_a_refusal_is_told_in_words_and_leaves_the_file_alone(url: str, ke
     assert names(tmp_path) == ["events.csv"]
 
 
-async def test_a_server_that_breaks_off_leaves_the_file_alone(key: str, tmp_path: Path) -> None:
-    async def breaks_off(scope: Any, receive: Any, send: Any) -> None:
+async def test_an_interrupted_response_leaves_no_file(key: str, tmp_path: Path) -> None:
+    async def closes_early(scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"application/json"), (b"x-total-count", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["path"] == "/events/export":
@@ -122,34 +122,34 @@ async def test_a_server_that_breaks_off_leaves_the_file_alone(key: str, tmp_path
             raise ConnectionError
         await send({"type": "http.response.body", "body": b"[]"})
 
-    async with listening(breaks_off) as url:
+    async with listening(closes_early) as url:
         code, _, said = await run(tmp_path / "events.csv", "--url", url, "--key", key)
-    assert (code, "broke off" in said, "Traceback" in said) == (1, True, False), said
+    assert (code, "closed the connection" in said, "Traceback" in said) == (1, True, False), said
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--url", "http://127.0.0.1:1", "--key", "a:b"), "doesn't answer"),
+        (("--url", "http://127.0.0.1:1", "--key", "a:b"), "can't be reached"),
         (("--url", "nonsense", "--key", "a:b"), "nonsense"),
-        (("--url", "http://127.0.0.1:1"), "with --url and --key"),
-        ((), "with --url and --key"),
+        (("--url", "http://127.0.0.1:1"), "pass --url and --key"),
+        ((), "pass --url and --key"),
     ],
 )
-async def test_what_cannot_be_reached_is_told_in_words(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+async def test_an_unreachable_server_is_reported(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     code, _, said = await run(tmp_path / "events.csv", *arguments)
     assert (code, told in said, "Traceback" in said) == (1, True, False), said
     assert names(tmp_path) == []
 
 
-async def test_a_folder_that_is_not_there_is_told_in_words(url: str, key: str, tmp_path: Path) -> None:
+async def test_a_missing_folder_is_reported(url: str, key: str, tmp_path: Path) -> None:
     code, _, said = await run(tmp_path / "nowhere" / "events.csv", "--url", url, "--key", key)
     assert (code, "No such file or directory" in said, "Traceback" in said) == (1, True, False), said
 
 
 @pytest.mark.usefixtures("three")
-async def test_a_reader_who_has_enough_ends_it_without_a_fuss(url: str, key: str) -> None:
+async def test_a_reader_that_closes_the_pipe_ends_it_without_a_traceback(url: str, key: str) -> None:
     shell = f"{sys.executable} -m leadvibe export - --url {url} | head -c 0"
     process = await asyncio.create_subprocess_shell(
         shell,

@@ -14,11 +14,12 @@ import pytest
 
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.instants import micros
-from leadvibe.engine import Event, Fact, LedgerLine, Standing, advance, fold, order
+from leadvibe.engine import Event, Fact, LedgerLine, Standing, advance, order
 from leadvibe.pipeline.load import load
 from leadvibe.rulesets.plans import lock_plans
 from support import ledger
 from support.callers import Caller
+from support.folding import fold
 from support.make import Make
 from support.merging import countable, latest_reset_at, merge_histories
 from support.postgres import TestDatabase

@@ -9,11 +9,10 @@ from support.make import Make
 
 
 async def decay_of(client: Caller, decay_id: str) -> dict[str, Any]:
-    (decay,) = [decay for decay in (await client.get("/decays")).json() if decay["id"] == decay_id]
-    return decay
+    return (await client.get(f"/decays/{decay_id}")).json()
 
 
-async def test_a_decay_rule_is_shown_whole(client: Caller) -> None:
+async def test_a_new_decay_rule_is_returned_with_all_fields(client: Caller) -> None:
     response = await client.post("/decays", json={"inactive_for": 30, "unit": "days", "decrease": 25})
     assert response.status_code == 201
     decay = response.json()
@@ -36,9 +35,20 @@ async def test_a_decay_rule_is_shown_whole(client: Caller) -> None:
     assert (await client.get("/decays")).json() == [decay]
 
 
-async def test_the_older_names_of_its_fields_are_understood(client: Caller) -> None:
-    older = {"name": "7-Day Inactivity Decay", "points": -5, "interval_days": 7, "active": False}
-    response = await client.post("/decays", json=older)
+async def test_a_decay_rule_can_be_read_by_its_id(
+    viewer: Caller, neighbour: Caller, stranger: Caller, make: Make
+) -> None:
+    made = await make.decay()
+    response = await viewer.get(f"/decays/{made['id']}")
+    assert (response.status_code, response.json()) == (200, made)
+    for other in (neighbour, stranger):
+        assert (await other.get(f"/decays/{made['id']}")).status_code == 404
+    assert (await viewer.get("/decays/dc_unknown")).status_code == 404
+
+
+async def test_alternative_field_names_are_accepted(client: Caller) -> None:
+    alternative = {"name": "7-Day Inactivity Decay", "points": -5, "interval_days": 7, "active": False}
+    response = await client.post("/decays", json=alternative)
     assert response.status_code == 201
     decay = response.json()
     assert (decay["name"], decay["active"]) == ("7-Day Inactivity Decay", False)
@@ -50,7 +60,7 @@ async def test_the_older_names_of_its_fields_are_understood(client: Caller) -> N
 
 
 @pytest.mark.parametrize("decrease", [-25, 25])
-async def test_a_decrease_may_be_written_with_either_sign(make: Make, decrease: int) -> None:
+async def test_a_decrease_can_have_either_sign(make: Make, decrease: int) -> None:
     assert (await make.decay(decrease=decrease))["decrease"] == 25
 
 
@@ -77,11 +87,9 @@ async def test_a_decrease_may_be_written_with_either_sign(make: Make, decrease: 
         ({"ruleset_id": "rs_1"}, "ruleset_id"),
     ],
 )
-async def test_a_bad_decay_rule_is_refused_and_the_field_named(
-    client: Caller, make: Make, body: Any, field: str
-) -> None:
-    good = {"inactive_for": 7, "unit": "days", "decrease": 5}
-    response = await client.post("/decays", json={**good, **body})
+async def test_the_error_names_the_invalid_field(client: Caller, make: Make, body: Any, field: str) -> None:
+    valid = {"inactive_for": 7, "unit": "days", "decrease": 5}
+    response = await client.post("/decays", json={**valid, **body})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
     decay = await make.decay()
@@ -91,7 +99,7 @@ async def test_a_bad_decay_rule_is_refused_and_the_field_named(
 
 
 @pytest.mark.parametrize("missing", ["inactive_for", "unit", "decrease"])
-async def test_a_decay_rule_needs_its_numbers(client: Caller, missing: str) -> None:
+async def test_a_decay_rule_requires_its_numbers(client: Caller, missing: str) -> None:
     body = {"inactive_for": 7, "unit": "days", "decrease": 5}
     del body[missing]
     response = await client.post("/decays", json=body)
@@ -99,7 +107,7 @@ async def test_a_decay_rule_needs_its_numbers(client: Caller, missing: str) -> N
     assert [error["field"] for error in response.json()["errors"]] == [missing]
 
 
-async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -> None:
+async def test_an_update_changes_only_the_fields_sent(client: Caller, make: Make) -> None:
     decay = await make.decay(name="Weekly")
     assert (await client.put(f"/decays/{decay['id']}", json={"decrease": 9})).status_code == 204
     changed = await decay_of(client, decay["id"])
@@ -110,7 +118,7 @@ async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -
     assert (response.status_code, response.json()["name"]) == (200, None)
 
 
-async def test_a_deleted_decay_rule_is_gone(client: Caller, make: Make) -> None:
+async def test_a_deleted_decay_rule_no_longer_exists(client: Caller, make: Make) -> None:
     decay = await make.decay()
     assert (await client.delete(f"/decays/{decay['id']}")).status_code == 204
     assert (await client.get("/decays")).json() == []
@@ -118,7 +126,9 @@ async def test_a_deleted_decay_rule_is_gone(client: Caller, make: Make) -> None:
     assert (await client.put(f"/decays/{decay['id']}", json={"decrease": 1})).status_code == 404
 
 
-async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
+async def test_a_decay_rule_of_another_ou_is_404(
+    client: Caller, neighbour: Caller, stranger: Caller, make: Make
+) -> None:
     decay = await make.decay()
     for other in (neighbour, stranger):
         assert (await other.put(f"/decays/{decay['id']}", json={"decrease": 1})).status_code == 404
@@ -127,7 +137,7 @@ async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, 
     assert await decay_of(client, decay["id"]) == decay
 
 
-async def test_viewers_read_and_programs_write(viewer: Caller, basic: Caller, make: Make) -> None:
+async def test_viewers_can_only_read_and_credentials_can_write(viewer: Caller, basic: Caller, make: Make) -> None:
     decay = await make.by(basic).decay()
     assert (await viewer.get("/decays")).json() == [decay]
     assert (await viewer.post("/decays", json={"inactive_for": 1, "unit": "days", "decrease": 1})).status_code == 403

@@ -9,11 +9,10 @@ from support.make import Make
 
 
 async def filter_of(client: Caller, filter_id: str) -> dict[str, Any]:
-    (found,) = [each for each in (await client.get("/filters")).json() if each["id"] == filter_id]
-    return found
+    return (await client.get(f"/filters/{filter_id}")).json()
 
 
-async def test_a_filter_is_shown_whole(client: Caller) -> None:
+async def test_a_new_filter_is_returned_with_all_fields(client: Caller) -> None:
     body = {"event_type": " email_open ", "count_threshold": 10, "time_window_ms": 60_000}
     response = await client.post("/filters", json=body)
     assert response.status_code == 201
@@ -36,6 +35,15 @@ async def test_a_filter_is_shown_whole(client: Caller) -> None:
     assert (await client.get("/filters")).json() == [made]
 
 
+async def test_a_filter_can_be_read_by_its_id(viewer: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
+    made = await make.filter()
+    response = await viewer.get(f"/filters/{made['id']}")
+    assert (response.status_code, response.json()) == (200, made)
+    for other in (neighbour, stranger):
+        assert (await other.get(f"/filters/{made['id']}")).status_code == 404
+    assert (await viewer.get("/filters/fl_unknown")).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -55,9 +63,9 @@ async def test_a_filter_is_shown_whole(client: Caller) -> None:
         ({"criteria": {"min_score": 5}}, "criteria"),
     ],
 )
-async def test_a_bad_filter_is_refused_and_the_field_named(client: Caller, make: Make, body: Any, field: str) -> None:
-    good = {"event_type": "email_open", "count_threshold": 10, "time_window_ms": 60_000}
-    response = await client.post("/filters", json={**good, **body})
+async def test_the_error_names_the_invalid_field(client: Caller, make: Make, body: Any, field: str) -> None:
+    valid = {"event_type": "email_open", "count_threshold": 10, "time_window_ms": 60_000}
+    response = await client.post("/filters", json={**valid, **body})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
     made = await make.filter()
@@ -66,7 +74,7 @@ async def test_a_bad_filter_is_refused_and_the_field_named(client: Caller, make:
 
 
 @pytest.mark.parametrize("missing", ["event_type", "count_threshold", "time_window_ms"])
-async def test_a_filter_needs_a_type_and_its_numbers(client: Caller, missing: str) -> None:
+async def test_a_filter_requires_an_event_type_and_its_numbers(client: Caller, missing: str) -> None:
     body = {"event_type": "email_open", "count_threshold": 10, "time_window_ms": 60_000}
     del body[missing]
     response = await client.post("/filters", json=body)
@@ -74,7 +82,7 @@ async def test_a_filter_needs_a_type_and_its_numbers(client: Caller, missing: st
     assert [error["field"] for error in response.json()["errors"]] == [missing]
 
 
-async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -> None:
+async def test_an_update_changes_only_the_fields_sent(client: Caller, make: Make) -> None:
     made = await make.filter()
     assert (await client.put(f"/filters/{made['id']}", json={"group_events": True})).status_code == 204
     changed = await filter_of(client, made["id"])
@@ -85,7 +93,7 @@ async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -
     assert (response.status_code, response.json()["count_threshold"]) == (200, 1000)
 
 
-async def test_a_deleted_filter_is_gone(client: Caller, make: Make) -> None:
+async def test_a_deleted_filter_no_longer_exists(client: Caller, make: Make) -> None:
     made = await make.filter()
     assert (await client.delete(f"/filters/{made['id']}")).status_code == 204
     assert (await client.get("/filters")).json() == []
@@ -93,7 +101,7 @@ async def test_a_deleted_filter_is_gone(client: Caller, make: Make) -> None:
     assert (await client.put(f"/filters/{made['id']}", json={"count_threshold": 1})).status_code == 404
 
 
-async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
+async def test_a_filter_of_another_ou_is_404(client: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
     made = await make.filter()
     for other in (neighbour, stranger):
         assert (await other.put(f"/filters/{made['id']}", json={"count_threshold": 1})).status_code == 404
@@ -102,7 +110,7 @@ async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, 
     assert await filter_of(client, made["id"]) == made
 
 
-async def test_viewers_read_and_programs_write(viewer: Caller, basic: Caller, make: Make) -> None:
+async def test_viewers_can_only_read_and_credentials_can_write(viewer: Caller, basic: Caller, make: Make) -> None:
     made = await make.by(basic).filter()
     body = {"event_type": "email_open", "count_threshold": 10, "time_window_ms": 60_000}
     assert (await viewer.get("/filters")).json() == [made]

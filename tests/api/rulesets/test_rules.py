@@ -12,12 +12,11 @@ BOT = {"field": "agent", "operator": "contains", "value": "bot"}
 
 
 async def rule_of(client: Caller, rule_id: str) -> dict[str, Any]:
-    (rule,) = [rule for rule in (await client.get("/rules")).json() if rule["id"] == rule_id]
-    return rule
+    return (await client.get(f"/rules/{rule_id}")).json()
 
 
-async def refused(client: Caller, body: dict[str, Any]) -> str:
-    """Create a rule with this in it, expect a 400, and say which field it names."""
+async def invalid_field(client: Caller, body: dict[str, Any]) -> str:
+    """The field that the error names when a rule is created with this body."""
     sent = json.dumps({"event_type": "signup", "weight": 5, **body})
     response = await client.post("/rules", content=sent, headers={"Content-Type": "application/json"})
     assert response.status_code == 400, response.text
@@ -51,7 +50,16 @@ async def test_a_rule_without_a_ruleset_belongs_to_the_primary_one(client: Calle
     }
 
 
-async def test_rules_are_listed_by_ruleset_and_all_together(client: Caller, make: Make) -> None:
+async def test_a_rule_can_be_read_by_its_id(viewer: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
+    made = await make.rule()
+    response = await viewer.get(f"/rules/{made['id']}")
+    assert (response.status_code, response.json()) == (200, made)
+    for other in (neighbour, stranger):
+        assert (await other.get(f"/rules/{made['id']}")).status_code == 404
+    assert (await viewer.get("/rules/rl_unknown")).status_code == 404
+
+
+async def test_rules_are_listed_by_ruleset_and_together(client: Caller, make: Make) -> None:
     ruleset = await make.ruleset()
     primary = await make.rule("signup")
     other = await make.rule("signup", ruleset_id=ruleset["id"], active=False)
@@ -61,12 +69,12 @@ async def test_rules_are_listed_by_ruleset_and_all_together(client: Caller, make
 
 
 @pytest.mark.parametrize("weight", [2.5, 2.0, "5", True, None, 2**31, -(2**31) - 1, 10**400, [5]])
-async def test_a_weight_is_a_whole_number(client: Caller, weight: Any) -> None:
-    assert await refused(client, {"weight": weight}) == "weight"
+async def test_a_weight_must_be_a_32_bit_integer(client: Caller, weight: Any) -> None:
+    assert await invalid_field(client, {"weight": weight}) == "weight"
 
 
 @pytest.mark.parametrize("weight", [0, -50, 2**31 - 1, -(2**31)])
-async def test_a_weight_may_be_negative_zero_or_large(make: Make, weight: int) -> None:
+async def test_a_weight_can_be_negative_zero_or_large(make: Make, weight: int) -> None:
     assert (await make.rule(weight=weight))["weight"] == weight
 
 
@@ -93,12 +101,12 @@ async def test_a_weight_may_be_negative_zero_or_large(make: Make, weight: int) -
         ({"half_life_days": 5}, "half_life_days"),
     ],
 )
-async def test_a_bad_rule_is_refused_and_the_field_named(client: Caller, body: Any, field: str) -> None:
-    assert await refused(client, body) == field
+async def test_the_error_names_the_invalid_field(client: Caller, body: Any, field: str) -> None:
+    assert await invalid_field(client, body) == field
 
 
 @pytest.mark.parametrize("missing", ["event_type", "weight"])
-async def test_a_rule_needs_a_type_and_a_weight(client: Caller, missing: str) -> None:
+async def test_a_rule_requires_an_event_type_and_a_weight(client: Caller, missing: str) -> None:
     body = {"event_type": "signup", "weight": 5}
     del body[missing]
     response = await client.post("/rules", json=body)
@@ -106,13 +114,13 @@ async def test_a_rule_needs_a_type_and_a_weight(client: Caller, missing: str) ->
     assert response.json()["errors"][0]["field"] == missing
 
 
-async def test_what_is_not_an_object_is_refused(client: Caller) -> None:
+async def test_a_body_that_is_not_an_object_is_refused(client: Caller) -> None:
     assert (await client.post("/rules", json=[])).status_code == 400
     broken = await client.post("/rules", content=b'{"event_type":', headers={"Content-Type": "application/json"})
     assert broken.status_code == 400
 
 
-async def test_what_only_the_server_sets_is_ignored(client: Caller, make: Make) -> None:
+async def test_read_only_fields_are_ignored(client: Caller, make: Make) -> None:
     made = await make.rule("signup")
     sent = {**made, "event_type": "login", "rule_id": "rl_mine", "created_at": "whenever", "unit_id": 5}
     response = await client.post("/rules", json=sent)
@@ -122,12 +130,14 @@ async def test_what_only_the_server_sets_is_ignored(client: Caller, make: Make) 
     assert (await rule_of(client, made["id"]))["weight"] == 9
 
 
-async def test_an_event_type_is_taken_without_the_spaces_around_it_and_as_it_is_written(make: Make) -> None:
+async def test_an_event_type_is_stripped_and_keeps_its_case(make: Make) -> None:
     assert (await make.rule(" Page/View "))["event_type"] == "Page/View"
     assert (await make.rule("page/view"))["event_type"] == "page/view"
 
 
-async def test_a_type_that_a_rule_names_is_known_from_then_on(client: Caller, neighbour: Caller, make: Make) -> None:
+async def test_the_event_type_of_a_rule_is_added_to_the_event_types(
+    client: Caller, neighbour: Caller, make: Make
+) -> None:
     rule = await make.rule("demo_request")
     assert "demo_request" in (await client.get("/event-types")).json()
     await client.put(f"/rules/{rule['id']}", json={"event_type": "trial_start"})
@@ -135,7 +145,7 @@ async def test_a_type_that_a_rule_names_is_known_from_then_on(client: Caller, ne
     assert "demo_request" not in (await neighbour.get("/event-types")).json()
 
 
-async def test_a_ruleset_scores_a_type_by_one_rule(client: Caller, make: Make) -> None:
+async def test_a_second_rule_for_an_event_type_is_a_conflict(client: Caller, make: Make) -> None:
     ruleset = await make.ruleset()
     first = await make.rule("signup")
     second = await make.rule("login")
@@ -146,7 +156,7 @@ async def test_a_ruleset_scores_a_type_by_one_rule(client: Caller, make: Make) -
     assert moved.status_code == 409
 
 
-async def test_rules_for_one_type_may_differ_in_their_filters(client: Caller, make: Make) -> None:
+async def test_rules_for_an_event_type_can_differ_in_their_filters(client: Caller, make: Make) -> None:
     await make.rule("signup")
     filtered = await make.rule("signup", attribute_filters=[BOT])
     assert filtered["attribute_filters"] == [BOT]
@@ -158,7 +168,7 @@ async def test_rules_for_one_type_may_differ_in_their_filters(client: Caller, ma
     assert cleared.status_code == 409
 
 
-async def test_an_operator_is_known_by_its_other_names_too(make: Make) -> None:
+async def test_alternative_operator_names_are_accepted(make: Make) -> None:
     rule = await make.rule(
         attribute_filters=[{"field": "plan.seats", "operator": "greater_or_equal", "value": "1,000"}]
     )
@@ -166,10 +176,10 @@ async def test_an_operator_is_known_by_its_other_names_too(make: Make) -> None:
 
 
 @pytest.mark.parametrize("value", ["text", 5, 2.5, True, ["a", 5, False]])
-async def test_a_filter_keeps_its_value_as_it_is(client: Caller, make: Make, value: Any) -> None:
+async def test_a_filter_stores_its_value_unchanged(client: Caller, make: Make, value: Any) -> None:
     rule = await make.rule(attribute_filters=[{"field": "plan", "operator": "equals", "value": value}])
-    kept = (await rule_of(client, rule["id"]))["attribute_filters"][0]["value"]
-    assert (kept, type(kept)) == (value, type(value))
+    stored = (await rule_of(client, rule["id"]))["attribute_filters"][0]["value"]
+    assert (stored, type(stored)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -198,11 +208,11 @@ async def test_a_filter_keeps_its_value_as_it_is(client: Caller, make: Make, val
         ([{**BOT, "negate": True}], "attribute_filters.0.negate"),
     ],
 )
-async def test_a_bad_filter_is_refused_and_the_field_named(client: Caller, filters: Any, field: str) -> None:
-    assert await refused(client, {"attribute_filters": filters}) == field
+async def test_the_error_names_the_invalid_field_of_a_filter(client: Caller, filters: Any, field: str) -> None:
+    assert await invalid_field(client, {"attribute_filters": filters}) == field
 
 
-async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -> None:
+async def test_an_update_changes_only_the_fields_sent(client: Caller, make: Make) -> None:
     rule = await make.rule("signup", 7, icon="star", start_at="2026-01-01T00:00:00Z", max_per_lead=3)
     response = await client.put(f"/rules/{rule['id']}", json={"weight": 9})
     assert (response.status_code, response.content) == (204, b"")
@@ -210,7 +220,7 @@ async def test_a_change_touches_only_what_was_sent(client: Caller, make: Make) -
     assert changed == {**rule, "weight": 9, "updated_at": changed["updated_at"]}
 
 
-async def test_null_clears_what_may_be_empty(client: Caller, make: Make) -> None:
+async def test_null_clears_optional_fields(client: Caller, make: Make) -> None:
     rule = await make.rule(
         icon="star",
         start_at="2026-01-01T00:00:00Z",
@@ -226,33 +236,33 @@ async def test_null_clears_what_may_be_empty(client: Caller, make: Make) -> None
 
 
 @pytest.mark.parametrize("field", ["event_type", "weight", "active", "ruleset_id"])
-async def test_null_clears_nothing_else(client: Caller, make: Make, field: str) -> None:
+async def test_null_is_refused_for_required_fields(client: Caller, make: Make, field: str) -> None:
     rule = await make.rule()
     response = await client.put(f"/rules/{rule['id']}", json={field: None})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
 
 
-async def test_a_change_that_says_nothing_changes_nothing(client: Caller, operator: Caller, make: Make) -> None:
+async def test_an_empty_update_changes_nothing(client: Caller, operator: Caller, make: Make) -> None:
     rule = await make.rule()
     assert (await operator.put(f"/rules/{rule['id']}", json={})).status_code == 204
     assert await rule_of(client, rule["id"]) == rule
 
 
-async def test_a_window_is_checked_against_the_edge_that_stays(client: Caller, make: Make) -> None:
+async def test_a_new_start_is_checked_against_the_existing_end(client: Caller, make: Make) -> None:
     rule = await make.rule(end_at="2026-02-01T00:00:00Z")
     response = await client.put(f"/rules/{rule['id']}", json={"start_at": "2026-02-01T01:00:00+01:00"})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == "end_at"
 
 
-async def test_a_rule_moves_to_another_ruleset(client: Caller, neighbour: Caller, make: Make) -> None:
+async def test_a_rule_can_move_to_another_ruleset_of_its_ou(client: Caller, neighbour: Caller, make: Make) -> None:
     ruleset = await make.ruleset()
-    foreign = await make.by(neighbour).ruleset()
+    elsewhere = await make.by(neighbour).ruleset()
     rule = await make.rule()
     assert (await client.put(f"/rules/{rule['id']}", json={"ruleset_id": ruleset["id"]})).status_code == 204
     assert (await rule_of(client, rule["id"]))["ruleset_id"] == ruleset["id"]
-    for unknown in ("rs_unknown", foreign["id"]):
+    for unknown in ("rs_unknown", elsewhere["id"]):
         response = await client.put(f"/rules/{rule['id']}", json={"ruleset_id": unknown})
         assert response.status_code == 404
         assert response.json()["errors"][0]["field"] == "ruleset_id"
@@ -260,13 +270,13 @@ async def test_a_rule_moves_to_another_ruleset(client: Caller, neighbour: Caller
         assert created.status_code == 404
 
 
-async def test_without_a_primary_ruleset_one_must_be_named(client: Caller) -> None:
+async def test_without_a_primary_ruleset_the_ruleset_id_is_required(client: Caller) -> None:
     (ruleset,) = (await client.get("/rulesets")).json()
     assert (await client.delete(f"/rulesets/{ruleset['id']}")).status_code == 204
-    assert await refused(client, {}) == "ruleset_id"
+    assert await invalid_field(client, {}) == "ruleset_id"
 
 
-async def test_a_deleted_rule_is_gone(client: Caller, make: Make) -> None:
+async def test_a_deleted_rule_no_longer_exists(client: Caller, make: Make) -> None:
     rule = await make.rule("signup")
     assert (await client.delete(f"/rules/{rule['id']}")).status_code == 204
     assert (await client.get("/rules")).json() == []
@@ -275,7 +285,7 @@ async def test_a_deleted_rule_is_gone(client: Caller, make: Make) -> None:
     await make.rule("signup")
 
 
-async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
+async def test_a_rule_of_another_ou_is_404(client: Caller, neighbour: Caller, stranger: Caller, make: Make) -> None:
     rule = await make.rule()
     for other in (neighbour, stranger):
         assert (await other.put(f"/rules/{rule['id']}", json={"weight": 99})).status_code == 404
@@ -284,7 +294,7 @@ async def test_what_is_elsewhere_is_not_here(client: Caller, neighbour: Caller, 
     assert await rule_of(client, rule["id"]) == rule
 
 
-async def test_viewers_read_and_programs_write(viewer: Caller, basic: Caller, make: Make) -> None:
+async def test_viewers_can_only_read_and_credentials_can_write(viewer: Caller, basic: Caller, make: Make) -> None:
     rule = await make.rule()
     assert (await viewer.get("/rules")).json() == [rule]
     assert (await viewer.post("/rules", json={"event_type": "login", "weight": 1})).status_code == 403

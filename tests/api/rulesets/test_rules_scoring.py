@@ -1,4 +1,4 @@
-"""What the configuration does to events."""
+"""How the configuration scores events."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,27 +24,27 @@ async def test_an_event_earns_the_weight_of_its_rule_each_time(make: Make, drain
     assert await scored(make, drain, {}, {}, {"event_type": "signup"}, {"event_type": "unknown"}) == 30
 
 
-async def test_a_type_is_written_in_one_way_only(make: Make, drain: Drain) -> None:
+async def test_event_types_are_case_sensitive(make: Make, drain: Drain) -> None:
     await make.rule("Page View", 5)
     assert await scored(make, drain, {"event_type": "page view"}, {"event_type": " Page View "}) == 5
 
 
 @pytest.mark.parametrize("change", [{"weight": 7}, {"active": False}, {"event_type": "other"}])
-async def test_no_edit_is_retroactive(client: Caller, make: Make, drain: Drain, change: dict[str, Any]) -> None:
+async def test_an_edit_is_not_retroactive(client: Caller, make: Make, drain: Drain, change: dict[str, Any]) -> None:
     rule = await make.rule("page_view", 5)
     assert await scored(make, drain, {}) == 5
     assert (await client.put(f"/rules/{rule['id']}", json=change)).status_code == 204
     assert await scored(make, drain, {"event_type": "unknown", "timestamp": "2025-01-01T00:00:00Z"}) == 5
 
 
-async def test_a_deleted_rule_stops_and_takes_nothing_back(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_deleted_rule_keeps_the_points_already_awarded(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("page_view", 5)
     assert await scored(make, drain, {}) == 5
     await client.delete(f"/rules/{rule['id']}")
     assert await scored(make, drain, {}) == 5
 
 
-async def test_events_that_wait_are_judged_by_what_is_in_force_when_their_turn_comes(
+async def test_a_queued_event_is_scored_with_the_configuration_at_its_processing(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     rule = await make.rule("page_view", 5)
@@ -54,7 +54,7 @@ async def test_events_that_wait_are_judged_by_what_is_in_force_when_their_turn_c
     assert await make.score() == 7
 
 
-async def test_a_late_event_leaves_the_others_with_the_weights_they_had(
+async def test_a_late_event_does_not_change_the_weights_of_other_events(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     rule = await make.rule("page_view", 5)
@@ -74,7 +74,7 @@ async def test_an_inactive_rule_and_a_rule_of_an_inactive_ruleset_award_nothing(
     assert await scored(make, drain, {}) == 5
 
 
-async def test_windows_hold_the_events_own_time_and_end_before_their_end(make: Make, drain: Drain) -> None:
+async def test_a_period_applies_to_the_time_of_the_event_and_excludes_its_end(make: Make, drain: Drain) -> None:
     january = {"start_at": "2026-01-01T00:00:00Z", "end_at": "2026-02-01T00:00:00Z"}
     ruleset = await make.ruleset(**january)
     primary = await make.rule("page_view", 5, **january)
@@ -90,7 +90,7 @@ async def test_windows_hold_the_events_own_time_and_end_before_their_end(make: M
     assert await make.score(ruleset_id=ruleset["id"]) == 100
 
 
-async def test_what_a_deleted_ruleset_gave_is_kept_and_stands_still(
+async def test_the_scores_of_a_deleted_ruleset_are_kept_unchanged(
     client: Caller, database: TestDatabase, make: Make, drain: Drain
 ) -> None:
     ruleset = await make.ruleset()
@@ -102,7 +102,7 @@ async def test_what_a_deleted_ruleset_gave_is_kept_and_stands_still(
     assert await database.fetchval(query, client.unit_id, ruleset["id"]) == 5
 
 
-async def test_a_rule_asks_for_what_an_event_carries(make: Make, drain: Drain) -> None:
+async def test_a_rule_with_attribute_filters_matches_the_metadata(make: Make, drain: Drain) -> None:
     pricing = {"field": "page.url", "operator": "contains", "value": ["/pricing", "/plans"]}
     adult = {"field": "age", "operator": "gte", "value": 18}
     await make.rule("page_view", 1)
@@ -120,7 +120,7 @@ async def test_a_rule_asks_for_what_an_event_carries(make: Make, drain: Drain) -
     )
 
 
-async def test_a_rule_pays_a_lead_so_often_and_no_more(make: Make, drain: Drain) -> None:
+async def test_a_rule_awards_points_to_a_lead_at_most_max_per_lead_times(make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5, max_per_lead=2)
     assert await scored(make, drain, {}, {}, {}) == 10
     assert await scored(make, drain, {}) == 10
@@ -129,7 +129,9 @@ async def test_a_rule_pays_a_lead_so_often_and_no_more(make: Make, drain: Drain)
     assert await make.score("lead-2") == 5
 
 
-async def test_a_filter_holds_a_machine_back_from_then_on(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_filter_suppresses_too_frequent_events_from_its_creation_on(
+    client: Caller, make: Make, drain: Drain
+) -> None:
     await client.put("/settings/ou/surge-policy", json={"mode": "off"})
     await make.rule("page_view", 5)
     seconds = [{"timestamp": f"2026-01-01T00:00:{second:02}Z"} for second in range(10)]
@@ -142,7 +144,7 @@ async def test_a_filter_holds_a_machine_back_from_then_on(client: Caller, make: 
     assert reasons == ["inorganic"] * 7 + [None] * 3
 
 
-async def test_scores_go_below_zero_only_where_that_is_allowed(client: Caller, make: Make, drain: Drain) -> None:
+async def test_scores_go_below_zero_only_if_that_is_allowed(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.rule("unsubscribe", -50)
     assert await scored(make, drain, {}, {"event_type": "unsubscribe"}, {}) == 5

@@ -15,7 +15,7 @@ Change = Callable[[], Awaitable[httpx.Response | dict[str, Any]]]
 
 
 async def snapshots(database: TestDatabase, unit_id: str) -> list[dict[str, Any]]:
-    """All of them, after a check that they are numbered and dated in order, and the OU names the last."""
+    """All snapshots of the OU. Also checks that versions have consecutive numbers and increasing times."""
     rows = await database.fetch(
         "SELECT version, snapshot::text, created_at FROM config_versions WHERE unit_id = $1 ORDER BY version", unit_id
     )
@@ -27,7 +27,7 @@ async def snapshots(database: TestDatabase, unit_id: str) -> list[dict[str, Any]
     return [json.loads(row["snapshot"]) for row in rows]
 
 
-async def test_a_new_unit_has_its_first_version(client: Caller, database: TestDatabase) -> None:
+async def test_a_new_ou_has_a_first_version(client: Caller, database: TestDatabase) -> None:
     (ruleset,) = (await client.get("/rulesets")).json()
     (first,) = await snapshots(database, client.unit_id)
     assert first["rulesets"] == [
@@ -40,10 +40,15 @@ async def test_a_new_unit_has_its_first_version(client: Caller, database: TestDa
     assert first["session_timeout_minutes"] == 30
 
 
-async def test_a_rule_is_in_the_snapshot_whole(client: Caller, database: TestDatabase, make: Make) -> None:
-    asked = {"field": "plan", "operator": "equals", "value": ["pro", 5]}
+async def test_a_snapshot_contains_every_field_of_a_rule(client: Caller, database: TestDatabase, make: Make) -> None:
+    attribute_filter = {"field": "plan", "operator": "equals", "value": ["pro", 5]}
     rule = await make.rule(
-        "signup", -7, start_at="2026-01-01T00:00:00.5Z", max_per_lead=3, attribute_filters=[asked], icon="star"
+        "signup",
+        -7,
+        start_at="2026-01-01T00:00:00.5Z",
+        max_per_lead=3,
+        attribute_filters=[attribute_filter],
+        icon="star",
     )
     assert (await snapshots(database, client.unit_id))[-1]["rules"] == [
         {
@@ -54,13 +59,13 @@ async def test_a_rule_is_in_the_snapshot_whole(client: Caller, database: TestDat
             "active": True,
             "start_at": "2026-01-01T00:00:00.500000Z",
             "end_at": None,
-            "attribute_filters": [asked],
+            "attribute_filters": [attribute_filter],
             "max_per_lead": 3,
         }
     ]
 
 
-async def test_decays_and_filters_are_in_the_snapshot_while_they_are_in_force(
+async def test_a_snapshot_contains_only_active_decays_and_existing_filters(
     client: Caller, database: TestDatabase, make: Make
 ) -> None:
     decay = await make.decay(7, "days", 5, name="Weekly")
@@ -82,7 +87,7 @@ async def test_decays_and_filters_are_in_the_snapshot_while_they_are_in_force(
     assert (last["decays"], last["filters"]) == ([], [])
 
 
-async def test_each_change_makes_one_version(client: Caller, database: TestDatabase, make: Make) -> None:
+async def test_each_change_creates_one_version(client: Caller, database: TestDatabase, make: Make) -> None:
     ruleset = await make.ruleset()
     rule = await make.rule()
     decay = await make.decay()
@@ -111,7 +116,9 @@ async def test_each_change_makes_one_version(client: Caller, database: TestDatab
         assert after[-1] != before[-1]
 
 
-async def test_what_changes_nothing_for_scoring_makes_none(client: Caller, database: TestDatabase, make: Make) -> None:
+async def test_a_change_that_doesnt_affect_scoring_creates_no_version(
+    client: Caller, database: TestDatabase, make: Make
+) -> None:
     rule = await make.rule(attribute_filters=[{"field": "a", "operator": "equals", "value": 1.5}])
     before = await snapshots(database, client.unit_id)
     (ruleset,) = (await client.get("/rulesets")).json()
@@ -124,36 +131,36 @@ async def test_what_changes_nothing_for_scoring_makes_none(client: Caller, datab
     assert await snapshots(database, client.unit_id) == before
 
 
-async def test_a_change_that_is_refused_makes_none(client: Caller, database: TestDatabase, make: Make) -> None:
+async def test_a_refused_change_creates_no_version(client: Caller, database: TestDatabase, make: Make) -> None:
     rule = await make.rule("signup")
     before = await snapshots(database, client.unit_id)
     assert (await client.post("/rules", json={"event_type": "signup", "weight": 1})).status_code == 409
-    unknown = {"ruleset_id": "rs_unknown", "event_type": "a type of its own"}
+    unknown = {"ruleset_id": "rs_unknown", "event_type": "an unused type"}
     assert (await client.put(f"/rules/{rule['id']}", json=unknown)).status_code == 404
     assert (await client.delete(f"/rulesets/{rule['ruleset_id']}x")).status_code == 404
     assert await snapshots(database, client.unit_id) == before
-    assert "a type of its own" not in (await client.get("/event-types")).json()
+    assert "an unused type" not in (await client.get("/event-types")).json()
 
 
-async def test_a_true_is_not_a_one(client: Caller, database: TestDatabase, make: Make) -> None:
-    asked = {"field": "a", "operator": "equals", "value": 1}
-    rule = await make.rule(attribute_filters=[asked])
+async def test_true_and_1_are_different_values(client: Caller, database: TestDatabase, make: Make) -> None:
+    attribute_filter = {"field": "a", "operator": "equals", "value": 1}
+    rule = await make.rule(attribute_filters=[attribute_filter])
     before = await snapshots(database, client.unit_id)
-    await client.put(f"/rules/{rule['id']}", json={"attribute_filters": [{**asked, "value": True}]})
+    await client.put(f"/rules/{rule['id']}", json={"attribute_filters": [{**attribute_filter, "value": True}]})
     assert len(await snapshots(database, client.unit_id)) == len(before) + 1
 
 
-async def test_an_organizations_toggle_makes_a_version_in_each_of_its_units(
+async def test_a_toggle_of_the_organization_creates_a_version_in_each_ou(
     client: Caller, neighbour: Caller, stranger: Caller, database: TestDatabase
 ) -> None:
     assert (await client.put("/settings/scoring", json={"allow_negative_scores": True})).status_code == 204
     for caller, expected in ((client, [False, True]), (neighbour, [False, True]), (stranger, [False])):
-        kept = await snapshots(database, caller.unit_id)
-        assert [snapshot["allow_negative_scores"] for snapshot in kept] == expected
-        assert [len(snapshot["rulesets"]) for snapshot in kept] == [1] * len(expected)
+        stored = await snapshots(database, caller.unit_id)
+        assert [snapshot["allow_negative_scores"] for snapshot in stored] == expected
+        assert [len(snapshot["rulesets"]) for snapshot in stored] == [1] * len(expected)
 
 
-async def test_versions_are_read_by_their_own_unit_alone(
+async def test_a_snapshot_contains_only_the_rules_of_its_ou(
     client: Caller, neighbour: Caller, database: TestDatabase, make: Make
 ) -> None:
     await make.rule("signup")
@@ -162,7 +169,7 @@ async def test_versions_are_read_by_their_own_unit_alone(
     assert [rule["event_type"] for rule in (await snapshots(database, neighbour.unit_id))[-1]["rules"]] == ["login"]
 
 
-async def test_edits_at_the_same_time_lose_nothing(
+async def test_concurrent_edits_are_all_stored(
     client: Caller, neighbour: Caller, database: TestDatabase, make: Make
 ) -> None:
     rule = await make.rule("signup", 0)
@@ -175,23 +182,23 @@ async def test_edits_at_the_same_time_lose_nothing(
         neighbour.put("/settings/scoring", json={"session_timeout_minutes": 8}),
     )
     assert [answer.status_code for answer in answers] == [201] * 4 + [204] * 3 + [201] * 4 + [204] * 2
-    kept = await snapshots(database, client.unit_id)
-    assert len(kept) == before + 8
-    assert len(kept[-1]["rules"]) == 5
-    assert kept[-1]["allow_negative_scores"] is True
-    assert kept[-1]["session_timeout_minutes"] == 7
+    stored = await snapshots(database, client.unit_id)
+    assert len(stored) == before + 8
+    assert len(stored[-1]["rules"]) == 5
+    assert stored[-1]["allow_negative_scores"] is True
+    assert stored[-1]["session_timeout_minutes"] == 7
     theirs = await snapshots(database, neighbour.unit_id)
     assert len(theirs) == 1 + 4 + 2
     assert (len(theirs[-1]["rules"]), theirs[-1]["allow_negative_scores"]) == (4, True)
 
 
-async def test_of_two_rules_for_one_type_at_the_same_time_one_is_refused(client: Caller) -> None:
+async def test_of_concurrent_rules_for_one_event_type_only_one_is_created(client: Caller) -> None:
     body = {"event_type": "signup", "weight": 5}
     answers = await asyncio.gather(*(client.post("/rules", json=body) for _ in range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
 
-async def test_one_primary_is_left_when_many_want_to_be(client: Caller, make: Make) -> None:
+async def test_concurrent_updates_leave_exactly_one_primary_ruleset(client: Caller, make: Make) -> None:
     rulesets = [await make.ruleset() for _ in range(3)]
     answers = await asyncio.gather(
         *(client.put(f"/rulesets/{ruleset['id']}", json={"is_primary": True}) for ruleset in rulesets)
@@ -200,7 +207,7 @@ async def test_one_primary_is_left_when_many_want_to_be(client: Caller, make: Ma
     assert [ruleset["is_primary"] for ruleset in (await client.get("/rulesets")).json()].count(True) == 1
 
 
-async def test_a_unit_that_is_made_while_a_toggle_moves_agrees_with_it(client: Caller, database: TestDatabase) -> None:
+async def test_an_ou_created_while_a_toggle_changes_has_the_new_value(client: Caller, database: TestDatabase) -> None:
     for allowed in (True, False):
         made, *_ = await asyncio.gather(
             client.post("/org-units", json={"name": f"Negatives {allowed}"}),

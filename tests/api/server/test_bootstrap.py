@@ -29,37 +29,37 @@ async def empty(database: TestDatabase) -> TestDatabase:
     return database
 
 
-async def test_a_founded_organization_can_be_entered(empty: TestDatabase) -> None:
-    founded = await bootstrap(**ACME)
-    assert founded is not None
+async def test_the_admin_can_sign_in_and_the_credential_works(empty: TestDatabase) -> None:
+    created = await bootstrap(**ACME)
+    assert created is not None
     grant = await sign_in("ada@acme.example", ACME["password"])
-    assert grant.org_member_id == founded.org_member_id
-    encoded = basic_authorization(founded.client_id, founded.client_secret).removeprefix("Basic ")
+    assert grant.org_member_id == created.org_member_id
+    encoded = basic_authorization(created.client_id, created.client_secret).removeprefix("Basic ")
     scope = await verify_credential(encoded)
-    assert (scope.org_id, scope.unit_id, scope.role) == (founded.org_id, founded.unit_id, Role.OPERATOR)
+    assert (scope.org_id, scope.unit_id, scope.role) == (created.org_id, created.unit_id, Role.OPERATOR)
     assert await empty.fetchval("SELECT config_version FROM org_units") == 1
 
 
-async def test_its_secrets_dont_slip_into_a_log(empty: TestDatabase) -> None:
-    founded = await bootstrap(**ACME)
-    assert founded is not None
-    assert founded.client_secret not in repr(founded)
+async def test_the_secret_is_not_in_the_repr(empty: TestDatabase) -> None:
+    created = await bootstrap(**ACME)
+    assert created is not None
+    assert created.client_secret not in repr(created)
 
 
-async def test_there_is_one_founding(empty: TestDatabase) -> None:
-    kept: list[Bootstrapped] = []
-    founded = await asyncio.gather(*(bootstrap(**ACME, keep=kept.append) for _ in range(3)))
-    assert [each for each in founded if each is not None] == kept
-    assert len(kept) == 1
+async def test_only_one_organization_is_created(empty: TestDatabase) -> None:
+    saved: list[Bootstrapped] = []
+    created = await asyncio.gather(*(bootstrap(**ACME, before_commit=saved.append) for _ in range(3)))
+    assert [each for each in created if each is not None] == saved
+    assert len(saved) == 1
     assert await bootstrap(**ACME) is None
 
 
-async def test_what_cant_be_kept_isnt_founded(empty: TestDatabase) -> None:
-    def full(_founded: Bootstrapped) -> None:
+async def test_nothing_is_created_if_before_commit_fails(empty: TestDatabase) -> None:
+    def full(_created: Bootstrapped) -> None:
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space"):
-        await bootstrap(**ACME, keep=full)
+        await bootstrap(**ACME, before_commit=full)
     assert await empty.fetchval("SELECT count(*) FROM organizations") == 0
 
 

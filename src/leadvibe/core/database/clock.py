@@ -9,6 +9,6 @@ from leadvibe.core.database.transactions import raw
 
 
 async def database_now(session: AsyncSession) -> datetime:
-    """The database's clock now: after a lock, later than all that happened under it."""
+    """The database's time now. Read after taking a lock, it is later than everything earlier holders did under it."""
     connection = await raw(session)
     return cast("datetime", await connection.fetchval("SELECT clock_timestamp()"))

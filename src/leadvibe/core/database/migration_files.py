@@ -1,4 +1,4 @@
-"""Where the migrations are and which is the newest, for those who only want to know."""
+"""The folder of the migrations and the newest revision, without importing Alembic."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import leadvibe
 
 
 def folder() -> Path:
-    """Beside the package in a checkout, inside it when installed."""
+    """Inside the installed package, or beside `src` in a checkout."""
     package = Path(leadvibe.__file__).parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parents[1] / "migrations"
 
 
 def newest() -> str:
-    """The newest revision: they are numbered, and their files begin with the number."""
+    """The newest revision. Revisions are numbered, and file names begin with the number."""
     return max(path.name.split("_")[0] for path in (folder() / "versions").glob("[0-9]*_*.py"))

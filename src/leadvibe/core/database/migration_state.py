@@ -1,4 +1,4 @@
-"""Whether a database's schema is up to date, without the library that could change it."""
+"""Checks whether a database's schema is up to date, without importing Alembic."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -7,7 +7,7 @@ from leadvibe.core.database.migration_files import newest
 
 
 async def is_current(connection: AsyncConnection) -> bool:
-    """Whether the database has every migration that this program knows."""
+    """Whether the newest migration has been applied."""
     if await connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return False
     return await connection.scalar(text("SELECT version_num FROM alembic_version")) == newest()

@@ -1,4 +1,4 @@
-"""Brings a database's schema up to date, once however many processes try."""
+"""Migrates a database's schema; processes that start together migrate it once."""
 
 from alembic import command
 from alembic.config import Config
@@ -17,7 +17,7 @@ def config() -> Config:
 
 
 async def migrate(url: str) -> None:
-    """Run every migration that the database lacks, in one transaction under an advisory lock."""
+    """Apply all pending migrations in one transaction, under an advisory lock."""
     engine = create_async_engine(sqlalchemy_url(url))
     try:
         async with engine.connect() as connection, connection.begin():

@@ -1,4 +1,4 @@
-"""What every table has in common."""
+"""Column types and base classes of all tables."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Id = Annotated[str, mapped_column(Text(collation="C"))]
-"""An id or name compared byte by byte: equality and prefixes use a plain index, whatever the locale."""
+"""An id or name that is compared byte by byte, so that equality and prefix conditions can use a plain index."""
 
 Instant = Annotated[datetime, mapped_column(TIMESTAMP(timezone=True))]
 Json = Annotated[Any, mapped_column(JSONB)]
@@ -31,13 +31,13 @@ class Base(DeclarativeBase):
 
 
 class Tenant:
-    """A table whose rows belong to one OU each: `unit_id` leads its primary key."""
+    """A table whose rows belong to an OU; `unit_id` is the first column of its primary key."""
 
     unit_id: Mapped[Id] = mapped_column(primary_key=True, sort_order=-2)
 
 
 class OfUnit(Tenant):
-    """A tenant table that goes with its OU. Tables of a row per event go without the check it costs."""
+    """A tenant table whose rows are deleted with their OU. Not for tables with a row per event: the check is costly."""
 
     unit_id: Mapped[Id] = mapped_column(
         ForeignKey("org_units.unit_id", ondelete="CASCADE"), primary_key=True, sort_order=-2
@@ -50,7 +50,7 @@ class Timestamps:
 
 
 class Authored(Timestamps):
-    """When a row was made and changed, and by whom (a member's or credential's id)."""
+    """When a row was created and changed, and by whom (the id of a member or credential)."""
 
     created_by: Mapped[str | None] = mapped_column(sort_order=92)
     updated_by: Mapped[str | None] = mapped_column(sort_order=93)

@@ -1,4 +1,4 @@
-"""SQL expressions that several queries share."""
+"""SQL expressions used by several queries."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,5 +7,8 @@ from sqlalchemy import ARRAY, ColumnElement, Text, any_, literal
 
 
 def among(values: Collection[str]) -> ColumnElement[Any]:
-    """`= ANY(array)`: one statement whatever the number of values, where `IN` makes one for each."""
+    """An `= ANY(array)` comparison, for the right side of `==`.
+
+    With `IN`, each number of values would be a statement of its own to prepare.
+    """
     return any_(literal(list(values), ARRAY(Text)))

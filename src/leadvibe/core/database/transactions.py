@@ -1,4 +1,4 @@
-"""The database: one engine per process, and the one function that opens and commits a transaction."""
+"""The process's database engine, and the only function that opens and commits transactions."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +19,7 @@ SERVER_SETTINGS = {
     "application_name": "leadvibe",
     "jit": "off",
     "timezone": "UTC",
-    # A host that vanishes must not keep its locks.
+    # A worker host that disappears must not keep its locks.
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
@@ -28,7 +28,7 @@ SERVER_SETTINGS = {
 
 
 class OutsideScope(Exception):
-    """A flush would have written another OU's row: a bug, stopped before it reached the table."""
+    """A flush would have written a row of another OU. This is a bug; nothing was written."""
 
 
 class Database:
@@ -42,7 +42,7 @@ class Database:
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=False,
-            hide_parameters=True,  # an error is logged, and parameters are people's data
+            hide_parameters=True,  # errors are logged, and parameters contain personal data
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": 10},
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -61,7 +61,7 @@ class _Current:
 
 
 def open_database(url: str, *, pool_size: int = 10) -> Database:
-    """Make `url` this process's database."""
+    """Open the database at `url` as this process's database."""
     _Current.database = Database(url, pool_size=pool_size)
     return _Current.database
 
@@ -74,12 +74,14 @@ async def close_database() -> None:
 
 @asynccontextmanager
 async def opened_database(url: str | None, *, pool_size: int) -> AsyncGenerator[Database]:
-    """This process's database for as long as the block lasts; one that is open already stays as it is."""
+    """Open this process's database for the block; if one is already open, use that and leave it open."""
     if _Current.database is not None:
         yield _Current.database
         return
     if url is None:
-        raise CommandError("No database is known: set LEADVIBE_DATABASE_URL, or start with `leadvibe serve`.")
+        raise CommandError(
+            "No database is configured: set LEADVIBE_DATABASE_URL, or start the server with `leadvibe serve`."
+        )
     try:
         yield open_database(url, pool_size=pool_size)
     finally:
@@ -94,9 +96,9 @@ def database() -> Database:
 
 @asynccontextmanager
 async def transaction(scope: OrgScope | None, *, isolation: str | None = None) -> AsyncGenerator[AsyncSession]:
-    """A transaction that commits at the end of the block and rolls back if it raises.
+    """A transaction that commits at the end of the block, or rolls back if the block raises.
 
-    Under a `Scope` the session is confined to its OU. `isolation="REPEATABLE READ"` makes several reads agree.
+    With a `Scope` the session is restricted to its OU. `isolation="REPEATABLE READ"` makes several reads agree.
     """
     async with database().sessions() as session, session.begin():
         session.info["scope"] = scope
@@ -107,7 +109,7 @@ async def transaction(scope: OrgScope | None, *, isolation: str | None = None) -
 
 @contextmanager
 def confined_to(session: AsyncSession, scope: Scope) -> Generator[None]:
-    """For a while the session is another OU's: for what an organization decides for all of its OUs at once."""
+    """Restrict the session to another OU during the block, for operations on all OUs of an organization."""
     before = session.info["scope"]
     session.info["scope"] = scope
     try:
@@ -117,12 +119,12 @@ def confined_to(session: AsyncSession, scope: Scope) -> Generator[None]:
 
 
 async def raw(session: AsyncSession) -> asyncpg.Connection:
-    """The asyncpg connection under the session, inside its transaction: for COPY and unnest on the hot path."""
+    """The session's asyncpg connection, inside its transaction; for COPY and unnest in performance-critical code."""
     connection = await session.connection()
     fairy = await connection.get_raw_connection()
     driver = cast("asyncpg.Connection", fairy.driver_connection)
     if not driver.is_in_transaction():
-        # The dialect begins with the first statement that it runs itself; before that the raw connection autocommits.
+        # SQLAlchemy begins the transaction with its first own statement; until then the raw connection autocommits.
         await connection.exec_driver_sql("SELECT 1")
     if not driver.is_in_transaction():
         raise RuntimeError("the raw connection is outside the session's transaction")
@@ -147,7 +149,7 @@ def _unit_of(session: Session) -> str | None:
 
 @event.listens_for(Session, "do_orm_execute")
 def confine(state: ORMExecuteState) -> None:
-    """Add the OU's criterion to every statement on a tenant entity."""
+    """Add a condition on the OU to every statement on a tenant table."""
     unit_id = _unit_of(state.session)
     if unit_id is not None and not state.is_column_load and (state.is_select or state.is_update or state.is_delete):
         state.statement = state.statement.options(

@@ -14,8 +14,8 @@ from leadvibe.core.scope import Role
 class RawRoute(Route):
     """One method at one path without parameters, served by an ASGI application.
 
-    `operation` is its OpenAPI operation object; `components` are the schemas, by name, that the object references.
-    `role` is the role that the operation requires in the active OU.
+    `operation` is its OpenAPI operation object, and `components` are the schemas by name that `operation` refers to.
+    `role` is the role that it requires in the active OU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How the embedded PostgreSQL is found, known and ended: its socket, and the note that it keeps about itself."""
+"""Finds, identifies and stops the embedded PostgreSQL, by its socket and its `postmaster.pid` file."""
 
 import contextlib
 import hashlib
@@ -11,33 +11,31 @@ from pathlib import Path
 from urllib.parse import quote
 
 from leadvibe.core.command_error import CommandError
-from leadvibe.core.postgres.account import ServiceAccount
+from leadvibe.core.postgres.service_account import ServiceAccount
 
 PORT = 5432
-"""Only a part of the socket's name: the server listens on no network."""
-LONGEST_SOCKET_PATH = 107
+"""Only part of the socket's name: the server doesn't listen on a network."""
+MAX_SOCKET_PATH_BYTES = 107
 
 
 def socket_dir(cluster: Path, account: ServiceAccount) -> Path:
-    """Beside the data; or, where that makes no good address, in a short private folder."""
-    if len(os.fsencode(_socket(cluster))) <= LONGEST_SOCKET_PATH and not set(str(cluster)) & set(',:"'):
+    """The socket's folder: the cluster, or a short private folder if the cluster's path is unsuitable."""
+    if len(os.fsencode(_socket(cluster))) <= MAX_SOCKET_PATH_BYTES and not set(str(cluster)) & set(',:"'):
         return cluster
-    known = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
-    short = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"leadvibe-{account.uid}-{known}"
-    if len(os.fsencode(_socket(short))) > LONGEST_SOCKET_PATH:
+    digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
+    short = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"leadvibe-{account.uid}-{digest}"
+    if len(os.fsencode(_socket(short))) > MAX_SOCKET_PATH_BYTES:
         raise CommandError(
-            f"A Unix socket's path may be {LONGEST_SOCKET_PATH} bytes long: too short for {cluster} and {short}. "
+            f"The paths {cluster} and {short} are too long for a Unix socket: at most {MAX_SOCKET_PATH_BYTES} bytes. "
             "Choose a shorter LEADVIBE_DATA_DIR."
         )
     if not short.exists():
         short.mkdir(mode=0o700)
-        account.own(short)
-    about = short.lstat()
-    # In a folder that all may write, anybody could have put it there to listen in.
-    if short.is_symlink() or about.st_uid != account.uid or about.st_mode & 0o077 or not account.can_enter(short):
-        raise CommandError(
-            f"{short}, where PostgreSQL's socket would be, is not a private folder of user {account.uid}."
-        )
+        account.take_ownership(short)
+    status = short.lstat()
+    # In a world-writable parent, another user could have created the folder to intercept connections.
+    if short.is_symlink() or status.st_uid != account.uid or status.st_mode & 0o077 or not account.can_enter(short):
+        raise CommandError(f"The folder {short} for PostgreSQL's socket is not a private folder of user {account.uid}.")
     return short
 
 
@@ -49,8 +47,8 @@ def url(socket_dir: Path) -> str:
     return f"postgresql://leadvibe@/leadvibe?host={quote(str(socket_dir))}&port={PORT}"
 
 
-def notes(cluster: Path) -> list[str]:
-    """PostgreSQL's note about itself: pid, folder, time, port, socket folder, address, memory, status."""
+def pid_file_lines(cluster: Path) -> list[str]:
+    """The lines of `postmaster.pid`: pid, folder, start time, port, socket folder, address, memory, status."""
     try:
         return [line.strip() for line in (cluster / "postmaster.pid").read_text().splitlines()]
     except (FileNotFoundError, PermissionError):
@@ -58,7 +56,7 @@ def notes(cluster: Path) -> list[str]:
 
 
 def serves(pid: int, cluster: Path) -> bool:
-    """Whether the process is the server of this cluster, and not one that was given its number later."""
+    """Whether the process is the server of this cluster, and not a later process with the same pid."""
     import psutil  # noqa: PLC0415 - a start that finds nothing doesn't need it
 
     try:
@@ -71,32 +69,32 @@ def serves(pid: int, cluster: Path) -> bool:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], cluster: Path) -> bool:
-    """False when it ended instead. After a crash, being ready takes as long as recovery does."""
+    """Wait until the server accepts connections; False if it ended. After a crash this takes as long as recovery."""
     while process.poll() is None:
-        said = notes(cluster)
-        if len(said) == 8 and said[0] == str(process.pid) and said[7] == "ready":
+        lines = pid_file_lines(cluster)
+        if len(lines) == 8 and lines[0] == str(process.pid) and lines[7] == "ready":
             return True
         time.sleep(0.005)
     return False
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    for order, patience in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, None)):
+def stop(process: subprocess.Popen[bytes]) -> None:
+    for number, timeout_seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, None)):
         if process.poll() is None:
-            process.send_signal(order)
+            process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(patience)
+                process.wait(timeout_seconds)
 
 
-def end_leftover(cluster: Path) -> None:
-    """End a server that outlived its owner, and remove the note of one that is gone: its pid may be another's now."""
-    if not (said := notes(cluster)):
+def stop_leftover(cluster: Path) -> None:
+    """Stop a server that outlived its supervisor, and remove a stale `postmaster.pid`, as pids are reused."""
+    if not (lines := pid_file_lines(cluster)):
         return
-    pid = int(said[0])
-    for order, patience in ((signal.SIGINT, 30), (signal.SIGKILL, 10)):
-        deadline = time.monotonic() + patience
+    pid = int(lines[0])
+    for number, timeout_seconds in ((signal.SIGINT, 30), (signal.SIGKILL, 10)):
+        deadline = time.monotonic() + timeout_seconds
         while serves(pid, cluster) and time.monotonic() < deadline:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, order)
+                os.kill(pid, number)
             time.sleep(0.02)
     (cluster / "postmaster.pid").unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from leadvibe.core.http.schemas import PlainText
 from leadvibe.events.types.repository import EventTypeRow, EventTypeSettings, TypeCounts
 from leadvibe.events.types.schemas import EventTypeChange, EventTypeRead, TypeCountsRead, TypeDeletedRead
 from leadvibe.events.types.service import TypeDeletions
-from leadvibe.jobs.answers import done_or_watched
+from leadvibe.jobs.responses import job_response
 from leadvibe.jobs.schemas import JobRead
 
 router = APIRouter(prefix="/settings/ou/event-types", tags=["Settings"], responses=ANSWERS)
@@ -68,4 +68,4 @@ async def delete_event_type_events(event_type: EventTypeName, deletions: Deletio
     The scores become what they would be without them. Answers 200 with the counts where that takes less than ten
     seconds, else 202 with the job that goes on with it. A type that nothing names any more leaves the lists.
     """
-    return done_or_watched(await deletions.delete(event_type))
+    return job_response(await deletions.delete(event_type))

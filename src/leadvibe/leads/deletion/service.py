@@ -67,7 +67,7 @@ class DeletionService:
         )
         status = await self.session.scalar(query)
         if status is None:
-            raise NotFound("No lead with this id was deleted in this OU.")
+            raise NotFound("No lead with this id was deleted in the active OU.")
         return DeletionStatus(lead_id, status)
 
     async def _counter_changes(self, lead_ids: Sequence[str]) -> CounterChanges:

@@ -59,7 +59,9 @@ class LeadImports(Repository[LeadImportFile]):
         query = self._select().where(LeadImportFile.file_id == body.file_id, LeadImportFile.expires_at > now)
         file = await self.session.scalar(query.with_for_update(key_share=True))
         if file is None:
-            raise NotFound("No such file, or it has expired. Upload it again with POST /leads/import/preview.")
+            raise NotFound(
+                "There is no file with this id, or it has expired. Upload it again with POST /leads/import/preview."
+            )
         primary = body.primary_identifier
         message = ImportLeads(file.file_id, primary.column, primary.kind, body.field_mappings, body.alias_mappings)
         check_mapping(message, file.headers)
@@ -73,5 +75,5 @@ class LeadImports(Repository[LeadImportFile]):
         query = select(Job).where(Job.unit_id == self.scope.unit_id, Job.job_id == job_id, Job.kind == JOB_KIND)
         job = await self.session.scalar(query)
         if job is None:
-            raise NotFound("No lead import with this id exists in this OU.")
+            raise NotFound("There is no lead import with this id in the active OU.")
         return job

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -36,7 +36,7 @@ class MergePreview:
 
 
 class MergePreviews(ScoreRepository):
-    isolation = "REPEATABLE READ"  # its queries must agree with each other
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def preview(self, merge: MergeCreate) -> MergePreview:
         accounts = await self._accounts(merge.lead_ids)
@@ -65,7 +65,7 @@ class MergePreviews(ScoreRepository):
         leads = {row.lead_id: row for row in await self.session.execute(query)}
         for lead_id in lead_ids:
             if lead_id not in leads:
-                raise NotFound(f"No lead with the id {lead_id} exists in this OU.")
+                raise NotFound(f"There is no lead {lead_id} in the active OU.")
             if leads[lead_id].merged_into is not None:
                 raise LeadMerged(lead_id, leads[lead_id].merged_into)
         return sorted({row.account_id for row in leads.values() if row.account_id is not None})

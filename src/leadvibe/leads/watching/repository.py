@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Select, and_, func, or_, select
 
@@ -50,8 +50,6 @@ class WatchList(Repository[WatchedLead]):
     """The watch list of the member who sends the request."""
 
     model = WatchedLead
-    isolation = "REPEATABLE READ"
-    """For the list, whose queries must agree with each other."""
 
     async def add(self, lead_id: str, values: Mapping[str, Any]) -> AddedToWatchList:
         # The lock makes a concurrent merge wait for this entry, which it then moves to the target.
@@ -105,6 +103,12 @@ class WatchList(Repository[WatchedLead]):
 
     def _own(self) -> Select[WatchedLead]:
         return self._select().where(WatchedLead.org_member_id == self.scope.actor.id)
+
+
+class ConsistentWatchList(WatchList):
+    """For the list, whose queries must agree with each other."""
+
+    isolation: ClassVar = "REPEATABLE READ"
 
 
 def _row(entry: WatchedLead, score: int, score_change: int) -> WatchedLeadRow:

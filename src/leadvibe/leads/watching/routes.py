@@ -8,14 +8,14 @@ from leadvibe.access.dependencies import ANSWERS, member_scope, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.core.http.schemas import LeadId
-from leadvibe.leads.watching.repository import AddedToWatchList, WatchedLeadPage, WatchList
+from leadvibe.leads.watching.repository import AddedToWatchList, ConsistentWatchList, WatchedLeadPage, WatchList
 from leadvibe.leads.watching.schemas import WatchCreate, WatchCreated, WatchedLeads
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Leads"], responses=ANSWERS)
 
 OwnWatchList = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
-OwnWatchListSnapshot = Annotated[WatchList, Depends(provide(WatchList, scope=member_scope))]
+ConsistentOwnWatchList = Annotated[ConsistentWatchList, Depends(provide(ConsistentWatchList, scope=member_scope))]
 
 
 @lead_router.post("/watch", status_code=201, response_model=WatchCreated, responses=problems(Conflict))
@@ -32,7 +32,7 @@ async def unwatch_lead(lead_id: LeadId, watch_list: OwnWatchList) -> None:
 
 @router.get("/watched-leads", response_model=WatchedLeads)
 async def list_watched_leads(
-    request: Request, response: Response, watch_list: OwnWatchListSnapshot, page: Paging
+    request: Request, response: Response, watch_list: ConsistentOwnWatchList, page: Paging
 ) -> WatchedLeadPage:
     """List the leads on your watch list, most recently added first, with their scores and score changes."""
     found = await watch_list.list(page)

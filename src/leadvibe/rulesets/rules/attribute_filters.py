@@ -8,8 +8,7 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from leadvibe.core.http.schemas import Line, Write, check_plain
-from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator
-from leadvibe.engine.conditions import numeric
+from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator, numeric
 
 MAX_VALUE_LENGTH = 1000
 MAX_VALUES = 100
@@ -17,7 +16,9 @@ MAX_FILTERS = 20
 
 _OPERATORS_WITHOUT_VALUE = {"is_empty", "is_not_empty"}
 _NUMERIC_OPERATORS = {"gt", "gte", "lt", "lte"}
-_OPERATOR_NAMES: list[JsonValue] = [*OPERATORS, *OPERATOR_ALIASES]
+
+
+OPERATOR_NAMES: list[JsonValue] = [*OPERATORS, *OPERATOR_ALIASES]
 
 
 def _check_operator(name: str) -> str:
@@ -56,7 +57,7 @@ class AttributeFilter(Write):
     """One condition on the metadata. With a list of values, one of them must match."""
 
     field: Annotated[Line, Field(description="The name of a metadata field, or a dotted path such as `page.url`")]
-    operator: Annotated[str, AfterValidator(_check_operator), Field(json_schema_extra={"enum": _OPERATOR_NAMES})]
+    operator: Annotated[str, AfterValidator(_check_operator), Field(json_schema_extra={"enum": OPERATOR_NAMES})]
     value: Annotated[Scalar | list[Scalar] | None, BeforeValidator(_check_value)] = Field(
         default=None, validate_default=True
     )

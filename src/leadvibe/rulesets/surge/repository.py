@@ -1,6 +1,7 @@
 """The surge policy of an OU."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
@@ -9,7 +10,7 @@ from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.problems import Invalid
 from leadvibe.rulesets.models import SurgePolicy
 from leadvibe.rulesets.repository import Values
-from leadvibe.rulesets.snapshots import surge_policy_of
+from leadvibe.rulesets.snapshots import read_surge_policy
 from leadvibe.rulesets.versions import configuration_change
 
 Band = Mapping[str, Any]
@@ -19,8 +20,8 @@ class SurgePolicyRepository(Repository[SurgePolicy]):
     model = SurgePolicy
 
     async def effective_policy(self) -> dict[str, Any]:
-        policy = await surge_policy_of(self.session, self.scope)
-        return {"org_id": self.scope.org_id, "unit_id": self.scope.unit_id, **policy}
+        policy = await read_surge_policy(self.session, self.scope)
+        return {"org_id": self.scope.org_id, "unit_id": self.scope.unit_id, **asdict(policy)}
 
     async def change(self, values: Values) -> dict[str, Any]:
         """Set the given values. Changing from `custom` to another mode discards the custom numbers."""

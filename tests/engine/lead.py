@@ -1,4 +1,4 @@
-"""A lead as the program keeps it: facts, standing and ledger, folded in order and replayed when something is late."""
+"""A lead as the program stores it: facts, standing and ledger, folded in order and replayed when a fact is late."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -21,11 +21,10 @@ from leadvibe.engine import (
     Standing,
     Verdict,
     advance,
-    fold,
     order,
     reconcile,
-    with_version,
 )
+from support.folding import fold, with_version
 
 
 class Stored(NamedTuple):
@@ -59,12 +58,12 @@ class Lead:
     _ids: "count[int]" = field(default_factory=count)
 
     def receive(self, *batch: Fact) -> None:
-        """Take facts in as one transaction does."""
+        """Add facts as one transaction does."""
         new = sorted((fact for fact in batch if self._is_new(fact)), key=order)
         if not new:
             return
         if self.standing.can_fold(self.plans, new):
-            self._go_on(fold(self.plans, self.standing, new))
+            self._save(fold(self.plans, self.standing, new))
         else:
             self.replay()
 
@@ -79,7 +78,7 @@ class Lead:
     def advance(self, until: int) -> None:
         if not self.standing.can_fold(self.plans):
             self.replay()
-        self._go_on(advance(self.plans, self.standing, until))
+        self._save(advance(self.plans, self.standing, until))
 
     def delete(self, cause: UUID) -> None:
         if self.facts.pop(cause, None):
@@ -90,20 +89,20 @@ class Lead:
         self.replay()
 
     def replay(self) -> None:
-        """Derive everything again from the beginning, and touch only what comes out otherwise."""
+        """Derive everything again from the beginning, and replace only the ledger lines that differ."""
         self.replays += 1
         self.verdicts, self.sessions = {}, {}
         outcome = fold(self.plans, Standing(), sorted(self.facts.values(), key=order))
         superseded, written = reconcile(self.lines.values(), outcome.entries)
         for line in superseded:
             del self.lines[line.id]
-        self._go_on(replace(outcome, entries=written))
+        self._save(replace(outcome, entries=written))
 
-    def _go_on(self, outcome: Outcome) -> None:
+    def _save(self, outcome: Outcome) -> None:
         for entry in outcome.entries:
             number = next(self._ids)
-            self.lines[number] = Stored(number, *_kept(entry))
-        self.verdicts |= {mark.event_id: mark for mark in outcome.verdicts}
+            self.lines[number] = Stored(number, *_stored_values(entry))
+        self.verdicts |= {verdict.event_id: verdict for verdict in outcome.verdicts}
         self.sessions |= {session.id: session for session in outcome.sessions}
         self.next_decay_at = outcome.next_decay_at
         self.standing = Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.standing.dump())))
@@ -118,12 +117,12 @@ class Lead:
         return sorted((line[1:] for line in self.lines.values()), key=lambda line: (line[3], str(line)))
 
     @property
-    def story(self) -> tuple[object, ...]:
-        """Everything that must not depend on how the facts came in."""
+    def state(self) -> tuple[object, ...]:
+        """Everything that must not depend on the order in which the facts arrived."""
         return self.ledger, self.totals, self.verdicts, self.sessions, self.next_decay_at
 
 
-def _kept(entry: Entry) -> tuple[Kind, Cause, str, int, Awards, int, int, int]:
+def _stored_values(entry: Entry) -> tuple[Kind, Cause, str, int, Awards, int, int, int]:
     return (
         entry.kind,
         entry.cause,
@@ -136,8 +135,8 @@ def _kept(entry: Entry) -> tuple[Kind, Cause, str, int, Awards, int, int, int]:
     )
 
 
-def told(plans: Plans, facts: Iterable[Fact]) -> Lead:
-    """A lead whose facts all came in at once."""
+def lead_with(plans: Plans, facts: Iterable[Fact]) -> Lead:
+    """A lead that received all its facts at once."""
     lead = Lead(plans)
     lead.receive(*facts)
     return lead

@@ -1,4 +1,4 @@
-"""The settings of scoring."""
+"""Scoring settings."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ async def settings_of(client: Caller) -> dict[str, Any]:
     return (await client.get("/settings/scoring")).json()
 
 
-async def test_nothing_set_means_the_defaults(client: Caller) -> None:
+async def test_the_settings_have_defaults(client: Caller) -> None:
     assert await settings_of(client) == DEFAULTS
 
 
-async def test_a_change_touches_only_what_was_sent(client: Caller) -> None:
+async def test_an_update_changes_only_the_fields_sent(client: Caller) -> None:
     response = await client.put("/settings/scoring", json={"abm_enabled": True})
     assert (response.status_code, response.content) == (204, b"")
     assert await settings_of(client) == {**DEFAULTS, "abm_enabled": True}
@@ -28,7 +28,7 @@ async def test_a_change_touches_only_what_was_sent(client: Caller) -> None:
     assert response.json() == {**DEFAULTS, "abm_enabled": True, "session_timeout_minutes": 1440}
 
 
-async def test_toggles_are_the_organizations_and_the_timeout_is_the_units(
+async def test_toggles_apply_to_the_organization_and_the_timeout_to_the_ou(
     client: Caller, neighbour: Caller, stranger: Caller
 ) -> None:
     everything = {"allow_negative_scores": True, "abm_enabled": True, "session_timeout_minutes": 5}
@@ -53,14 +53,14 @@ async def test_toggles_are_the_organizations_and_the_timeout_is_the_units(
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_a_bad_value_is_refused_and_the_field_named(client: Caller, body: Any, field: str) -> None:
+async def test_the_error_names_the_invalid_field(client: Caller, body: Any, field: str) -> None:
     response = await client.put("/settings/scoring", json=body)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
     assert await settings_of(client) == DEFAULTS
 
 
-async def test_an_owner_sets_the_timeout_and_no_toggle(neighbour: Caller) -> None:
+async def test_an_owner_can_set_the_timeout_but_no_toggle(neighbour: Caller) -> None:
     assert (await neighbour.put("/settings/scoring", json={"session_timeout_minutes": 10})).status_code == 204
     for toggle in ("allow_negative_scores", "abm_enabled"):
         both = {"session_timeout_minutes": 20, toggle: True}
@@ -68,7 +68,7 @@ async def test_an_owner_sets_the_timeout_and_no_toggle(neighbour: Caller) -> Non
     assert await settings_of(neighbour) == {**DEFAULTS, "session_timeout_minutes": 10}
 
 
-async def test_others_only_read_them(viewer: Caller, operator: Caller, basic: Caller) -> None:
+async def test_others_can_only_read(viewer: Caller, operator: Caller, basic: Caller) -> None:
     for caller in (viewer, operator, basic):
         assert await settings_of(caller) == DEFAULTS
         assert (await caller.put("/settings/scoring", json={"session_timeout_minutes": 10})).status_code == 403
