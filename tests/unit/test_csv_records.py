@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadvibe.ingest.csv_records import LONGEST_RECORD, CsvRecords, Record
+from leadvibe.ingest.csv_records import MAX_RECORD_BYTES, CsvRecords, Record
 
 
 def records(content: bytes, size: int = 2**20) -> list[Record]:
@@ -65,17 +65,17 @@ def test_an_open_quote_is_given_up_soon_however_long_the_file_is() -> None:
     waited = 0
     while not (found := list(reader.feed(line * 100))):
         waited += 100
-    assert waited * len(line) < LONGEST_RECORD
+    assert waited * len(line) < MAX_RECORD_BYTES
     assert (found[0].line, found[0].problem) == (1, "has a quote that is not closed")
     assert [record.cells for record in found[1:]] == [["x" * 99]] * (waited + 100)
 
 
 def test_a_line_that_is_too_long_is_one_broken_record() -> None:
-    content = b"a\n" + b"x" * (3 * LONGEST_RECORD) + b"\nb\n"
+    content = b"a\n" + b"x" * (3 * MAX_RECORD_BYTES) + b"\nb\n"
     for size in (2**16, 2**20):
         found = records(content, size)
         assert [(record.line, record.cells) for record in found] == [(1, ["a"]), (2, []), (3, ["b"])]
-    assert [record.line for record in records(b"a\n" + b"x" * (3 * LONGEST_RECORD), 2**16)] == [1, 2]
+    assert [record.line for record in records(b"a\n" + b"x" * (3 * MAX_RECORD_BYTES), 2**16)] == [1, 2]
 
 
 def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
@@ -90,11 +90,11 @@ def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'"a"b,c', "has text behind a closing quote"),
+        (b'"a"b,c', "has text after a closing quote"),
         (b"a\rb,c", "has a carriage return in the middle of a line"),
         (b'"a"\rb,c', "has a carriage return in the middle of a line"),
         (b"a," + b"x" * 131_073, "has a cell of more than 131,072 characters"),
-        (b"a," * LONGEST_RECORD + b'"b', "has a quote that is not closed"),
+        (b"a," * MAX_RECORD_BYTES + b'"b', "has a quote that is not closed"),
     ],
     ids=range(5),
 )

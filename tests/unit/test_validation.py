@@ -122,7 +122,10 @@ def test_half_of_the_older_pair_is_refused() -> None:
 @pytest.mark.parametrize(
     ("alias", "field"),
     [
-        ({"alias_kind": "fax", "raw_value": "7"}, "aliases.0.alias_kind: 'fax' is none of external_id, email, phone"),
+        (
+            {"alias_kind": "fax", "raw_value": "7"},
+            "aliases.0.alias_kind: 'fax' is not one of external_id, email, phone",
+        ),
         ({"alias_kind": "email", "raw_value": "  "}, "aliases.0.raw_value: must not be empty"),
         ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must not be empty"),
         ({"alias_kind": "email", "raw_value": "a\u0000"}, "aliases.0.raw_value: must not contain NUL"),

@@ -11,7 +11,8 @@ from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.identity.identify import Identified, Identity, Redirects, UnresolvedEvent, identify, until_stable
 from leadvibe.ingest.inbox import AcceptedEvent
-from leadvibe.ingest.validation import SentAlias, SentEvent, accept
+from leadvibe.ingest.schemas import SentAlias, SentEvent
+from leadvibe.ingest.validation import accept
 from leadvibe.orders.schemas import OrderWrite
 
 

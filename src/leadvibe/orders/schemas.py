@@ -11,7 +11,7 @@ from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Writ
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.identity.aliases import AliasKind
-from leadvibe.ingest.validation import MOST_ALIASES
+from leadvibe.ingest.schemas import MAX_ALIASES
 from leadvibe.leads.metadata import Metadata
 
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", re.ASCII)
@@ -46,7 +46,7 @@ class OrderWrite(Write):
     lead_id: LeadId | None = Field(default=None, description="Whose order it is; a lead that doesn't exist is created")
     aliases: list[OrderAlias] | None = Field(
         default=None,
-        max_length=MOST_ALIASES,
+        max_length=MAX_ALIASES,
         description="By what the lead is known; needed where there is no lead_id, attached to it where there is one",
     )
     amount: Amount

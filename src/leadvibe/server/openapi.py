@@ -40,7 +40,10 @@ def describe(document: dict[str, Any], raw_routes: Sequence[RawRoute]) -> dict[s
             if method in path:
                 _name(path[method], taken)
                 _describe_errors(path[method])
-    _define_problem(document.setdefault("components", {}).setdefault("schemas", {}))
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for route in raw_routes:
+        schemas.update(deepcopy(dict(route.components)))
+    _define_problem(schemas)
     return document
 
 

@@ -10,16 +10,16 @@ import pytest
 
 from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.http.problems import Problem, Unavailable
-from leadvibe.ingest.buffer import IngestBuffer, Row, row_of
+from leadvibe.ingest.buffer import InboxRow, IngestBuffer, row_of
 from leadvibe.ingest.inbox import AcceptedEvent
 from support.postgres import TestDatabase
 
 
-def row(lead_id: str = "ada") -> Row:
+def row(lead_id: str = "ada") -> InboxRow:
     return row_of("unit_1", AcceptedEvent("signup", lead_id, [], None, b"{}", None, None))
 
 
-BAD_ROW: Row = (1, row()[1], "unit_\x00", b"")
+BAD_ROW = row()._replace(unit_id="unit_\x00")
 """PostgreSQL takes no NUL; validation lets none through, so only a test can send one."""
 
 
@@ -128,7 +128,7 @@ async def test_a_row_that_the_database_refuses_fails_its_own_request_alone(
     told = await asyncio.gather(*requests, return_exceptions=True)
     assert [type(answer) for answer in told] == [type(None)] * 6 + [Problem] + [type(None)] * 4
     assert await database.fetchval("SELECT count(*) FROM inbox") == 10
-    assert "event refused by the database" in capsys.readouterr().out
+    assert "database rejected an event" in capsys.readouterr().out
 
 
 async def test_a_lost_connection_is_a_503_for_those_who_wait_and_the_next_are_served(
@@ -145,7 +145,7 @@ async def test_a_lost_connection_is_a_503_for_those_who_wait_and_the_next_are_se
     await asyncio.gather(*second)
     await buffer.put([row()])
     assert await database.fetchval("SELECT count(*) FROM inbox") == 4
-    assert "inbox not reachable" in capsys.readouterr().out
+    assert "inbox unavailable" in capsys.readouterr().out
 
 
 async def test_connections_that_went_away_while_idle_are_replaced(
@@ -195,7 +195,7 @@ async def test_idle_workers_are_woken_and_busy_ones_left_alone(database: TestDat
     await connection.add_listener("leadvibe_inbox", lambda *heard_of: heard.put_nowait(heard_of[2]))
     from leadvibe.ingest import buffer as module
 
-    module._bell = module.NotifyThrottle()
+    module._notify_throttle = module.NotifyThrottle()
     await module.append([row()])
     await module.append([row()])
     await connection.execute("SELECT 1")

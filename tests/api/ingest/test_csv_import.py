@@ -137,7 +137,7 @@ async def test_columns_may_stand_in_any_order_with_others_between(client: Caller
     [
         (b"lead_id,timestamp\nada,\n", "event_type", "column"),
         (b"lead_id;event_type\nada;signup\n", "event_type", "commas"),
-        (b"event_type,lead_id,lead_id\nsignup,a,b\n", "file", "'lead_id' twice"),
+        (b"event_type,lead_id,lead_id\nsignup,a,b\n", "file", "two columns named 'lead_id'"),
         (b"", "file", "empty"),
         (b"\n\n", "file", "empty"),
         ("Fu\xdf,event_type\n".encode("latin-1"), "file", "UTF-8"),

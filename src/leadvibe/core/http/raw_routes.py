@@ -1,6 +1,6 @@
 """Operations served below FastAPI, where its routing and validation would cost more than the work itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,14 +13,23 @@ from leadvibe.core.http.problems import Problem, on_crash, render
 class RawRoute(Route):
     """One method at one path without parameters, answered by an ASGI application.
 
-    `operation` is its place in the OpenAPI, written by hand.
+    `operation` is its operation object in the OpenAPI. `components` has the schemas that the operation refers to.
     """
 
-    def __init__(self, method: str, path: str, app: ASGIApp, operation: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        app: ASGIApp,
+        operation: dict[str, Any],
+        *,
+        components: Mapping[str, dict[str, Any]] | None = None,
+    ) -> None:
         super().__init__(path, answering_problems(app), methods=[method], include_in_schema=False)
         self.methods = {method}
         self.method = method
         self.operation = operation
+        self.components = components or {}
 
 
 class answering_problems:  # noqa: N801 - a wrapper; a class, for Starlette takes a function for an endpoint of its own

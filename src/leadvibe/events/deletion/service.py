@@ -20,7 +20,7 @@ from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.events.last_events import look_up_last_events
 from leadvibe.events.models import Event, FailedEvent
 from leadvibe.identity.models import IdempotencyKey
-from leadvibe.ingest.claim import hold_routes
+from leadvibe.ingest.claim import lock_routes
 from leadvibe.ingest.inbox import ROUTES, AcceptedEvent
 from leadvibe.ingest.models import InboxEvent
 from leadvibe.ingest.unprocessed import try_decode
@@ -71,7 +71,7 @@ class EventDeletions:
         routes = sorted(await self.session.scalars(found))
         if not routes:
             return 0
-        await hold_routes(await raw(self.session), routes)
+        await lock_routes(await raw(self.session), routes)
         gone = delete(InboxEvent).where(*self._in_inbox(routes, event_ids))
         return await self._use_keys(gone.returning(InboxEvent.event_id, InboxEvent.body))
 

@@ -13,13 +13,13 @@ from leadvibe.core.http.problems import NotFound
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event, EventType
-from leadvibe.ingest.validation import RESERVED
+from leadvibe.ingest.validation import RESERVED_TYPES
 from leadvibe.rulesets.locks import lock_configurations
 from leadvibe.rulesets.models import InorganicFilter, Rule
 from leadvibe.rulesets.versions import configuration_change
 from leadvibe.scores.models import ScoreEntry
 
-SYSTEM_TYPES: Final = RESERVED | {"DECAY"}
+SYSTEM_TYPES: Final = RESERVED_TYPES | {"DECAY"}
 """What timelines call things that no visitor did."""
 
 

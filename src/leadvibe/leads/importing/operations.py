@@ -3,13 +3,14 @@
 from typing import Any, Final
 
 from leadvibe.core.http.raw_routes import RawRoute
-from leadvibe.ingest.routes import COUNT, PROBLEMS
+from leadvibe.ingest.routes import PROBLEMS
 from leadvibe.leads.importing.detection import NAMES
 from leadvibe.leads.importing.reading import SAMPLE_ROWS
 from leadvibe.leads.importing.upload import preview_leads
 
 Schema = dict[str, Any]
 
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 KINDS: Final = [f"{kind}_columns" for kind in NAMES]
 PREVIEW: Final[Schema] = {
