@@ -127,7 +127,7 @@ def test_half_of_the_older_pair_is_refused() -> None:
             "aliases.0.alias_kind: 'fax' is not one of external_id, email, phone",
         ),
         ({"alias_kind": "email", "raw_value": "  "}, "aliases.0.raw_value: must not be empty"),
-        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must not be empty"),
+        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must contain a digit"),
         ({"alias_kind": "email", "raw_value": "a\u0000"}, "aliases.0.raw_value: must not contain NUL"),
         ({"alias_kind": "email", "raw_value": "a" * 501}, "aliases.0.raw_value: must be at most 500"),
         ({"alias_kind": "email", "raw_value": 7}, "aliases.0.raw_value: expected str, got int"),

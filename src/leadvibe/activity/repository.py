@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from leadvibe.activity.schemas import ActivityFilter
 from leadvibe.core.ranges import TimeSpan
-from leadvibe.events.models import Event, EventType
+from leadvibe.events.conditions import hidden_types
+from leadvibe.events.models import Event
 from leadvibe.events.repository import EventRow
 from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
 from leadvibe.identity.leads import require_lead
@@ -75,8 +76,9 @@ class Activities(ScoreRepository):
     def _parts(self, lead_id: str, ruleset_id: str | None) -> Iterator[Rows]:
         """The parts of the lead's timeline, each row with its score_delta and latency_ms."""
         of_event = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
-        hidden = select(EventType.event_type).where(EventType.unit_id == self.scope.unit_id, EventType.hidden)
-        yield _with(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), of_event, LATENCY)
+        yield _with(
+            events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden_types(self.scope))), of_event, LATENCY
+        )
         of_reset = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
         of_note = case((TimelineEntry.kind == "score_reset", of_reset), else_=literal(0, BigInteger))
         yield _with(notes_of(self.scope, lead_id), of_note, NO_LATENCY)

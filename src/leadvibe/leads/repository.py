@@ -19,8 +19,8 @@ from leadvibe.core.ranges import TimeSpan
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.counts.repository import CountRepository
+from leadvibe.events.conditions import within
 from leadvibe.events.models import Event
-from leadvibe.events.repository import within
 from leadvibe.identity.display import display_aliases
 from leadvibe.identity.leads import LeadMerged, require_lead
 from leadvibe.identity.models import Alias

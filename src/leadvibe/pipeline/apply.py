@@ -10,8 +10,8 @@ from leadvibe.core.database.transactions import raw
 from leadvibe.core.http.problems import NotFound
 from leadvibe.core.stream.frames import append
 from leadvibe.engine import Fact
-from leadvibe.identity.identify import LockedLead
 from leadvibe.identity.leads import LeadMerged
+from leadvibe.identity.locks import LockedLead
 from leadvibe.pipeline.frames import score_frames
 from leadvibe.pipeline.project import (
     LeadState,

@@ -14,7 +14,8 @@ from leadvibe.core.database.clock import database_now
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.stream.frames import Frame, append
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import Identified, LeadKey, LockedLead, Redirects, identify
+from leadvibe.identity.identify import Identified, identify
+from leadvibe.identity.locks import LeadKey, LockedLead, Redirects
 from leadvibe.ingest.claim import ClaimedEvent, remove
 from leadvibe.pipeline.frames import new_event_frame, score_frames
 from leadvibe.pipeline.incoming import IncomingEvent, NewEvent, add_event_rows, new_events
@@ -109,7 +110,7 @@ def _counter_changes(identified: Identified, tasks: Iterable[_LeadTask]) -> Coun
     changes = CounterChanges(leads=identified.new_leads)
     for task in tasks:
         for new in task.events:
-            changes.processed(task.unit_id, new.fact.type, new.incoming.claimed.received_at)
+            changes.add_event(task.unit_id, new.fact.type, new.incoming.claimed.received_at)
     return changes
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from leadvibe.config import settings
 from leadvibe.core.transient import is_transient
-from leadvibe.identity.identify import until_stable
+from leadvibe.identity.locks import until_stable
 from leadvibe.ingest.claim import ClaimedEvent, claim, claim_one, claim_one_route
 from leadvibe.pipeline.batch import Batch, Claim, process_batch
 from leadvibe.pipeline.dead_letters import move_to_failed_events

@@ -11,7 +11,7 @@ import msgspec
 
 from leadvibe.core.instants import micros
 from leadvibe.engine import Adjustment, Awards, Cause, Event, Fact, Kind, Reset, as_counted
-from leadvibe.identity.identify import LeadKey
+from leadvibe.identity.locks import LeadKey
 
 # Every statement takes the leads as two arrays and answers with the lead's key first.
 READ_EVENTS: Final = """

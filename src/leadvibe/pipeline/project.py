@@ -11,7 +11,7 @@ import msgspec
 
 from leadvibe.core.instants import due_at, from_micros, micros
 from leadvibe.engine import Entry, Event, Fact, LedgerLine, Outcome, Standing, fold_until, order, reconcile
-from leadvibe.identity.identify import LeadKey, LockedLead
+from leadvibe.identity.locks import LeadKey, LockedLead
 from leadvibe.pipeline.load import History, StoredEntry, load
 from leadvibe.pipeline.save import EntryRow, LeadRow, ScoreRow, SupersededRow, VerdictRow, Writes
 from leadvibe.rulesets.plans import UnitPlans

@@ -14,7 +14,7 @@ from leadvibe.core.instants import due_at
 from leadvibe.core.jobs.queue import job, schedule
 from leadvibe.core.retries import retry_transient
 from leadvibe.core.scope import Scope, system_scope
-from leadvibe.identity.identify import LockedLead
+from leadvibe.identity.locks import LockedLead
 from leadvibe.pipeline.apply import publish_scores
 from leadvibe.pipeline.project import (
     LeadState,

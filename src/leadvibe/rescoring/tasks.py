@@ -16,7 +16,7 @@ from leadvibe.core.jobs.models import Job
 from leadvibe.core.jobs.progress import ENDED, Progress, start_job, watched_job
 from leadvibe.core.retries import retry_transient
 from leadvibe.core.scope import Scope
-from leadvibe.identity.identify import LockedLead
+from leadvibe.identity.locks import LockedLead
 from leadvibe.leads.models import Lead
 from leadvibe.pipeline.apply import publish_scores, replay_leads
 from leadvibe.pipeline.project import LeadState, Projection

@@ -335,7 +335,7 @@ async def test_a_deletion_that_was_broken_off_goes_on_and_counts_all(
     await make.rule("login", 5)
     await make.events(*({"lead_id": f"lead-{n}"} for n in range(5)))
     await drain()
-    monkeypatch.setattr(tasks, "LEADS_AT_ONCE", 2)
+    monkeypatch.setattr(tasks, "LEADS_PER_TRANSACTION", 2)
     reports, report = 0, tasks._report
 
     async def break_off(*arguments: Any) -> None:
@@ -361,7 +361,7 @@ async def test_events_that_a_merge_moves_back_meanwhile_are_found(
     await make.events({"lead_id": "b"}, {"lead_id": "c"})
     await make.lead("a")
     await drain()
-    monkeypatch.setattr(tasks, "LEADS_AT_ONCE", 1)
+    monkeypatch.setattr(tasks, "LEADS_PER_TRANSACTION", 1)
     delete_some, merged = tasks._delete_some, False
 
     async def merge_between(*arguments: Any) -> Any:
@@ -393,7 +393,7 @@ async def test_no_worker_uses_a_type_while_it_is_forgotten(
 
     async def forget() -> None:
         async with transaction(scope) as session:
-            await EventTypeSettings(session, scope).forget("page_view")
+            await EventTypeSettings(session, scope).delete_unused("page_view")
 
     async with transaction(scope) as session:
         await share_configuration_locks(session, [client.unit_id])

@@ -40,10 +40,10 @@ async def four(make: Make, drain: Drain) -> None:
     await drain()
 
 
-@pytest.fixture(params=[0, 2, repository.WALK], ids=lambda walk: f"walk of {walk}")
-def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found on a walk through the newest events is found by the events' keys too."""
-    monkeypatch.setattr(repository, "WALK", request.param)
+@pytest.fixture(params=[0, 2, repository.MAX_SCANNED_EVENTS], ids=lambda events: f"scan of {events}")
+def scan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are found both by a scan of the newest events and by the index on keys."""
+    monkeypatch.setattr(repository, "MAX_SCANNED_EVENTS", request.param)
 
 
 async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, make: Make, drain: Drain) -> None:
@@ -67,7 +67,7 @@ async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, m
     }
 
 
-@pytest.mark.usefixtures("four", "walk")
+@pytest.mark.usefixtures("four", "scan")
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -131,7 +131,7 @@ async def followed(client: Caller, url: str) -> list[list[str]]:
     return pages
 
 
-@pytest.mark.usefixtures("four", "walk")
+@pytest.mark.usefixtures("four", "scan")
 @pytest.mark.parametrize(
     ("url", "pages"),
     [
@@ -157,7 +157,7 @@ EXACT = {"Prefer": "count=exact"}
 async def test_the_total_of_a_filter_is_told_where_there_are_few_events_or_who_asks(
     client: Caller, monkeypatch: pytest.MonkeyPatch, few: int, headers: dict[str, str], total: str | None
 ) -> None:
-    monkeypatch.setattr(repository, "FEW", few)
+    monkeypatch.setattr(repository, "MAX_COUNTED_EVENTS", few)
     response = await client.get("/events?limit=1&metadata=campaign:fall", headers=headers)
     assert response.headers.get("X-Total-Count") == total
     assert ("last" in response.links, "next" in response.links) == (total is not None, True)
@@ -170,7 +170,7 @@ async def test_the_total_of_a_filter_is_told_where_there_are_few_events_or_who_a
 async def test_the_total_is_always_told_of_what_is_counted_anyway(
     client: Caller, monkeypatch: pytest.MonkeyPatch, url: str, total: str
 ) -> None:
-    monkeypatch.setattr(repository, "FEW", 0)
+    monkeypatch.setattr(repository, "MAX_COUNTED_EVENTS", 0)
     assert (await client.get(url)).headers["X-Total-Count"] == total
 
 

@@ -36,16 +36,16 @@ async def minutes(client: Caller, **params: Any) -> list[int]:
 @pytest.fixture
 def slices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Slices of two rows, and how many rows each one that was read had."""
-    monkeypatch.setattr(export, "SLICE", 2)
+    monkeypatch.setattr(export, "PAGE_EVENTS", 2)
     read: list[int] = []
-    take = EventExport._slice
+    take = EventExport._page
 
     async def counted(self: EventExport, *arguments: Any) -> Any:
         found = await take(self, *arguments)
         read.append(len(found))
         return found
 
-    monkeypatch.setattr(EventExport, "_slice", counted)
+    monkeypatch.setattr(EventExport, "_page", counted)
     return read
 
 
@@ -75,7 +75,7 @@ async def test_what_a_spreadsheet_takes_for_a_formula_stays_what_it_is(
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-async def test_it_goes_through_all_events_slice_by_slice(
+async def test_it_goes_through_all_events_page_by_page(
     client: Caller, make: Make, drain: Drain, slices: list[int], number: int
 ) -> None:
     # Most of them at one instant: a slice goes on between them too.
@@ -174,5 +174,5 @@ async def test_no_connection_is_held_while_the_client_reads(
 
     await make.events(*({"timestamp": at(minute)} for minute in range(5)))
     await drain()
-    pieces = await EventExport(system_scope(client.org_id, client.unit_id)).pieces(EventFilter())
+    pieces = await EventExport(system_scope(client.org_id, client.unit_id)).chunks(EventFilter())
     assert [database().engine.pool.checkedout() async for _ in pieces] == [0] * 4

@@ -107,7 +107,7 @@ e@b.cc,,,after it
     assert counts(told) == (6, 2, 0, 4)
     assert told["errors"] == [
         {"line": 2, "error": "Email: is empty, and names the lead"},
-        {"line": 5, "error": "Phone: must not be empty as phone"},
+        {"line": 5, "error": "Phone: must contain a digit"},
         {"line": 6, "error": "has 5 cells, and the header 4"},
         {"line": 7, "error": "has a quote that is not closed"},
     ]

@@ -81,7 +81,7 @@ class Deletions:
             .group_by(Event.event_type)
         )
         tally = CounterChanges(leads=Counter({self.scope.unit_id: -1}))
-        tally.deleted(self.scope.unit_id, [(row[0], row[1]) for row in await self.session.execute(query)])
+        tally.remove_events(self.scope.unit_id, [(row[0], row[1]) for row in await self.session.execute(query)])
         return tally
 
     async def _aliases(self, lead_ids: Sequence[str]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.events.last_events import look_up_last_events
+from leadvibe.events.last_events import update_last_events
 from leadvibe.events.models import Event
 from leadvibe.leads.merging.moving import Move
 from leadvibe.leads.merging.origins import hold_whole, later, origins_of, replace_origins
@@ -57,7 +57,7 @@ class Merges:
         moved, left_behind = await self._move(wanted, merged, _ending(states, source_ids, now))
         await self._note(target_id, source_ids, moved, now)
         evolved = await replay_leads(self.session, [states[target_id]], now)
-        await look_up_last_events(self.session, self.scope.unit_id, wanted.lead_ids)
+        await update_last_events(self.session, self.scope.unit_id, wanted.lead_ids)
         await update_counters(
             await raw(self.session), CounterChanges(leads=Counter({self.scope.unit_id: -len(source_ids)}))
         )
