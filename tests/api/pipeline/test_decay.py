@@ -198,7 +198,7 @@ async def test_negatives_switched_off_lift_every_lead_and_switched_on_leave_them
 async def test_a_change_reaches_more_leads_than_one_transaction_takes(
     make: Make, drain: Drain, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadvibe.pipeline.tasks.SLICE", 3)
+    monkeypatch.setattr("leadvibe.pipeline.tasks.LEADS_PER_TRANSACTION", 3)
     await make.rule("signup", 50)
     await make.events(*({"event_type": "signup", "lead_id": f"l{n}", "timestamp": ago(90 * DAY)} for n in range(8)))
     await drain()
