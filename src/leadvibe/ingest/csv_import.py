@@ -61,7 +61,7 @@ class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
     def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool) -> None:
-        self.result = ImportResult()
+        self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
         self._unit_id = unit_id
         self._key = key
         """If set, row n of the file, from 0, gets the idempotency key `key/n`."""

@@ -51,7 +51,7 @@ async def ingest_event(scope: Scope, receive: Receive, send: Send) -> None:
         raise Invalid.field("idempotency_key", "differs from the Idempotency-Key header")
     row = row_of(caller.unit_id, event)
     await ingest_buffer().put([row])
-    await _send_accepted(send, IngestResult(metadata=msgspec.Raw(event.metadata), event_id=show("ev", row.event_id)))
+    await _send_accepted(send, IngestResult("event ingested", msgspec.Raw(event.metadata), show("ev", row.event_id)))
 
 
 async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:

@@ -38,20 +38,18 @@ class SentEvent(msgspec.Struct):
         documented("The lead that the event belongs to. An unknown lead is created.", "lead-1"),
     ] = None
     aliases: Annotated[
-        list[SentAlias] | None,
+        Annotated[list[SentAlias], Meta(extra_json_schema={"maxItems": MAX_ALIASES})] | None,
         documented(
-            "Identifiers of the lead. Required if there is no `lead_id`. Otherwise they are attached to that lead.",
-            maxItems=MAX_ALIASES,
+            "Identifiers of the lead. Required if there is no `lead_id`. Otherwise they are attached to that lead."
         ),
     ] = None
     alias_kind: Annotated[Kind | None, documented("Use `aliases` instead.", deprecated=True)] = None
     alias: Annotated[Value | None, documented("Use `aliases` instead.", deprecated=True)] = None
     timestamp: Annotated[
-        str | None,
+        Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None,
         documented(
             "When the event happened, as an RFC 3339 time with a zone. Default: the time of receipt.",
             "2025-08-15T12:00:00Z",
-            format="date-time",
         ),
     ] = None
     metadata: Annotated[
@@ -64,10 +62,10 @@ class SentEvent(msgspec.Struct):
     ] = None
 
 
-class IngestResult(msgspec.Struct, kw_only=True, frozen=True):
+class IngestResult(msgspec.Struct, frozen=True):
     """The event was stored. It is scored a moment later."""
 
-    message: Annotated[str, documented("A constant text", "event ingested")] = "event ingested"
+    message: Annotated[str, documented("A constant text", "event ingested")]
     metadata: Annotated[msgspec.Raw, documented("The metadata as stored", type="object", additionalProperties=True)]
     event_id: Annotated[str, documented("The id of the event", "ev_0198aab0c6a47d4b8f3b1c0f5e2d7a91")]
 
@@ -110,9 +108,7 @@ class RejectedRow(msgspec.Struct, frozen=True):
 class ImportResult(msgspec.Struct):
     """The valid rows of the file were stored."""
 
-    message: Annotated[str, documented("A constant text", "import queued")] = "import queued"
-    imported: Annotated[Count, documented("The number of stored events")] = 0
-    errors: Annotated[Count, documented("The number of rows that are not valid")] = 0
-    error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)] = (
-        msgspec.field(default_factory=list[RejectedRow])
-    )
+    message: Annotated[str, documented("A constant text", "import queued")]
+    imported: Annotated[Count, documented("The number of stored events")]
+    errors: Annotated[Count, documented("The number of rows that are not valid")]
+    error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
