@@ -1,4 +1,4 @@
-"""Exports an OU's events as CSV, page by page. Neither all events nor one long snapshot are held."""
+"""Exports an OU's events as CSV, page by page, without holding all of them in memory or one long snapshot."""
 
 import csv
 import io

@@ -44,9 +44,9 @@ async def list_events(
     In an OU with more than 100,000 events, a filtered list takes long to count. It then has an `X-Total-Count` only if
     the request has the header `Prefer: count=exact`.
     """
-    found = await events.list(where, page, counted=wants_count)
-    describe_page(request, response, page, found.total, after=found.end)
-    return found.items
+    listed = await events.list(where, page, counted=wants_count)
+    describe_page(request, response, page, listed.total, after=listed.end)
+    return listed.items
 
 
 @router.get(
@@ -80,9 +80,9 @@ async def list_lead_events(
     it cost), `score_reset` (with the scores before it), `lead_merged` (with the lead that was merged into this one) and
     `alias_conflict` (an event had an alias that belongs to another lead).
     """
-    found = await timeline.of_lead(lead_id, where, page)
-    describe_page(request, response, page, found.total, after=found.end)
-    return found.items
+    listed = await timeline.of_lead(lead_id, where, page)
+    describe_page(request, response, page, listed.total, after=listed.end)
+    return listed.items
 
 
 @router.get("/event-types")

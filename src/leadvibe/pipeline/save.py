@@ -200,7 +200,7 @@ class Writes:
 async def register_types(connection: asyncpg.Connection, event_types: Iterable[EventTypeRow]) -> None:
     """Store the event types that these OUs have received.
 
-    All types of a batch in one sorted statement, so that two batches never wait for each other in a circle.
+    All types of a batch in one sorted statement, so that two batches never deadlock.
     """
     await _execute(connection, REGISTER_TYPES, sorted(event_types))
 

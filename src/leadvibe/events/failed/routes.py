@@ -19,9 +19,9 @@ async def list_failed_events(
     request: Request, response: Response, failed: FailedEvents, page: Paging
 ) -> list[FailedEventRow]:
     """List the events of the active OU that could not be processed, newest first. For Admins."""
-    found = await failed.list(page)
-    describe_page(request, response, page, found.total)
-    return found.items
+    failed_events = await failed.list(page)
+    describe_page(request, response, page, failed_events.total)
+    return failed_events.items
 
 
 @router.post("/{id}/retry", status_code=202, response_model=Retried)
