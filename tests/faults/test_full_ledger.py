@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from support import loans
-from support.arrivals import Keyed, configure, every_tenth_twice, keyed, ledger_of, mixed
 from support.callers import Caller, Identity, basic_authorization
+from support.loan_imports import KeyedRow, configure, every_tenth_twice, ledger_of, shuffled, with_keys
 from support.make import Make
 from support.postgres import TestDatabase
 
@@ -19,8 +19,8 @@ PARTS = ("drivers_total", "surge_total", "decay_applied", "adjustments", "floor_
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Keyed]:
-    return keyed(loans.rows())
+def rows() -> list[KeyedRow]:
+    return with_keys(loans.rows())
 
 
 async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str) -> Caller:
@@ -50,12 +50,12 @@ async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str
 
 
 async def test_in_any_order_partly_twice_by_one_worker_or_two_it_is_the_same_ledger(
-    app: Any, client: Caller, database: TestDatabase, rows: list[Keyed]
+    app: Any, client: Caller, database: TestDatabase, rows: list[KeyedRow]
 ) -> None:
-    arrivals: dict[str, Sequence[Keyed]] = {
+    arrivals: dict[str, Sequence[KeyedRow]] = {
         "in order": rows,
-        "in no order": mixed(rows, seed=1),
-        "in no order and partly twice": mixed(every_tenth_twice(rows), seed=2),
+        "in no order": shuffled(rows, seed=1),
+        "in no order and partly twice": shuffled(every_tenth_twice(rows), seed=2),
     }
     names = [(name, workers) for name in arrivals for workers in (1, 2)]
     units = {each: await fresh_unit(app, client, database, f"{each[0]}, {each[1]}") for each in names}
@@ -68,7 +68,7 @@ async def test_in_any_order_partly_twice_by_one_worker_or_two_it_is_the_same_led
 
 
 async def test_the_parts_of_every_explanation_add_up_to_the_score(
-    app: Any, client: Caller, database: TestDatabase, rows: list[Keyed]
+    app: Any, client: Caller, database: TestDatabase, rows: list[KeyedRow]
 ) -> None:
     unit = await fresh_unit(app, client, database, "Explained")
     await ledger_of(unit, database, rows, imports=1, workers=1, within=A_LONG_WHILE)

@@ -88,7 +88,7 @@ async def send_example(client: Caller, method: str, path: str, request: dict[str
     """Send the request of an example, with the body of one media type, whose ids are filled in already."""
     for name, value in request.get("path", {}).items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    body = request["body"][media_type] if media_type is not None else None
+    body: Any = request["body"][media_type] if media_type is not None else None
     headers = dict(request.get("headers", {}))
     options: dict[str, Any] = {}
     match media_type:

@@ -1,5 +1,8 @@
 """Explains how a lead's total in one ruleset changed since an instant, in parts that add up to the change."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
