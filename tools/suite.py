@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def run_pytest(arguments: Sequence[str], cache: Path) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", *arguments, "-o", f"cache_dir={cache}"]
     tail = b""
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - the command is ours
-        while process.stdout and (output := process.stdout.read1()):
+        while process.stdout and (output := os.read(process.stdout.fileno(), 65_536)):
             sys.stdout.buffer.write(output)
             sys.stdout.flush()
             tail = (tail + output)[-TAIL_BYTES:]

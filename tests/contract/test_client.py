@@ -62,7 +62,7 @@ def test_the_generator_understands_the_whole_document(generated: tuple[Path, str
 async def test_it_does_the_first_event_of_the_readme(
     generated: tuple[Path, str], app: Any, world: World, drain: Callable[[], Awaitable[None]]
 ) -> None:
-    assert generated
+    assert generated[0].is_dir()
     program = world.credential
     token = base64.b64encode(f"{program.client_id}:{program.client_secret}".encode()).decode()
     client = module("client").AuthenticatedClient(base_url=BASE_URL, token=token, prefix="Basic")

@@ -34,6 +34,7 @@ CONFIG = {
     "phases": {"coverage": {"unexpected-methods": []}},
     "cache": {"enabled": False},
     "checks": {"negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404", "409", "413", "415"]}},
+    "request-timeout": 60,  # seconds; the default of 10 is too short on a busy machine
     "parameters": {"header.Prefer": "return=representation"},  # any text is accepted
 }
 CHECKS = [

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from support.callers import Caller
 from support.make import Make
-from support.populated import fail_event, leave_job
+from support.populated import fail_event, insert_job
 from support.postgres import TestDatabase
 
 PASSWORD = "a long enough password"
@@ -25,7 +25,7 @@ async def create_example_objects(
     return ids | {
         "event_id": events[0]["event_id"],
         "failed_event_id": await fail_event(client.unit_id, database),
-        "job_id": await leave_job(client.unit_id, database),
+        "job_id": await insert_job(client.unit_id, database),
         **await _import_leads(client),
     }
 
@@ -88,7 +88,7 @@ async def send_example(client: Caller, method: str, path: str, request: dict[str
     """Send the request of an example, with the body of one media type, whose ids are filled in already."""
     for name, value in request.get("path", {}).items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
-    body = request["body"][media_type] if media_type is not None else None
+    body: Any = request["body"][media_type] if media_type is not None else None
     headers = dict(request.get("headers", {}))
     options: dict[str, Any] = {}
     match media_type:

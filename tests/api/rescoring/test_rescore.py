@@ -116,14 +116,14 @@ async def test_failures_that_pass_do_not_add_up(
     await make.events(*({"lead_id": f"lead-{number:02}"} for number in range(30)))
     await drain()
     await client.put(f"/rules/{rule['id']}", json={"weight": 7})
-    rescore_some, calls = rescoring._rescore_some, count()
+    rescore_batch, calls = rescoring._rescore_batch, count()
 
     async def every_second_time(*given: Any) -> Any:
         if next(calls) % 2 == 0:
             raise ConnectionError("the server restarts")
-        return await rescore_some(*given)
+        return await rescore_batch(*given)
 
-    monkeypatch.setattr(rescoring, "_rescore_some", every_second_time)
+    monkeypatch.setattr(rescoring, "_rescore_batch", every_second_time)
     monkeypatch.setattr(rescoring, "BATCH_LEADS", 1)
     monkeypatch.setattr(retries, "INITIAL_PAUSE_SECONDS", 0.0)
 
