@@ -89,7 +89,7 @@ async def _populate(url: str, world: World) -> Populated:
 
 @schema.parametrize()
 @profile
-def test_whatever_is_sent_the_answer_is_one_that_is_described(
+def test_every_response_to_random_requests_is_described(
     case: schemathesis.Case, served: tuple[Any, Populated], world: World
 ) -> None:
     case.call_and_validate(app=served[0], headers=world.admin.headers, checks=CHECKS)
@@ -97,7 +97,9 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(
 
 @with_ids.parametrize()
 @profile
-def test_so_it_is_about_things_that_exist(case: schemathesis.Case, served: tuple[Any, Populated], world: World) -> None:
+def test_every_response_about_existing_objects_is_described(
+    case: schemathesis.Case, served: tuple[Any, Populated], world: World
+) -> None:
     application, populated = served
     names = parameters(case.operation.path)
     case.path_parameters = {name: populated.id_at(case.operation.path, name) for name in names}

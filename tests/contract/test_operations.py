@@ -41,7 +41,7 @@ def test_openapi_yaml_is_what_the_code_generates() -> None:
     assert written.read_text() == render(document()), "openapi.yaml is out of date: make openapi"
 
 
-def test_every_operation_has_a_name_of_its_own() -> None:
+def test_every_operation_id_is_unique() -> None:
     names = Counter(operation["operationId"] for _, _, operation in described())
     assert [name for name, times in names.items() if times > 1] == []
 

@@ -65,7 +65,7 @@ async def proven(serving: Serving, rows: list[loans.Row]) -> str:
         await connection.close()
 
 
-async def test_from_a_shell_in_order_and_uploaded_in_random_order_it_is_the_same_ledger(tmp_path: Path) -> None:
+async def test_an_import_from_a_shell_and_a_shuffled_upload_give_the_same_ledger(tmp_path: Path) -> None:
     rows = loans.rows()
     async with server(tmp_path / "in-order", workers=1) as (serving, _):
         assert await import_from_a_shell(serving, loans.FILE) == 0
@@ -77,7 +77,7 @@ async def test_from_a_shell_in_order_and_uploaded_in_random_order_it_is_the_same
         assert await proven(serving, rows) == in_order
 
 
-async def test_it_survives_the_death_of_every_process_on_the_way(tmp_path: Path) -> None:
+async def test_nothing_is_lost_when_every_process_is_killed_during_the_import(tmp_path: Path) -> None:
     rows = loans.rows()
     async with server(tmp_path / "data", workers=2) as (serving, _):
         importing = asyncio.create_task(_import_until_done(serving))

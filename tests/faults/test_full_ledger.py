@@ -49,7 +49,7 @@ async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str
     return program
 
 
-async def test_in_any_order_partly_twice_by_one_worker_or_two_it_is_the_same_ledger(
+async def test_any_order_with_repeats_and_one_or_two_workers_gives_the_same_ledger(
     app: Any, client: Caller, database: TestDatabase, rows: list[Keyed]
 ) -> None:
     arrivals: dict[str, Sequence[Keyed]] = {

@@ -52,7 +52,7 @@ async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
     assert len(places["processed"]) == len(set(places["processed"]))
 
 
-async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
+async def test_acknowledged_events_count_exactly_once_whatever_process_is_killed(
     serving: Serving, client: httpx.AsyncClient
 ) -> None:
     rows = loans.rows(LEADS) if loans.FILE.exists() else loans.made_up(LEADS)
