@@ -1,4 +1,4 @@
-"""The whole OpenAPI, driven at random: no crash, no answer that it doesn't describe, nothing wrong let in."""
+"""Random requests to every operation: no crashes, only described responses, and invalid requests are refused."""
 
 # schemathesis and hypothesis leave decorators and type parameters untyped.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportMissingTypeArgument=false, reportUnknownParameterType=false, reportUntypedFunctionDecorator=false
@@ -45,16 +45,18 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
-ENDLESS = "/stream"
+ENDLESS_PATH = "/stream"
 
-schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG)).exclude(path=ENDLESS)
+schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG)).exclude(
+    path=ENDLESS_PATH
+)
 with_ids = schema.include(lambda context: bool(parameters(context.operation.path)))
 profile = hypothesis(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
-    """One event a line; anything else as it comes, to be refused."""
+    """One event per line. Other values are sent as they are, to be refused."""
     if isinstance(value, list):
         return b"\n".join(json.dumps(item).encode() for item in value)
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
@@ -62,13 +64,13 @@ def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def served(postgres: Postgres, world_template: tuple[str, World]) -> Generator[tuple[Any, Populated]]:
-    """The program over a populated database, run by schemathesis in a loop of its own, and real ids."""
+    """The application on a populated database, which schemathesis runs in its own event loop, and real ids."""
     name = postgres.clone(world_template[0])
     os.environ["LEADVIBE_DATABASE_URL"] = url = postgres.database_url(name)
     settings.cache_clear()
     populated = asyncio.run(_populate(url, world_template[1]))
-    with pytest.MonkeyPatch.context() as impatient:
-        impatient.setattr(job_waiting, "TIMEOUT", timedelta(0))  # there is no worker to wait for
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_waiting, "TIMEOUT", timedelta(0))  # no worker runs
         yield create_app(), populated
     schemathesis.python.asgi.shutdown_lifespans()
     del os.environ["LEADVIBE_DATABASE_URL"]
