@@ -1,5 +1,8 @@
 """Recently verified API credentials, so that not every request of a stream reads the database."""
 
+# SQLAlchemy's event listeners are untyped.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
