@@ -133,6 +133,18 @@ def test_only_totals_below_zero_are_lifted(total: int, lifted: list[int]) -> Non
     assert [line.applied for line in lead.lines.values() if line.kind == "lift"] == lifted
 
 
+def test_a_decay_at_the_instant_of_the_lift_comes_before_it() -> None:
+    rules = rule(), rule(ruleset_id="B")
+    negative = configuration(*rules, allow_negative_scores=True, decays=[WEEKLY])
+    switched = versions((0, negative), (NOON + WEEK, configuration(*rules, decays=[WEEKLY])))
+    lead = lead_with(switched, [event(0, "visit"), adjustment(0, -10), adjustment(0, 20, ruleset_id="B")])
+    lead.advance(NOON + WEEK)
+    assert [(line.kind, line.ruleset_id, line.applied) for line in lead.lines.values()][2:] == [
+        ("decay", "B", -5),
+        ("lift", "A", 10),
+    ]
+
+
 @pytest.mark.parametrize(("total", "taken"), [(1, [-1]), (0, [])])
 def test_only_totals_above_zero_decay(total: int, taken: list[int]) -> None:
     lead = lead_with(plans(rule(weight=0), decays=[WEEKLY]), [event(), adjustment(0, 5), adjustment(1, total - 5)])
