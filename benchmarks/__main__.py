@@ -1,6 +1,6 @@
-"""`make bench`: every benchmark but `reads`, one after the other; `make bench ARGS=worker` for one.
+"""`make bench`: runs all benchmarks except `reads`; `make bench ARGS=worker` runs one.
 
-`reads` needs what `make bench-data` makes.
+`reads` needs the data of `make bench-data`.
 """
 
 import subprocess

@@ -1,7 +1,7 @@
-"""An OU of a million leads beside one of ten thousand, for `benchmarks.reads`: `make bench-data`.
+"""Creates an OU of a million leads and one of ten thousand for `benchmarks.reads`: `make bench-data`.
 
-The rows are what the program would have written of such events, made by the database itself, which takes minutes where
-the event road would take ten times as long. A lead's packed standing is missing: reads don't look at it.
+SQL statements generate the rows that the server would have written for such events. This takes minutes; sending the
+events would take ten times as long. The leads' packed standings are missing, because reads don't use them.
 """
 
 import os
@@ -20,10 +20,10 @@ from leadvibe.server.bootstrap import bootstrap
 
 EMAIL: Final = "bench@example.com"
 PASSWORD: Final = "a long password"
-FEW: Final = 10_000
-MANY: Final = int(os.environ.get("BENCH_LEADS", "1000000"))
+FEW_LEADS: Final = 10_000
+MANY_LEADS: Final = int(os.environ.get("BENCH_LEADS", "1000000"))
 EVENTS_PER_LEAD: Final = 5
-SLICE: Final = 50_000
+BATCH_LEADS: Final = 50_000
 
 WEIGHTS: Final = {
     "page_view": 1,
@@ -45,18 +45,18 @@ INSERT INTO unit_memberships (unit_id, org_member_id, role) SELECT $1, org_membe
 """
 ADD_RULESET: Final = "INSERT INTO rulesets (unit_id, ruleset_id, name, is_primary) VALUES ($1, $2, 'Engagement', true)"
 
-# Random, but the same in every run.
+# Random, but the same in every run: the seed is fixed.
 ADD_EVENTS: Final = """
-WITH seen AS (
+WITH generated AS (
     SELECT lead, number,
         (ARRAY[{types}])[1 + floor(8 * pow(random(), 2))::int] AS event_type,
         date_trunc('milliseconds', now() - random() * interval '90 days') AS occurred_at,
         md5(lead || '.' || number) AS digits
     FROM generate_series($2::int, $3::int) AS lead, generate_series(1, $4::int) AS number
-), named AS (
+), with_ids AS (
     SELECT *, (lpad(to_hex((extract(epoch FROM occurred_at) * 1000)::bigint), 12, '0') || '7' || substr(digits, 1, 3)
                || '8' || substr(digits, 4, 15))::uuid AS event_id
-    FROM seen
+    FROM generated
 )
 INSERT INTO events (unit_id, event_id, lead_id, event_type, occurred_at, received_at, scored_at, channel, metadata,
                     digest, config_version, session_id)
@@ -65,7 +65,7 @@ SELECT $1, event_id, substr(md5($1 || lead), 1, 16), event_type, occurred_at, oc
                        'seconds', lead % 97)
         || CASE WHEN number = 1 AND lead % 40000 = 7 THEN '{{"coupon": "gold"}}' ELSE '{{}}' END::jsonb,
     '\\x00', 1, event_id
-FROM named
+FROM with_ids
 """
 
 ADD_LEADS: Final = """
@@ -75,7 +75,7 @@ SELECT $1, substr(md5($1 || lead), 1, 16), now() - random() * interval '90 days'
 FROM generate_series($2::int, $3::int) AS lead
 """
 
-FIRST: Final = ("jane", "john", "maria", "ahmed", "li", "olga", "pedro", "yuki", "fatima", "noah")
+FIRST_NAMES: Final = ("jane", "john", "maria", "ahmed", "li", "olga", "pedro", "yuki", "fatima", "noah")
 ADD_ALIASES: Final = """
 INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
 SELECT $1, kind, value, value, substr(md5($1 || lead), 1, 16)
@@ -101,19 +101,19 @@ FINISH: Final = (
     SELECT unit_id, lead_id, ruleset_id, sum(applied) FROM score_entries WHERE unit_id = $1 GROUP BY 1, 2, 3
     """,
     """
-    UPDATE leads SET score = coalesce(told.score, 0), last_event_at = told.at, last_event_type = told.type,
-        ledger_at = told.at
+    UPDATE leads SET score = coalesce(last.score, 0), last_event_at = last.at, last_event_type = last.type,
+        ledger_at = last.at
     FROM (SELECT DISTINCT ON (events.lead_id) events.lead_id, occurred_at AS at, event_type AS type, score
           FROM events LEFT JOIN lead_scores USING (unit_id, lead_id)
-          WHERE events.unit_id = $1 ORDER BY events.lead_id, occurred_at DESC) AS told
-    WHERE leads.unit_id = $1 AND leads.lead_id = told.lead_id
+          WHERE events.unit_id = $1 ORDER BY events.lead_id, occurred_at DESC) AS last
+    WHERE leads.unit_id = $1 AND leads.lead_id = last.lead_id
     """,
     "INSERT INTO event_types (unit_id, event_type) SELECT DISTINCT unit_id, event_type FROM events WHERE unit_id = $1",
     "INSERT INTO lead_counts SELECT unit_id, 0, count(*) FROM leads WHERE unit_id = $1 GROUP BY 1",
     "INSERT INTO event_counts SELECT unit_id, event_type, 0, count(*) FROM events WHERE unit_id = $1 GROUP BY 1, 2",
 )
 
-SECONDARY: Final = """
+SECONDARY_INDEXES: Final = """
 SELECT indexname, indexdef FROM pg_indexes JOIN pg_class ON relname = indexname
 WHERE schemaname = 'public' AND tablename = ANY($1) AND NOT EXISTS (
     SELECT FROM pg_constraint WHERE conindid = pg_class.oid)
@@ -127,18 +127,18 @@ class Unit:
     leads: int
 
 
-UNITS: Final = (Unit("unit_few", FEW), Unit("unit_many", MANY))
+UNITS: Final = (Unit("unit_few", FEW_LEADS), Unit("unit_many", MANY_LEADS))
 
 
 async def make(url: str) -> None:
-    """Both OUs, unless the database has them already."""
+    """Create both OUs, unless the database has them already."""
     await migrate(url)
     open_database(url)
     await bootstrap(organization="Bench", unit="Bench", email=EMAIL, password=PASSWORD)
     await close_database()
     connection = await asyncpg.connect(asyncpg_dsn(url))
     try:
-        if await connection.fetchval("SELECT count(*) FROM leads WHERE unit_id = $1", UNITS[-1].unit_id) == MANY:
+        if await connection.fetchval("SELECT count(*) FROM leads WHERE unit_id = $1", UNITS[-1].unit_id) == MANY_LEADS:
             return
         await _make(connection)
     finally:
@@ -146,11 +146,11 @@ async def make(url: str) -> None:
 
 
 async def _make(connection: asyncpg.Connection) -> None:
-    """Without the indexes, which are built faster afterwards, and without checks of what is right by construction."""
+    """Insert without secondary indexes, which are faster to build afterwards, and without foreign key checks."""
     await connection.execute("DELETE FROM org_units WHERE unit_id = ANY($1)", [unit.unit_id for unit in UNITS])
     for table in TABLES:
         await connection.execute(f"DELETE FROM {table} WHERE unit_id = ANY($1)", [unit.unit_id for unit in UNITS])
-    indexes = await connection.fetch(SECONDARY, list(TABLES))
+    indexes = await connection.fetch(SECONDARY_INDEXES, list(TABLES))
     for index in indexes:
         await connection.execute(f"DROP INDEX {index['indexname']}")
     await connection.execute(
@@ -160,9 +160,9 @@ async def _make(connection: asyncpg.Connection) -> None:
         for unit in UNITS:
             task = progress.add_task(f"{unit.leads:,} leads", total=unit.leads)
             await _add_unit(connection, unit)
-            for start in range(1, unit.leads + 1, SLICE):
-                await _add_slice(connection, unit, start, min(start + SLICE - 1, unit.leads))
-                progress.update(task, completed=start + SLICE - 1)
+            for start in range(1, unit.leads + 1, BATCH_LEADS):
+                await _add_slice(connection, unit, start, min(start + BATCH_LEADS - 1, unit.leads))
+                progress.update(task, completed=start + BATCH_LEADS - 1)
             await connection.execute(
                 ADD_ENTRIES, unit.unit_id, _ruleset(unit), list(WEIGHTS), list(WEIGHTS.values()), timeout=None
             )
@@ -183,15 +183,15 @@ async def _add_unit(connection: asyncpg.Connection, unit: Unit) -> None:
 
 async def _add_slice(connection: asyncpg.Connection, unit: Unit, first: int, last: int) -> None:
     await connection.execute(ADD_LEADS, unit.unit_id, first, last)
-    await connection.execute(ADD_ALIASES.format(names=_texts(FIRST)), unit.unit_id, first, last)
-    await connection.execute(ADD_EVENTS.format(types=_texts(WEIGHTS)), unit.unit_id, first, last, EVENTS_PER_LEAD)
+    await connection.execute(ADD_ALIASES.format(names=_literals(FIRST_NAMES)), unit.unit_id, first, last)
+    await connection.execute(ADD_EVENTS.format(types=_literals(WEIGHTS)), unit.unit_id, first, last, EVENTS_PER_LEAD)
 
 
 def _ruleset(unit: Unit) -> str:
     return f"rs_{unit.unit_id}"
 
 
-def _texts(words: Iterable[str]) -> str:
+def _literals(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 

@@ -1,8 +1,7 @@
-"""Single-event ingest, authenticated and durable, beside its limits: `python -m benchmarks.ingest`.
+"""Ingest of single events, authenticated and durable, beside two other servers: `python -m benchmarks.ingest`.
 
-Three servers run on the same uvicorn with one process each: ours, an echo that only decodes and answers, and the
-obvious FastAPI route that inserts and commits. They are asked in turns, so that what else the machine does hits all
-alike.
+Three servers run on the same uvicorn with one process each: ours, an echo that only decodes and responds, and a plain
+FastAPI route that inserts and commits. They are measured in turns, so that other load on the machine affects all alike.
 """
 
 import asyncio
@@ -36,19 +35,19 @@ AIMS: Final = {"echo": 0.55, "naive": 4.0}
 
 
 async def credential(url: str) -> str:
-    """Migrate the database and found an OU in it; how its credential authenticates."""
+    """Migrate the database and create an OU. Returns the credential for Basic authentication."""
     await migrate(url)
     await rivals.make_table(url)
     open_database(url)
-    founded = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
+    created = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
     await close_database()
-    assert founded is not None
-    return base64.b64encode(f"{founded.client_id}:{founded.client_secret}".encode()).decode()
+    assert created is not None
+    return base64.b64encode(f"{created.client_id}:{created.client_secret}".encode()).decode()
 
 
 def requests(basic: str) -> str:
-    """A thousand leads' page views, as HTTP."""
-    made: list[str] = []
+    """Page views of a thousand leads, as HTTP requests in JSON."""
+    texts: list[str] = []
     for number in range(1000):
         metadata = {
             "channel": "web",
@@ -57,11 +56,11 @@ def requests(basic: str) -> str:
             "seconds": number,
         }
         body = json.dumps({"event_type": "page_view", "lead_id": f"lead-{number}", "metadata": metadata})
-        made.append(
+        texts.append(
             f"POST /ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {basic}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
-    return json.dumps(made)
+    return json.dumps(texts)
 
 
 def load(port: int, seconds: float, sent: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A load generator, as lean as can be, in a process of its own: `python -m benchmarks.load PORT SECONDS < requests`.
+"""A lean load generator in a process of its own: `python -m benchmarks.load PORT SECONDS < requests`.
 
-Each connection sends its next request when the last was answered, for as long as told, and not a moment longer.
+Each connection sends its next request as soon as it has the last response, until the time is up.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from typing import Final, cast
 import uvloop
 
 CONNECTIONS: Final = 64
-PATIENCE: Final = 10
-"""Seconds to wait for the last answers."""
+LAST_RESPONSES_TIMEOUT: Final = 10
+"""Seconds to wait for the last responses."""
 
 
-class Measured:
-    """What all connections of a run saw."""
+class Run:
+    """The results of all connections of a run."""
 
     def __init__(self, requests: list[bytes], until: float) -> None:
         self.next_request = cycle(requests).__next__
@@ -28,7 +28,7 @@ class Measured:
 
 
 class Connection(asyncio.Protocol):
-    def __init__(self, run: Measured) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.received = b""
@@ -67,12 +67,12 @@ class Connection(asyncio.Protocol):
 async def measure(port: int, seconds: float, requests: list[bytes]) -> dict[str, object]:
     loop = asyncio.get_running_loop()
     started = perf_counter()
-    run = Measured(requests, started + seconds)
+    run = Run(requests, started + seconds)
     pairs = [
         await loop.create_connection(lambda: Connection(run), "127.0.0.1", port)  # loopback, and nothing else
         for _ in range(CONNECTIONS)
     ]
-    async with asyncio.timeout(seconds + PATIENCE):
+    async with asyncio.timeout(seconds + LAST_RESPONSES_TIMEOUT):
         await asyncio.gather(*(connection.ended for _, connection in pairs))
     took = perf_counter() - started
     latencies = sorted(run.latencies)

@@ -1,4 +1,4 @@
-"""Events to measure with: the loan applications of shared/data where they are, else made-up ones of the same shape."""
+"""Events for benchmarks: real loan applications from shared/data if present, otherwise generated ones like them."""
 
 import csv
 import gzip
@@ -28,32 +28,32 @@ TYPES = (
     "O_ACCEPTED",
     "A_APPROVED",
 )
-"""A dozen, for a rule each."""
+"""Twelve event types, with a rule for each."""
 
 Row = tuple[int, object, str, bytes]
-"""Of the inbox: route, event id, OU, body."""
+"""A row of the inbox: route, event id, OU, body."""
 
 
-def events(most: int) -> Iterator[AcceptedEvent]:
-    """Up to that many events in the order in which they happened."""
+def events(limit: int) -> Iterator[AcceptedEvent]:
+    """At most `limit` events, in order of time."""
     if not FILE.exists():
-        yield from made_up(most)
+        yield from generated(limit)
         return
     with gzip.open(FILE, "rt", newline="") as file:
-        for _, row in zip(range(most), csv.DictReader(file), strict=False):
+        for _, row in zip(range(limit), csv.DictReader(file), strict=False):
             metadata = json.dumps(json.loads(row["metadata"]), sort_keys=True, separators=(",", ":"))
             instant = micros(parse_instant(row["timestamp"]))
             yield AcceptedEvent(row["event_type"], row["lead_id"], [], instant, metadata.encode(), None, None)
 
 
-def made_up(most: int) -> Iterator[AcceptedEvent]:
+def generated(limit: int) -> Iterator[AcceptedEvent]:
     random, at = Random(1), datetime(2025, 1, 1, tzinfo=UTC)
-    for number in range(most):
+    for number in range(limit):
         at += timedelta(seconds=random.random() * 100)
         lead = f"loan-{random.randrange(max(1, number // 20 + 1))}"
         metadata = b'{"amount":%d,"lifecycle":"COMPLETE","resource":"112"}' % random.randrange(50_000)
         yield AcceptedEvent(random.choice(TYPES), lead, [], micros(at), metadata, None, None)
 
 
-def inbox_rows(unit_id: str, most: int) -> list[Row]:
-    return [(route_of(unit_id, event), new_uuid(), unit_id, encode(event)) for event in events(most)]
+def inbox_rows(unit_id: str, limit: int) -> list[Row]:
+    return [(route_of(unit_id, event), new_uuid(), unit_id, encode(event)) for event in events(limit)]

@@ -1,6 +1,6 @@
 """Reads in an OU of a million leads, beside the same reads in one of ten thousand: `python -m benchmarks.reads`.
 
-Both OUs live in one database and are asked in turns, over HTTP, one request at a time. `benchmarks.data` makes them.
+Both OUs are in one database and are read in turns over HTTP, one request at a time. `benchmarks.data` creates them.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from benchmarks.servers import lasting_database, server
 from leadvibe.core.database.transactions import asyncpg_dsn
 
 SAMPLES: Final = int(os.environ.get("BENCH_SAMPLES", "300"))
-AIM: Final = 1.5
-BY_HAND_AIM: Final = 3.0
+MAX_RATIO: Final = 1.5
+MAX_RATIO_TO_SQL: Final = 3.0
 EXACT: Final = {"Prefer": "count=exact"}
 
-RARE: Final = """
+FIND_RARE_EVENTS: Final = """
 SELECT * FROM events WHERE unit_id = $1 AND metadata->>'coupon' = 'gold' ORDER BY occurred_at DESC LIMIT 50
 """
-EVENTS_LIKE_IT: Final = """
+COUNT_EVENTS: Final = """
 SELECT count(*) FROM events WHERE unit_id = $1 AND event_type = 'webinar' AND metadata->>'utm_campaign' = 'campaign-3'
 """
-LEADS_LIKE_IT: Final = "SELECT count(*) FROM leads WHERE unit_id = $1 AND merged_into IS NULL AND score >= 20"
+COUNT_LEADS: Final = "SELECT count(*) FROM leads WHERE unit_id = $1 AND merged_into IS NULL AND score >= 20"
 
 Read = Callable[["Client", random.Random], None]
 
 
 class Client:
-    """One connection of the admin's, in one OU."""
+    """A connection of the admin to one OU."""
 
     def __init__(self, port: int, unit: data.Unit) -> None:
         self.unit = unit
@@ -47,15 +47,15 @@ class Client:
 
     def sign_in(self) -> None:
         sent = json.dumps({"email": data.EMAIL, "password": data.PASSWORD})
-        token = json.loads(self._ask("POST", "/auth/login", sent, {})[0])["access_token"]
+        token = json.loads(self._request("POST", "/auth/login", sent, {})[0])["access_token"]
         self.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, **headers: str) -> tuple[Any, str]:
-        """What it answers, and where the next page is."""
-        body, following = self._ask("GET", path, None, headers)
+        """The decoded body, and the URL of the next page."""
+        body, following = self._request("GET", path, None, headers)
         return json.loads(body), following
 
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[bytes, str]:
+    def _request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[bytes, str]:
         self.connection.request(method, path, body, {**self.headers, **headers})
         answer = self.connection.getresponse()
         content = answer.read()
@@ -73,7 +73,7 @@ def first_page(client: Client, chance: random.Random) -> None:
 
 
 def next_page(client: Client, chance: random.Random) -> None:
-    """Page after page, up to the twentieth, then from the second again."""
+    """Follow the Link header up to the twentieth page, then start again with the second."""
     if client.page is None or "page=20&" in client.page:
         client.page = client.get("/leads")[1]
     path = client.page.removeprefix(f"http://127.0.0.1:{client.port}")
@@ -85,7 +85,7 @@ def search(words: Callable[[random.Random], str]) -> Read:
 
 
 def one_lead(client: Client, chance: random.Random) -> None:
-    lead_id = chance.choice(KNOWN[client.unit])
+    lead_id = chance.choice(LEAD_IDS[client.unit])
     for path in ("", "/score-explain?all=true", "/activity?range=all"):
         client.get(f"/leads/{lead_id}{path}")
 
@@ -94,13 +94,13 @@ def common_value(client: Client, chance: random.Random) -> None:
     client.get(f"/events?metadata=utm_campaign:campaign-{chance.randint(1, 5)}")
 
 
-KNOWN: dict[data.Unit, list[str]] = {}
+LEAD_IDS: dict[data.Unit, list[str]] = {}
 
 READS: Final[dict[str, Read]] = {
     "GET /leads, the first page": first_page,
     "GET /leads, following Link": next_page,
     "search: id prefix": search(lambda chance: f"{chance.randrange(16**4):04x}"),
-    "search: alias prefix": search(lambda chance: f"{chance.choice(data.FIRST)}.{chance.randrange(256):02x}"),
+    "search: alias prefix": search(lambda chance: f"{chance.choice(data.FIRST_NAMES)}.{chance.randrange(256):02x}"),
     "search: alias contains, many do": search(lambda chance: f"company{chance.randrange(10)}"),
     "search: alias contains, few do": search(lambda chance: f"company{chance.randrange(1000, 5000)}."),
     "a lead, its explain and activity": one_lead,
@@ -119,8 +119,8 @@ def p95(seconds: Sequence[float]) -> float:
 
 
 def compare(clients: Sequence[Client]) -> None:
-    """Each read in both OUs in turns, so that what else the machine does hits both alike."""
-    print(f"\n95 % of {SAMPLES} reads, alone on the server (aim: at most {AIM} times)")
+    """Run each read in both OUs in turns, so that other load on the machine affects both alike."""
+    print(f"\n95th percentile of {SAMPLES} reads, without other load (aim: at most {MAX_RATIO} times)")
     for what, read in READS.items():
         chance = random.Random(7)
         for _ in range(10):
@@ -131,29 +131,29 @@ def compare(clients: Sequence[Client]) -> None:
             measured[number % 2].append(seconds_of(read, clients[number % 2], chance))
         few, many = map(p95, measured)
         print(
-            f"  {what:34} {data.FEW:,} leads: {1000 * few:7.1f} ms   "
-            f"{data.MANY:,} leads: {1000 * many:7.1f} ms   ratio {many / few:5.2f}"
+            f"  {what:34} {data.FEW_LEADS:,} leads: {1000 * few:7.1f} ms   "
+            f"{data.MANY_LEADS:,} leads: {1000 * many:7.1f} ms   ratio {many / few:5.2f}"
         )
 
 
-async def compare_by_hand(url: str, client: Client) -> None:
-    """What costs more the more there is, beside SQL that somebody would write for it."""
-    print(f"\nMedian of 7, {data.MANY:,} leads, beside a query written by hand (aim: at most {BY_HAND_AIM:g} times)")
+async def compare_with_sql(url: str, client: Client) -> None:
+    """Measure reads whose cost grows with the data, beside SQL written by hand for the same result."""
+    print(f"\nMedian of 7, {data.MANY_LEADS:,} leads, beside SQL by hand (aim: at most {MAX_RATIO_TO_SQL:g} times)")
     connection = await asyncpg.connect(asyncpg_dsn(url))
     pairs: list[tuple[str, str, str, dict[str, str]]] = [
-        ("newest events of a rare value", "/events?metadata=coupon:gold", RARE, {}),
+        ("newest events of a rare value", "/events?metadata=coupon:gold", FIND_RARE_EVENTS, {}),
         (
             "total of a type and a value",
             "/events?event_type=webinar&metadata=utm_campaign:campaign-3",
-            EVENTS_LIKE_IT,
+            COUNT_EVENTS,
             EXACT,
         ),
-        ("total of leads by score", "/leads?min_score=20", LEADS_LIKE_IT, {}),
+        ("total of leads by score", "/leads?min_score=20", COUNT_LEADS, {}),
     ]
     for what, path, query, headers in pairs:
         ours, by_hand = list[float](), list[float]()
         for _ in range(7):
-            client.connection.close()  # the server closed it, if the last query took long
+            client.connection.close()  # the server may have closed it during a long query
             began = time.perf_counter()
             client.get(path, **headers)
             middle = time.perf_counter()
@@ -170,9 +170,9 @@ def main() -> None:
         asyncio.run(data.make(url))
         with server("leadvibe", "api", url=url) as port:
             clients = [Client(port, unit) for unit in data.UNITS]
-            KNOWN.update({client.unit: client.lead_ids() for client in clients})
+            LEAD_IDS.update({client.unit: client.lead_ids() for client in clients})
             compare(clients)
-            asyncio.run(compare_by_hand(url, clients[-1]))
+            asyncio.run(compare_with_sql(url, clients[-1]))
 
 
 if __name__ == "__main__":

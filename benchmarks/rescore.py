@@ -1,4 +1,4 @@
-"""A rescore's events per second, and what live scoring feels of it: `python -m benchmarks.rescore`."""
+"""Events per second of a rescore, and the delay of live scoring during it: `python -m benchmarks.rescore`."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from benchmarks import loans
 from benchmarks.servers import empty_database
-from benchmarks.unit import add_dozen, add_the_rest, empty_unit
+from benchmarks.unit import add_full_configuration, add_twelve_rules, empty_unit
 from benchmarks.worker import fill
 from leadvibe.core.database.transactions import asyncpg_dsn, close_database, open_database, transaction
 from leadvibe.core.ids import new_uuid
@@ -25,7 +25,7 @@ from leadvibe.rescoring.tasks import RescoreLeads
 from leadvibe.server.worker import consume_inbox
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
-PROBES_A_SECOND: Final = 50
+PROBES_PER_SECOND: Final = 50
 PROBE_SECONDS: Final = 10
 
 LATENCIES: Final = text("""
@@ -34,8 +34,8 @@ WHERE unit_id = :unit_id AND event_type = :probe ORDER BY 1
 """)
 
 
-async def clear_up(url: str) -> None:
-    """What autovacuum does within a minute of such a load."""
+async def vacuum(url: str) -> None:
+    """Do what autovacuum does within a minute after such a load."""
     connection = await asyncpg.connect(asyncpg_dsn(url))
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
@@ -49,19 +49,19 @@ async def until_empty() -> None:
         await asyncio.sleep(0.1)
 
 
-async def probe(scope: Scope, name: str, until: asyncio.Event) -> None:
-    """Events of leads that are there already, at a steady pace."""
+async def probe(scope: Scope, name: str, stop: asyncio.Event) -> None:
+    """Send events of existing leads at a steady rate until told to stop."""
     leads = [event.lead_id for event in loans.events(2_000)]
     number = 0
-    while not until.is_set():
+    while not stop.is_set():
         event = AcceptedEvent(name, leads[number % len(leads)], [], None, b"{}", None, None)
         await fill([(route_of(scope.unit_id, event), new_uuid(), scope.unit_id, encode(event))])
         number += 1
-        await asyncio.sleep(1 / PROBES_A_SECOND)
+        await asyncio.sleep(1 / PROBES_PER_SECOND)
 
 
 async def p99(scope: Scope, name: str) -> float:
-    """Milliseconds from an event's receipt to its score."""
+    """The 99th percentile of the milliseconds from an event's receipt to its score."""
     async with transaction(scope) as session:
         latencies = [
             float(row[0]) for row in await session.execute(LATENCIES, {"unit_id": scope.unit_id, "probe": name})
@@ -70,7 +70,7 @@ async def p99(scope: Scope, name: str) -> float:
 
 
 async def rescore(scope: Scope) -> float:
-    """Seconds that a rescore of the whole OU takes."""
+    """Rescore the whole OU. Returns the seconds that this took."""
     began = time.perf_counter()
     async with transaction(scope) as session:
         job = await start_job(session, scope, RescoreLeads())
@@ -83,8 +83,8 @@ async def rescore(scope: Scope) -> float:
         await asyncio.sleep(0.1)
 
 
-async def probed(scope: Scope, name: str, seconds: float | None) -> float:
-    """Probe for so long, or while a rescore runs; how long that was."""
+async def probe_for(scope: Scope, name: str, seconds: float | None) -> float:
+    """Probe for this long, or during a rescore if `seconds` is None. Returns the seconds."""
     stop = asyncio.Event()
     probing = asyncio.create_task(probe(scope, name, stop))
     if seconds is None:
@@ -100,18 +100,18 @@ async def probed(scope: Scope, name: str, seconds: float | None) -> float:
 async def measure(url: str) -> None:
     open_database(url)
     scope = await empty_unit(url)
-    await add_dozen(scope)
+    await add_twelve_rules(scope)
     tune_garbage_collection()
     shorten_switch_interval()
     stop = asyncio.Event()
     working = [asyncio.create_task(consume_inbox(stop)), asyncio.create_task(run_jobs(stop))]
     await fill(loans.inbox_rows(scope.unit_id, EVENTS))
     await until_empty()
-    await clear_up(url)
-    await add_the_rest(scope)
-    await probed(scope, "warm-up", 1)
-    await probed(scope, "alone", PROBE_SECONDS)
-    seconds = await probed(scope, "meanwhile", None)
+    await vacuum(url)
+    await add_full_configuration(scope)
+    await probe_for(scope, "warm-up", 1)
+    await probe_for(scope, "alone", PROBE_SECONDS)
+    seconds = await probe_for(scope, "meanwhile", None)
     stop.set()
     await asyncio.gather(*working)
     alone, meanwhile = await p99(scope, "alone"), await p99(scope, "meanwhile")

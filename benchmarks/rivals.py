@@ -1,4 +1,4 @@
-"""What ingest is measured against: an echo that stores nothing, and the obvious way to store an event."""
+"""The servers that ingest is compared with: an echo that stores nothing, and a plain way to store an event."""
 
 import os
 from typing import Any
@@ -36,7 +36,7 @@ async def _echo(request: Request) -> Response:
 
 
 def echo() -> Starlette:
-    """Decode and answer: what the same server could do at most."""
+    """Decode and respond: the upper limit for the same server."""
     return Starlette(routes=[Route("/ingest", _echo, methods=["POST"])])
 
 
@@ -61,7 +61,7 @@ class EventIn(BaseModel):
 
 
 def naive() -> FastAPI:
-    """A pydantic body, a session, an insert, a commit."""
+    """A pydantic body, a session, one insert, one commit."""
     engine = create_async_engine(sqlalchemy_url(os.environ["LEADVIBE_DATABASE_URL"]), pool_size=10, max_overflow=0)
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     app = FastAPI()

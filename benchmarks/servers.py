@@ -1,4 +1,4 @@
-"""Where benchmarks run: databases of their own, as durable as in production, and servers in processes of their own."""
+"""Databases and servers for benchmarks: databases as durable as in production, each server in its own process."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from leadvibe.core.postgres import embedded
 
 @contextmanager
 def empty_database() -> Generator[str]:
-    """`LEADVIBE_DATABASE_URL`, which must be empty; without it an embedded server that goes when the block ends."""
+    """The database at `LEADVIBE_DATABASE_URL`, which must be empty; without it, a temporary embedded server."""
     if url := os.environ.get("LEADVIBE_DATABASE_URL"):
         yield url
         return
@@ -30,7 +30,7 @@ def empty_database() -> Generator[str]:
 
 @contextmanager
 def lasting_database() -> Generator[str]:
-    """`LEADVIBE_DATABASE_URL`; without it an embedded server whose data stays: making them takes minutes."""
+    """The database at `LEADVIBE_DATABASE_URL`; without it, an embedded server that keeps its data for later runs."""
     if url := os.environ.get("LEADVIBE_DATABASE_URL"):
         yield url
         return
@@ -45,7 +45,7 @@ def lasting_database() -> Generator[str]:
 
 @contextmanager
 def server(*command: str, url: str) -> Generator[int]:
-    """A server's port, for as long as it runs; `{port}` stands for it in the command."""
+    """Start a server and yield its port, which replaces `{port}` in the command; stop it at the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     process = subprocess.Popen(
@@ -53,14 +53,14 @@ def server(*command: str, url: str) -> Generator[int]:
         env={**os.environ, "LEADVIBE_DATABASE_URL": url, "LEADVIBE_PORT": str(port), "LEADVIBE_LOG_LEVEL": "WARNING"},
     )
     try:
-        wait_until_answering(port, process)
+        wait_until_reachable(port, process)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
 
 
-def wait_until_answering(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_reachable(port: int, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return

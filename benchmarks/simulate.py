@@ -1,4 +1,4 @@
-"""Simulating a draft over a history, in events per second: `python -m benchmarks.simulate`."""
+"""Events per second of a simulation: `python -m benchmarks.simulate`."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from benchmarks import loans
 from benchmarks.servers import empty_database
-from benchmarks.unit import add_dozen, add_the_rest, empty_unit
-from benchmarks.worker import fill, hand
+from benchmarks.unit import add_full_configuration, add_twelve_rules, empty_unit
+from benchmarks.worker import consume_all, fill
 from leadvibe.core.database.transactions import close_database, open_database
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.instants import micros
@@ -24,14 +24,14 @@ from leadvibe.simulation.schemas import DraftRule, SimulationCreate
 from leadvibe.simulation.service import simulate
 
 EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
-AIM: Final = 50_000
+MIN_EVENTS_PER_SECOND: Final = 50_000
 DRAFT: Final = SimulationCreate(
     days=365, rules=[DraftRule(event_type=event_type, weight=number) for number, event_type in enumerate(loans.TYPES)]
 )
 
 
 def recent_rows(scope: Scope) -> list[loans.Row]:
-    """The events, moved so that the last one happens now."""
+    """Inbox rows of the events, shifted in time so that the last one happens now."""
     events = list(loans.events(EVENTS))
     shift = micros(datetime.now(UTC)) - max(event.timestamp or 0 for event in events)
     moved = (replace(event, timestamp=(event.timestamp or 0) + shift) for event in events)
@@ -41,15 +41,15 @@ def recent_rows(scope: Scope) -> list[loans.Row]:
 async def measure(url: str) -> None:
     open_database(url)
     scope = await empty_unit(url)
-    await add_dozen(scope)
+    await add_twelve_rules(scope)
     rows = recent_rows(scope)
     await fill(rows)
-    await asyncio.gather(*(hand() for _ in range(CONCURRENT_BATCHES)))
+    await asyncio.gather(*(consume_all() for _ in range(CONCURRENT_BATCHES)))
     tune_garbage_collection()
     shorten_switch_interval()
-    print(f"\nA draft of a dozen rules over {len(rows):,} events   (aim: at least {AIM:,} events/s)")
+    print(f"\nA draft of a dozen rules over {len(rows):,} events   (aim: at least {MIN_EVENTS_PER_SECOND:,} events/s)")
     await report(scope, "a dozen rules and surge")
-    await add_the_rest(scope)
+    await add_full_configuration(scope)
     await report(scope, "2 rulesets of 12 rules, surge, 2 decays, 2 filters")
     await close_database()
 

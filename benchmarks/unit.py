@@ -1,4 +1,4 @@
-"""The OU that benchmarks score in, and its two configurations."""
+"""Creates the OU of a benchmark, with a small or a full configuration."""
 
 from sqlalchemy import select
 
@@ -11,33 +11,33 @@ from leadvibe.rulesets.models import Decay, InorganicFilter, Rule, Ruleset
 from leadvibe.rulesets.versions import configuration_change
 from leadvibe.server.bootstrap import bootstrap
 
-LARGE = [{"field": "amount", "operator": "gte", "value": 15_000}]
+LARGE_AMOUNT = [{"field": "amount", "operator": "gte", "value": 15_000}]
 
 
 async def empty_unit(url: str) -> Scope:
-    """Migrate the database, which is open already, and found an OU in it."""
+    """Migrate the database, to which the application is connected already, and create an OU."""
     await migrate(url)
-    founded = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
-    assert founded is not None
-    return system_scope(founded.org_id, founded.unit_id)
+    created = await bootstrap(organization="Bench", unit="Bench", email="bench@example.com", password="a long password")
+    assert created is not None
+    return system_scope(created.org_id, created.unit_id)
 
 
-async def add_dozen(scope: Scope) -> None:
-    """A dozen rules in the primary ruleset, every fourth one negative."""
+async def add_twelve_rules(scope: Scope) -> None:
+    """Add twelve rules to the primary ruleset. Every fourth one is negative."""
     async with transaction(scope) as session, configuration_change(session, scope):
         primary = (await session.scalars(select(Ruleset))).one()
-        session.add_all(_dozen(scope, primary.ruleset_id))
+        session.add_all(_twelve_rules(scope, primary.ruleset_id))
 
 
-async def add_the_rest(scope: Scope) -> None:
-    """A second ruleset of twelve rules, three of them filtered by attributes; two decays and two velocity filters."""
+async def add_full_configuration(scope: Scope) -> None:
+    """Add a second ruleset with twelve rules, three of them with attribute filters, two decays and two filters."""
     async with transaction(scope) as session, configuration_change(session, scope):
         second = Ruleset(unit_id=scope.unit_id, ruleset_id=new_id("rs"), name="Second")
         session.add(second)
         await session.flush()
-        rules = _dozen(scope, second.ruleset_id)
+        rules = _twelve_rules(scope, second.ruleset_id)
         for number, rule in enumerate(rules[:3]):
-            rule.attribute_filters, rule.filters_key = LARGE, f"large-{number}"
+            rule.attribute_filters, rule.filters_key = LARGE_AMOUNT, f"large-{number}"
         session.add_all(rules)
         for days, decrease in ((7, 5), (30, 25)):
             session.add(
@@ -56,7 +56,7 @@ async def add_the_rest(scope: Scope) -> None:
             )
 
 
-def _dozen(scope: Scope, ruleset_id: str) -> list[Rule]:
+def _twelve_rules(scope: Scope, ruleset_id: str) -> list[Rule]:
     return [
         Rule(
             unit_id=scope.unit_id,

@@ -1,4 +1,4 @@
-"""One worker's events per second, beside the same writes without the engine: `python -m benchmarks.worker`."""
+"""Events per second of one worker, beside the same writes without the engine: `python -m benchmarks.worker`."""
 
 import asyncio
 import os
@@ -10,11 +10,11 @@ import uvloop
 
 from benchmarks import loans
 from benchmarks.servers import empty_database
-from benchmarks.unit import add_dozen, add_the_rest, empty_unit
+from benchmarks.unit import add_full_configuration, add_twelve_rules, empty_unit
 from leadvibe.core.database.transactions import close_database, open_database, raw, transaction
 from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.scope import Scope
-from leadvibe.pipeline import batch as road
+from leadvibe.pipeline import batch
 from leadvibe.pipeline.consumer import consume_batch
 from leadvibe.pipeline.save import Writes, save
 from leadvibe.server.worker import CONCURRENT_BATCHES
@@ -24,7 +24,7 @@ EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 CREATE_LEADS: Final = """
 INSERT INTO leads (unit_id, lead_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 """
-EMPTY: Final = "TRUNCATE leads, aliases, events, score_entries, lead_scores, event_types CASCADE"
+TRUNCATE: Final = "TRUNCATE leads, aliases, events, score_entries, lead_scores, event_types CASCADE"
 
 
 async def fill(rows: Sequence[loans.Row]) -> None:
@@ -34,29 +34,29 @@ async def fill(rows: Sequence[loans.Row]) -> None:
 
 
 async def score(rows: Sequence[loans.Row]) -> tuple[float, list[Writes]]:
-    """Seconds that one worker takes, and what it wrote."""
+    """The seconds that one worker takes, and its writes."""
     written: list[Writes] = []
 
     async def remember(connection: Any, writes: Writes) -> None:
         written.append(writes)
         await save(connection, writes)
 
-    road.save = remember
+    batch.save = remember
     await fill(rows)
     began = time.perf_counter()
-    await asyncio.gather(*(hand() for _ in range(CONCURRENT_BATCHES)))
+    await asyncio.gather(*(consume_all() for _ in range(CONCURRENT_BATCHES)))
     return time.perf_counter() - began, written
 
 
-async def hand() -> None:
+async def consume_all() -> None:
     while await consume_batch():
         pass
 
 
 async def only_write(batches: Sequence[Writes]) -> float:
-    """Seconds that the same rows take, written by as many connections."""
+    """The seconds that writing the same rows takes, with as many connections."""
     async with transaction(None) as session:
-        await (await raw(session)).execute(EMPTY)
+        await (await raw(session)).execute(TRUNCATE)
     waiting = iter(batches)
     began = time.perf_counter()
 
@@ -75,11 +75,11 @@ async def only_write(batches: Sequence[Writes]) -> float:
 async def measure(url: str) -> None:
     open_database(url)
     scope = await empty_unit(url)
-    await add_dozen(scope)
+    await add_twelve_rules(scope)
     tune_garbage_collection()
     shorten_switch_interval()
     await compare(scope, "a dozen rules", aim=8_000)
-    await add_the_rest(scope)
+    await add_full_configuration(scope)
     await compare(scope, "2 rulesets of 12 rules, surge, 2 decays, 2 filters", aim=6_000)
     await close_database()
 

@@ -1,8 +1,9 @@
-"""What every test of the suite may ask for: a database of its own, the whole program over it, and callers of all kinds.
+"""Fixtures of all tests: a database for each test, the application on it, and clients with different identities.
 
-An async test needs no mark. `client` is the Owner of an OU; `viewer` and `operator` are its other members, `basic` its
-API credential; `neighbour` owns another OU of the same organization, `stranger` one of another organization, and
-`anonymous` is nobody. Each is an httpx client that also knows its `unit_id`, `org_id` and `member_id`.
+Async tests need no mark. `client` is the Owner of an OU, `viewer` and `operator` are other members of the OU, and
+`basic` is its API credential. `neighbour` owns another OU of the same organization, `stranger` an OU of another
+organization, and `anonymous` has no credentials. Each is an httpx client that also has its `unit_id`, `org_id` and
+`member_id`.
 """
 
 import os
@@ -19,34 +20,34 @@ from support.callers import Caller, caller
 from support.drift import check_drift
 from support.lifespan import running
 from support.make import Make
-from support.postgres import GIVEN, EmbeddedServer, Postgres, TestDatabase
+from support.postgres import SERVER_VARIABLE, EmbeddedServer, Postgres, TestDatabase
 from support.tenancy import Confinement
 from support.world import World, create_world
 
 os.environ["LEADVIBE_SECRET_KEY"] = "a key for tests, as long as a key should be"
 os.environ["LEADVIBE_LOG_LEVEL"] = "WARNING"
 for setting in ("LEADVIBE_DATABASE_URL", "LEADVIBE_DATA_DIR", "LEADVIBE_JWKS_URL"):
-    os.environ.pop(setting, None)  # what a developer set for himself is not for tests
+    os.environ.pop(setting, None)  # settings of the developer's own server don't apply to tests
 
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger("warning"),
     processors=[
         structlog.processors.add_log_level,
-        # Tracebacks with locals, the default here, take half a minute over an event loop's.
+        # The default formatter shows local variables, which takes half a minute for those of an event loop.
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ],
 )
 
 confinement = Confinement()
-statements.listen(confinement.hear)
+statements.observe(confinement.check_statement)
 
 RUN = pytest.StashKey[str]()
 SERVER = pytest.StashKey[EmbeddedServer]()
 
 
 def _server_url(config: pytest.Config) -> str:
-    """The server of this run: the given one, or an embedded one, started when first needed."""
-    if url := os.environ.get(GIVEN):
+    """The server of this run: the one that is configured, or an embedded one, which is started on first use."""
+    if url := os.environ.get(SERVER_VARIABLE):
         return url
     if SERVER not in config.stash:
         config.stash[SERVER] = EmbeddedServer()
@@ -59,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Hand the one server to each of xdist's processes."""
+    """Tell each of xdist's processes the URL of the server."""
     node.workerinput["postgres"] = (_server_url(node.config), node.config.stash[RUN])
 
 
@@ -75,8 +76,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Generator[Postgres]:
-    handed = getattr(pytestconfig, "workerinput", {}).get("postgres")
-    url, run = handed or (_server_url(pytestconfig), pytestconfig.stash[RUN])
+    from_controller = getattr(pytestconfig, "workerinput", {}).get("postgres")
+    url, run = from_controller or (_server_url(pytestconfig), pytestconfig.stash[RUN])
     server = Postgres(url, run)
     yield server
     server.close()
@@ -84,13 +85,13 @@ def postgres(pytestconfig: pytest.Config) -> Generator[Postgres]:
 
 @pytest.fixture(scope="session")
 def world_template(postgres: Postgres) -> tuple[str, World]:
-    name, told = postgres.template(create_world)
-    return name, World.of(told)
+    name, description = postgres.template(create_world)
+    return name, World.of(description)
 
 
 @pytest.fixture
 async def database(postgres: Postgres, world_template: tuple[str, World]) -> AsyncGenerator[TestDatabase]:
-    """A migrated database with the founded organizations and nothing else, open for the program."""
+    """A migrated database with only the organizations of `world`. The application's engine is open on it."""
     name = postgres.clone(world_template[0])
     url = postgres.database_url(name)
     open_database(url, pool_size=5)
@@ -106,7 +107,10 @@ async def database(postgres: Postgres, world_template: tuple[str, World]) -> Asy
 
 @pytest.fixture(scope="session")
 def application() -> Any:
-    """The unmodified program. What it keeps it makes anew with every start; only its routes, which take long, stay."""
+    """The unmodified application. One object serves all tests, because building its routes is slow.
+
+    All its other state is created at each start.
+    """
     from leadvibe.server.app import create_app
 
     return create_app()
@@ -114,20 +118,20 @@ def application() -> Any:
 
 @pytest.fixture
 async def app(application: Any, database: TestDatabase) -> AsyncGenerator[Any]:
-    """The program, started."""
+    """The application, started."""
     async with running(application):
         yield application
 
 
 @pytest.fixture
 def world(world_template: tuple[str, World]) -> World:
-    """The names, ids and secrets of those whom the template knows."""
+    """The names, ids and secrets of the identities in the template database."""
     return world_template[1]
 
 
 @pytest.fixture
 async def client(app: Any, world: World) -> AsyncGenerator[Caller]:
-    """The admin and Owner, signed in, in its OU."""
+    """The admin and Owner, signed in to its OU."""
     async with caller(app, world.admin) as own:
         yield own
 
@@ -146,14 +150,14 @@ async def viewer(app: Any, world: World) -> AsyncGenerator[Caller]:
 
 @pytest.fixture
 async def basic(app: Any, world: World) -> AsyncGenerator[Caller]:
-    """A program, by the OU's API credential."""
+    """A client with the OU's API credential."""
     async with caller(app, world.credential) as own:
         yield own
 
 
 @pytest.fixture
 async def neighbour(app: Any, world: World) -> AsyncGenerator[Caller]:
-    """The Owner of another OU of the same organization, who is no admin."""
+    """The Owner of another OU of the same organization, not an admin."""
     async with caller(app, world.neighbour) as own:
         yield own
 
@@ -173,7 +177,7 @@ async def anonymous(app: Any) -> AsyncGenerator[Caller]:
 
 @pytest.fixture
 def drain(app: Any) -> Callable[[], Awaitable[None]]:
-    """A function: it returns when everything accepted so far is processed."""
+    """A function that returns after all events accepted so far are processed."""
     from leadvibe.server import worker
 
     async def until_empty() -> None:
@@ -189,8 +193,8 @@ def make(client: Caller) -> Make:
 
 
 @pytest.fixture(autouse=True)
-def every_statement_keeps_to_its_unit() -> Generator[Confinement]:
-    """Whatever a test is about: none of the program's statements touches tenant tables without their OU."""
+def confined_statements() -> Generator[Confinement]:
+    """Fail a test if one of the application's statements touches a tenant table without its OU."""
     confinement.forget()
     yield confinement
     confinement.check()

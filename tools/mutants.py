@@ -8,6 +8,10 @@ Mutants that behave like the original are listed as equivalent, each with the re
 survivor, and on listed mutants that don't survive.
 """
 
+# cosmic-ray has no types.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnusedImport=false
+
 # ruff: noqa: INP001, T201 - a script that prints its results
 
 import argparse
@@ -132,7 +136,7 @@ def _mutants(settings: Settings, modules: Sequence[str]) -> Iterator[tuple[Mutan
         for name in operators:
             operator = plugins.get_operator(name)()
             for occurrence in range(sum(len(list(operator.mutation_positions(node))) for node in nodes)):
-                code = mutate_code(source, operator, occurrence)
+                code = mutate_code(source, operator, occurrence) or source
                 yield Mutant(path.name, name.removeprefix("core/"), occurrence, *_changed_lines(source, code)), code
 
 

@@ -16,19 +16,19 @@ MAX_RERUNS = 50
 """More failures than this are no coincidence."""
 
 SUMMARY = re.compile(r"^(?=.*\b(?:passed|failed|errors?|no tests ran)\b).* in [\d.]+s\b.*$", re.MULTILINE)
-TAIL_BYTES = 100_000
+TAIL_LENGTH = 100_000
 
 
 def run_pytest(arguments: Sequence[str], cache: Path) -> tuple[int, str]:
     """The exit status and the line that sums up the run; the output is passed on."""
     command = [sys.executable, "-m", "pytest", *arguments, "-o", f"cache_dir={cache}"]
-    tail = b""
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - the command is ours
-        while process.stdout and (output := process.stdout.read1()):
-            sys.stdout.buffer.write(output)
+    tail = ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:  # noqa: S603 - ours
+        for line in process.stdout or ():
+            sys.stdout.write(line)
             sys.stdout.flush()
-            tail = (tail + output)[-TAIL_BYTES:]
-    summaries = SUMMARY.findall(tail.decode(errors="replace"))
+            tail = (tail + line)[-TAIL_LENGTH:]
+    summaries = SUMMARY.findall(tail)
     return process.returncode, summaries[-1] if summaries else f"pytest ended with status {process.returncode}"
 
 

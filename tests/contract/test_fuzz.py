@@ -1,4 +1,4 @@
-"""The whole OpenAPI, driven at random: no crash, no answer that it doesn't describe, nothing wrong let in."""
+"""Random requests to every operation: no crashes, only described responses, and invalid requests are refused."""
 
 # schemathesis and hypothesis leave decorators and type parameters untyped.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportMissingTypeArgument=false, reportUnknownParameterType=false, reportUntypedFunctionDecorator=false
@@ -34,6 +34,7 @@ CONFIG = {
     "phases": {"coverage": {"unexpected-methods": []}},
     "cache": {"enabled": False},
     "checks": {"negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404", "409", "413", "415"]}},
+    "request-timeout": 60,  # seconds; the default of 10 is too short on a busy machine
     "parameters": {"header.Prefer": "return=representation"},  # any text is accepted
 }
 CHECKS = [
@@ -44,16 +45,18 @@ CHECKS = [
     checks.response_schema_conformance,
     checks.negative_data_rejection,
 ]
-ENDLESS = "/stream"
+ENDLESS_PATH = "/stream"
 
-schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG)).exclude(path=ENDLESS)
+schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG)).exclude(
+    path=ENDLESS_PATH
+)
 with_ids = schema.include(lambda context: bool(parameters(context.operation.path)))
 profile = hypothesis(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
-    """One event a line; anything else as it comes, to be refused."""
+    """One event per line. Other values are sent as they are, to be refused."""
     if isinstance(value, list):
         return b"\n".join(json.dumps(item).encode() for item in value)
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
@@ -61,13 +64,13 @@ def lines(_context: schemathesis.SerializationContext, value: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def served(postgres: Postgres, world_template: tuple[str, World]) -> Generator[tuple[Any, Populated]]:
-    """The program over a populated database, run by schemathesis in a loop of its own, and real ids."""
+    """The application on a populated database, which schemathesis runs in its own event loop, and real ids."""
     name = postgres.clone(world_template[0])
     os.environ["LEADVIBE_DATABASE_URL"] = url = postgres.database_url(name)
     settings.cache_clear()
     populated = asyncio.run(_populate(url, world_template[1]))
-    with pytest.MonkeyPatch.context() as impatient:
-        impatient.setattr(job_waiting, "TIMEOUT", timedelta(0))  # there is no worker to wait for
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_waiting, "TIMEOUT", timedelta(0))  # no worker runs
         yield create_app(), populated
     schemathesis.python.asgi.shutdown_lifespans()
     del os.environ["LEADVIBE_DATABASE_URL"]
@@ -88,7 +91,7 @@ async def _populate(url: str, world: World) -> Populated:
 
 @schema.parametrize()
 @profile
-def test_whatever_is_sent_the_answer_is_one_that_is_described(
+def test_every_response_to_random_requests_is_described(
     case: schemathesis.Case, served: tuple[Any, Populated], world: World
 ) -> None:
     case.call_and_validate(app=served[0], headers=world.admin.headers, checks=CHECKS)
@@ -96,7 +99,9 @@ def test_whatever_is_sent_the_answer_is_one_that_is_described(
 
 @with_ids.parametrize()
 @profile
-def test_so_it_is_about_things_that_exist(case: schemathesis.Case, served: tuple[Any, Populated], world: World) -> None:
+def test_every_response_about_existing_objects_is_described(
+    case: schemathesis.Case, served: tuple[Any, Populated], world: World
+) -> None:
     application, populated = served
     names = parameters(case.operation.path)
     case.path_parameters = {name: populated.id_at(case.operation.path, name) for name in names}

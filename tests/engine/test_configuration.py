@@ -127,6 +127,35 @@ def test_switching_negatives_off_lifts_every_negative_total() -> None:
     assert lead.totals == {"A": 3, "B": 10}
 
 
+@pytest.mark.parametrize(("total", "lifted"), [(-1, [1]), (0, []), (1, [])])
+def test_only_totals_below_zero_are_lifted(total: int, lifted: list[int]) -> None:
+    switched = versions((0, configuration(allow_negative_scores=True)), (NOON + HOUR, configuration()))
+    lead = lead_with(switched, [adjustment(0, 5), adjustment(1, total - 5)])
+    assert lead.next_decay_at == (NOON + HOUR if lifted else None)
+    lead.advance(NOON + HOUR)
+    assert [line.applied for line in lead.lines.values() if line.kind == "lift"] == lifted
+
+
+def test_a_decay_at_the_instant_of_the_lift_comes_before_it() -> None:
+    rules = rule(), rule(ruleset_id="B")
+    negative = configuration(*rules, allow_negative_scores=True, decays=[WEEKLY])
+    switched = versions((0, negative), (NOON + WEEK, configuration(*rules, decays=[WEEKLY])))
+    lead = lead_with(switched, [event(0, "visit"), adjustment(0, -10), adjustment(0, 20, ruleset_id="B")])
+    lead.advance(NOON + WEEK)
+    assert [(line.kind, line.ruleset_id, line.applied) for line in lead.lines.values()][2:] == [
+        ("decay", "B", -5),
+        ("lift", "A", 10),
+    ]
+
+
+@pytest.mark.parametrize(("total", "taken"), [(1, [-1]), (0, [])])
+def test_only_totals_above_zero_decay(total: int, taken: list[int]) -> None:
+    lead = lead_with(plans(rule(weight=0), decays=[WEEKLY]), [event(), adjustment(0, 5), adjustment(1, total - 5)])
+    assert lead.next_decay_at == (NOON + WEEK if taken else None)
+    lead.advance(NOON + WEEK)
+    assert [line.applied for line in lead.lines.values() if line.kind == "decay"] == taken
+
+
 def test_at_the_instant_of_the_lifting_the_floor_holds_already() -> None:
     allowed = configuration(rule(weight=-5), allow_negative_scores=True)
     lead = lead_with(
@@ -177,6 +206,18 @@ def test_the_same_period_in_another_unit_is_no_edit() -> None:
         versions((0, configuration(rule(), decays=[WEEKLY])), (NOON + DAY, configuration(decays=[same]))), [event()]
     )
     assert lead.next_decay_at == NOON + WEEK
+
+
+@pytest.mark.parametrize(("unit", "length"), [("hours", HOUR), ("days", DAY), ("weeks", WEEK)])
+def test_a_decay_period_is_a_number_of_units(unit: str, length: int) -> None:
+    lead = lead_with(plans(rule(), decays=[{**WEEKLY, "inactive_for": 2, "unit": unit}]), [event()])
+    assert lead.next_decay_at == NOON + 2 * length
+
+
+@pytest.mark.parametrize(("gap", "total"), [(MINUTE - 1, 20), (MINUTE, 30)])
+def test_a_velocity_window_excludes_the_event_at_its_beginning(gap: int, total: int) -> None:
+    lead = lead_with(versions((0, filtered())), [event(0), event(1), event(gap)])
+    assert lead.totals == {"A": total}
 
 
 def test_decay_spares_a_ruleset_outside_its_window() -> None:

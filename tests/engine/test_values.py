@@ -4,12 +4,13 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 import leadvibe.engine
-from engine.builders import versions
-from leadvibe.engine import Configuration, Standing
+from engine.builders import NOON, versions
+from leadvibe.engine import Configuration, Event, Standing
 from leadvibe.engine.configuration import EventTypeConfig, FilterConfig, RulesetConfig
 from leadvibe.engine.facts import ADJUSTMENT, DECAY, EVENT, LIFT, RESET
 from leadvibe.engine.filters import LookbackWindow
@@ -48,6 +49,10 @@ def test_what_a_configuration_leaves_out_has_a_default() -> None:
     filter_config = FilterConfig(filter_id="f", event_type="a", count_threshold=1, time_window_ms=1)
     assert not filter_config.group_events
     assert EventTypeConfig() == EventTypeConfig(hidden=False, max_processing_scope="activate")
+
+
+def test_an_event_is_not_reset_by_default() -> None:
+    assert not Event(UUID(int=1), "page_view", NOON, b"", "", 1, {}, "web").reset_before_merge
 
 
 def test_the_empty_standing_is_stored_as_it_always_was() -> None:

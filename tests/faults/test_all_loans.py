@@ -1,4 +1,4 @@
-"""All 262,200 events of the loan applications, the ways a user would bring them in, and under fire."""
+"""Imports all 262,200 events of the loan applications by CLI and upload, also while processes are killed."""
 
 import asyncio
 import subprocess
@@ -20,8 +20,8 @@ from support.waiting import eventually
 
 pytestmark = [pytest.mark.full, loans.needed, pytest.mark.xdist_group("all loans")]
 
-A_LONG_WHILE = 900.0
-VICTIMS = ("worker", "api", "postgres", "worker", "postgres")
+TIMEOUT_SECONDS = 900.0
+KILLED_PROCESSES = ("worker", "api", "postgres", "worker", "postgres")
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def server(data_dir: Path, *, workers: int) -> AsyncGenerator[tuple[Servin
     with Serving(data_dir, LEADVIBE_WORKER_PROCESSES=str(workers)).until_ready() as serving:
         first = serving.first_start()
         identity = (first["client_id"], first["client_secret"])
-        async with httpx.AsyncClient(base_url=serving.url, auth=identity, timeout=A_LONG_WHILE) as client:
+        async with httpx.AsyncClient(base_url=serving.url, auth=identity, timeout=TIMEOUT_SECONDS) as client:
             await Make(client).surge("off")
             await Make(client).rules(loans.WEIGHTS)
             yield serving, client
@@ -37,9 +37,9 @@ async def server(data_dir: Path, *, workers: int) -> AsyncGenerator[tuple[Servin
 
 async def import_from_a_shell(serving: Serving, file: Path) -> int:
     command = [sys.executable, "-m", "leadvibe", "import", str(file)]
-    surroundings = {"PATH": "", "LEADVIBE_DATA_DIR": str(serving.data_dir)}
+    environment = {"PATH": "", "LEADVIBE_DATA_DIR": str(serving.data_dir)}
     process = await asyncio.create_subprocess_exec(
-        *command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        *command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     return await process.wait()
 
@@ -50,12 +50,12 @@ def kill(serving: Serving, name: str) -> None:
     process.kill()
 
 
-async def proven(serving: Serving, rows: list[loans.Row]) -> str:
-    """Check every total once all is processed; the fingerprint of the ledger."""
+async def verified_ledger(serving: Serving, rows: list[loans.Row]) -> str:
+    """Wait until all events are processed and check every total. Returns the fingerprint of the ledger."""
     connection = await connect_to(serving)
     unit_id = serving.first_start()["unit_id"]
     try:
-        await until_processed(connection, within=A_LONG_WHILE)
+        await until_processed(connection, within=TIMEOUT_SECONDS)
         assert await connection.fetchval("SELECT count(*) FROM events") == len(rows)
         assert await connection.fetchval("SELECT count(*) FROM failed_events") == 0
         assert await differences(connection) == []
@@ -65,40 +65,40 @@ async def proven(serving: Serving, rows: list[loans.Row]) -> str:
         await connection.close()
 
 
-async def test_from_a_shell_in_order_and_uploaded_in_random_order_it_is_the_same_ledger(tmp_path: Path) -> None:
+async def test_an_import_from_a_shell_and_a_shuffled_upload_give_the_same_ledger(tmp_path: Path) -> None:
     rows = loans.rows()
     async with server(tmp_path / "in-order", workers=1) as (serving, _):
         assert await import_from_a_shell(serving, loans.FILE) == 0
-        in_order = await proven(serving, rows)
+        in_order = await verified_ledger(serving, rows)
     async with server(tmp_path / "in-no-order", workers=2) as (serving, client):
         upload = {"file": ("loans.csv", loans.as_csv(loans.shuffled(rows)), "text/csv")}
         answer = (await client.post("/import", files=upload)).json()
         assert (answer["imported"], answer["errors"]) == (len(rows), 0)
-        assert await proven(serving, rows) == in_order
+        assert await verified_ledger(serving, rows) == in_order
 
 
-async def test_it_survives_the_death_of_every_process_on_the_way(tmp_path: Path) -> None:
+async def test_nothing_is_lost_when_every_process_is_killed_during_the_import(tmp_path: Path) -> None:
     rows = loans.rows()
     async with server(tmp_path / "data", workers=2) as (serving, _):
         importing = asyncio.create_task(_import_until_done(serving))
-        for number, victim in enumerate(VICTIMS, start=1):
-            await _until_processed_events(serving, len(rows) * number // (len(VICTIMS) + 1))
-            kill(serving, victim)
+        for number, name in enumerate(KILLED_PROCESSES, start=1):
+            await _until_processed_events(serving, len(rows) * number // (len(KILLED_PROCESSES) + 1))
+            kill(serving, name)
         await importing
-        await proven(serving, rows)
+        await verified_ledger(serving, rows)
 
 
 async def _import_until_done(serving: Serving) -> None:
-    """As its words say: when it breaks off, run it again."""
+    """Run the import again each time it is interrupted, as its message tells the user to."""
 
     async def is_done() -> bool:
         return await import_from_a_shell(serving, loans.FILE) == 0
 
-    await eventually(is_done, within=A_LONG_WHILE)
+    await eventually(is_done, within=TIMEOUT_SECONDS)
 
 
 async def _until_processed_events(serving: Serving, number: int) -> None:
-    async def enough() -> bool:
+    async def has_processed() -> bool:
         connection = await connect_to(serving)
         try:
             return await connection.fetchval("SELECT count(*) FROM events") >= number
@@ -107,4 +107,4 @@ async def _until_processed_events(serving: Serving, number: int) -> None:
         finally:
             await connection.close()
 
-    await eventually(enough, within=A_LONG_WHILE, every=0.5)
+    await eventually(has_processed, within=TIMEOUT_SECONDS, every=0.5)

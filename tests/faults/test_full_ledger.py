@@ -1,4 +1,4 @@
-"""All 262,200 events of the loan applications under all that scoring knows: one ledger, and every score explained."""
+"""Scores all 262,200 events of the loan applications with every scoring feature: one ledger, all scores explained."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 
 from support import loans
-from support.arrivals import Keyed, configure, every_tenth_twice, keyed, ledger_of, mixed
 from support.callers import Caller, Identity, basic_authorization
+from support.loan_imports import KeyedRow, configure, every_tenth_twice, ledger_of, shuffled, with_keys
 from support.make import Make
 from support.postgres import TestDatabase
 
 pytestmark = [pytest.mark.full, loans.needed, pytest.mark.xdist_group("all loans")]
 
-A_LONG_WHILE = 1_800.0
+TIMEOUT_SECONDS = 1_800.0
 CLOSING = {"A_APPROVED": 50, "O_ACCEPTED": 30, "W_Nabellen incomplete dossiers": -3, "W_Beoordelen fraude": -100}
 PARTS = ("drivers_total", "surge_total", "decay_applied", "adjustments", "floor_adjustment")
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Keyed]:
-    return keyed(loans.rows())
+def rows() -> list[KeyedRow]:
+    return with_keys(loans.rows())
 
 
 async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str) -> Caller:
-    """A program in an OU of its own, whose configuration, decays included, was there before the first event."""
+    """A client of a new OU whose configuration, with its decays, is older than the first event."""
     unit_id = (await Make(client).unit(name))["unit_id"]
     answer = await client.post("/secrets", json={"name": name}, headers={"X-OU-ID": unit_id})
     secret = answer.raise_for_status().json()
@@ -33,12 +33,12 @@ async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str
         Identity(
             org_id=client.org_id,
             unit_id=unit_id,
-            # A member's token would not last as long as this takes.
+            # A member's token would expire before the test ends.
             authorization=basic_authorization(secret["client_id"], secret["client_secret"]),
             client_id=secret["client_id"],
         ),
     )
-    program.timeout = A_LONG_WHILE
+    program.timeout = TIMEOUT_SECONDS
     await configure(Make(program))
     await Make(program).rules({"Closing": CLOSING})
     await Make(program).decay(inactive_for=7, unit="days", decrease=5)
@@ -49,29 +49,31 @@ async def fresh_unit(app: Any, client: Caller, database: TestDatabase, name: str
     return program
 
 
-async def test_in_any_order_partly_twice_by_one_worker_or_two_it_is_the_same_ledger(
-    app: Any, client: Caller, database: TestDatabase, rows: list[Keyed]
+async def test_any_order_with_repeats_and_one_or_two_workers_gives_the_same_ledger(
+    app: Any, client: Caller, database: TestDatabase, rows: list[KeyedRow]
 ) -> None:
-    arrivals: dict[str, Sequence[Keyed]] = {
+    arrivals: dict[str, Sequence[KeyedRow]] = {
         "in order": rows,
-        "in no order": mixed(rows, seed=1),
-        "in no order and partly twice": mixed(every_tenth_twice(rows), seed=2),
+        "in no order": shuffled(rows, seed=1),
+        "in no order and partly twice": shuffled(every_tenth_twice(rows), seed=2),
     }
     names = [(name, workers) for name in arrivals for workers in (1, 2)]
     units = {each: await fresh_unit(app, client, database, f"{each[0]}, {each[1]}") for each in names}
     ledgers: dict[str, str] = {}
     for (name, workers), unit in units.items():
-        ledger = await ledger_of(unit, database, arrivals[name], imports=workers, workers=workers, within=A_LONG_WHILE)
+        ledger = await ledger_of(
+            unit, database, arrivals[name], imports=workers, workers=workers, within=TIMEOUT_SECONDS
+        )
         ledgers[f"{name}, by {workers}"] = ledger
         assert await _number_of_events(database, unit) == len(rows)
         assert set(ledgers.values()) == {ledger}, ledgers
 
 
 async def test_the_parts_of_every_explanation_add_up_to_the_score(
-    app: Any, client: Caller, database: TestDatabase, rows: list[Keyed]
+    app: Any, client: Caller, database: TestDatabase, rows: list[KeyedRow]
 ) -> None:
     unit = await fresh_unit(app, client, database, "Explained")
-    await ledger_of(unit, database, rows, imports=1, workers=1, within=A_LONG_WHILE)
+    await ledger_of(unit, database, rows, imports=1, workers=1, within=TIMEOUT_SECONDS)
     rulesets = [ruleset["ruleset_id"] for ruleset in (await unit.get("/rulesets")).json()]
     lead_ids = sorted({row[0] for row in rows})
     assert (len(rulesets), len(lead_ids)) == (2, 13_087)

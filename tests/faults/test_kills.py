@@ -1,4 +1,4 @@
-"""Processes are killed under load, one after the other; what was acknowledged counts once, and all adds up."""
+"""Kills processes under load, one after the other: each acknowledged event counts once, and all totals are right."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -17,7 +17,7 @@ from support.serving import Serving
 from support.waiting import eventually
 
 LEADS = 250
-VICTIMS = ("worker", "api", "postgres")
+KILLED_PROCESSES = ("worker", "api", "postgres")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def kill(serving: Serving, name: str) -> None:
     process.kill()
 
 
-async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
+async def check_nothing_is_missing(serving: Serving, load: Load) -> None:
     acknowledged = set(load.acknowledged)
     connection = await connect_to(serving)
     try:
@@ -52,7 +52,7 @@ async def nothing_acknowledged_is_missing(serving: Serving, load: Load) -> None:
     assert len(places["processed"]) == len(set(places["processed"]))
 
 
-async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
+async def test_acknowledged_events_count_exactly_once_whatever_process_is_killed(
     serving: Serving, client: httpx.AsyncClient
 ) -> None:
     rows = loans.rows(LEADS) if loans.FILE.exists() else loans.made_up(LEADS)
@@ -60,10 +60,10 @@ async def test_whoever_dies_what_was_acknowledged_counts_exactly_once(
     await Make(client).rules(loans.WEIGHTS)
     load = Load(rows)
     sending = asyncio.create_task(load.send(client))
-    for number, victim in enumerate(VICTIMS, start=1):
-        await eventually(partial(_reached, load, sending, number / (len(VICTIMS) + 1)))
-        kill(serving, victim)
-        await nothing_acknowledged_is_missing(serving, load)
+    for number, name in enumerate(KILLED_PROCESSES, start=1):
+        await eventually(partial(_reached, load, sending, number / (len(KILLED_PROCESSES) + 1)))
+        kill(serving, name)
+        await check_nothing_is_missing(serving, load)
     await sending
     connection = await connect_to(serving)
     try:

@@ -1,4 +1,4 @@
-"""A worker dies in the middle of a rescore, and another one goes on from there."""
+"""Kills a worker in the middle of a rescore: another worker continues it."""
 
 import asyncio
 import os
@@ -23,9 +23,9 @@ LEADS = 90
 
 @asynccontextmanager
 async def worker(database: TestDatabase) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A worker in a process of its own; killed at the end of the block if not before."""
-    surroundings = {**os.environ, "LEADVIBE_DATABASE_URL": database.url}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "leadvibe", "worker", env=surroundings)
+    """A worker in its own process, killed at the end of the block if it still runs."""
+    environment = {**os.environ, "LEADVIBE_DATABASE_URL": database.url}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "leadvibe", "worker", env=environment)
     try:
         yield process
     finally:
@@ -35,8 +35,8 @@ async def worker(database: TestDatabase) -> AsyncGenerator[asyncio.subprocess.Pr
 
 
 @asynccontextmanager
-async def busy(database: TestDatabase, lead_id: str) -> AsyncGenerator[None]:
-    """Somebody works on a lead, and whoever else wants it waits until the end of the block."""
+async def lead_locked(database: TestDatabase, lead_id: str) -> AsyncGenerator[None]:
+    """Hold the lock of a lead until the end of the block."""
     connection = await asyncpg.connect(asyncpg_dsn(database.url), server_settings=SETTINGS)
     try:
         async with connection.transaction():
@@ -62,28 +62,28 @@ async def test_a_rescore_whose_worker_is_killed_half_way_is_finished_by_another(
         return found
 
     async def is_under_way() -> bool:
-        # Before it begins it knows of no total.
+        # Before it starts, its total is not known.
         waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return (await job())["progress"]["done"] > 0 and await database.fetchval(waits) > 0
 
     async def is_completed() -> bool:
         return (await job())["status"] == "completed"
 
-    async with busy(database, f"lead-{LEADS // 2}"), worker(database) as first:
+    async with lead_locked(database, f"lead-{LEADS // 2}"), worker(database) as first:
         await eventually(is_under_way)
         first.kill()
         await first.wait()
     half_way = (await job())["progress"]["done"]
     assert 0 < half_way < LEADS
     killed_at = await database.fetchval("SELECT clock_timestamp()")
-    # The queue takes a worker for dead when it hasn't heard of it for half a minute.
+    # The queue considers a worker dead after half a minute without heartbeat.
     await database.execute("UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'")
     async with worker(database):
         await eventually(is_completed)
 
     assert (await job())["result"] == {"leads": LEADS, "moved": LEADS}
     rest = await database.fetchval("SELECT count(*) FROM leads WHERE ledger_at > $1", killed_at)
-    assert rest == LEADS - half_way, "what was done is not done again"
+    assert rest == LEADS - half_way, "leads are not rescored twice"
     done = [number for number, _ in seen]
     assert done == sorted(done)
     assert {total for number, total in seen if number} == {LEADS}

@@ -1,4 +1,4 @@
-"""What the program keeps beside the rows that it follows from, compared with those rows."""
+"""Compares derived values, like counters, with the rows that they are derived from."""
 
 from typing import Final
 
@@ -7,16 +7,16 @@ from support.postgres import TestDatabase
 DRIFTS: Final = {
     "leads counted": """
         WITH counted AS (SELECT unit_id, count(*) AS n FROM leads WHERE merged_into IS NULL GROUP BY unit_id),
-             kept AS (SELECT unit_id, sum(leads) AS n FROM lead_counts GROUP BY unit_id)
-        SELECT unit_id, counted.n AS counted, kept.n AS kept FROM counted FULL JOIN kept USING (unit_id)
-        WHERE coalesce(counted.n, 0) <> coalesce(kept.n, 0)
+             stored AS (SELECT unit_id, sum(leads) AS n FROM lead_counts GROUP BY unit_id)
+        SELECT unit_id, counted.n AS counted, stored.n AS stored FROM counted FULL JOIN stored USING (unit_id)
+        WHERE coalesce(counted.n, 0) <> coalesce(stored.n, 0)
     """,
     "events counted": """
         WITH counted AS (SELECT unit_id, event_type, count(*) AS n FROM events GROUP BY unit_id, event_type),
-             kept AS (SELECT unit_id, event_type, sum(events) AS n FROM event_counts GROUP BY unit_id, event_type)
-        SELECT unit_id, event_type, counted.n AS counted, kept.n AS kept
-        FROM counted FULL JOIN kept USING (unit_id, event_type)
-        WHERE coalesce(counted.n, 0) <> coalesce(kept.n, 0)
+             stored AS (SELECT unit_id, event_type, sum(events) AS n FROM event_counts GROUP BY unit_id, event_type)
+        SELECT unit_id, event_type, counted.n AS counted, stored.n AS stored
+        FROM counted FULL JOIN stored USING (unit_id, event_type)
+        WHERE coalesce(counted.n, 0) <> coalesce(stored.n, 0)
     """,
     "leads ranked": """
         SELECT leads.unit_id, leads.lead_id, leads.score AS ranked, lead_scores.score
@@ -30,6 +30,6 @@ DRIFTS: Final = {
 
 
 async def check_drift(database: TestDatabase) -> None:
-    """A count or rank that is off fails whichever test made it so."""
+    """Fail the test that made a derived value differ from its rows."""
     for what, query in DRIFTS.items():
-        assert not await database.fetch(query), f"{what}: kept values have drifted from the rows"
+        assert not await database.fetch(query), f"{what}: stored values differ from the rows"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from support.callers import Caller
 from support.make import Make
-from support.populated import fail_event, leave_job
+from support.populated import fail_event, insert_job
 from support.postgres import TestDatabase
 
 PASSWORD = "a long enough password"
@@ -25,7 +25,7 @@ async def create_example_objects(
     return ids | {
         "event_id": events[0]["event_id"],
         "failed_event_id": await fail_event(client.unit_id, database),
-        "job_id": await leave_job(client.unit_id, database),
+        "job_id": await insert_job(client.unit_id, database),
         **await _import_leads(client),
     }
 

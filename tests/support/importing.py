@@ -1,4 +1,4 @@
-"""Imports of leads over HTTP, as tests make them."""
+"""Imports leads over HTTP."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ async def imported(caller: Caller, content: bytes = LEADS, **mapping: Any) -> di
 
 
 async def lead_of(caller: Caller, alias: str) -> dict[str, Any]:
-    """The lead that has an alias like this."""
+    """The only lead with an alias that contains this text."""
     (found,) = (await caller.get("/leads/search", params={"q": alias})).json()
     return (await caller.get(f"/lead/{found['lead_id']}")).json()
 
@@ -54,5 +54,5 @@ async def aliases_of(caller: Caller, lead_id: str) -> set[tuple[str, str]]:
     return {(a["kind"], a["value"]) for a in (await caller.get(f"/lead/{lead_id}/aliases")).json()}
 
 
-def counts(told: dict[str, Any]) -> tuple[int, int, int, int]:
-    return told["processed"], told["created"], told["updated"], told["failed"]
+def counts(result: dict[str, Any]) -> tuple[int, int, int, int]:
+    return result["processed"], result["created"], result["updated"], result["failed"]

@@ -1,36 +1,36 @@
-"""What has to be true of the stored scores, whatever happened before."""
+"""Invariants of the stored scores, which hold after any history."""
 
 from typing import Any, Protocol
 
 from support.loans import Totals
 
 
-class Looks(Protocol):
+class QueryConnection(Protocol):
     """A connection of asyncpg's, or a `TestDatabase`."""
 
     async def fetch(self, query: str, /, *arguments: object) -> list[Any]: ...
     async def fetchval(self, query: str, /, *arguments: object) -> Any: ...
 
 
-ADDED_UP = """
+LEDGER_SUMS = """
 SELECT unit_id, lead_id, ruleset_id, sum(applied) AS score
 FROM score_entries WHERE superseded_at IS NULL GROUP BY 1, 2, 3
 """
 
 
-async def differences(database: Looks) -> list[dict[str, Any]]:
-    """Where a stored total isn't the sum of its current entries."""
+async def differences(database: QueryConnection) -> list[dict[str, Any]]:
+    """The stored totals that differ from the sum of their current ledger entries."""
     return await database.fetch(
         f"""
         SELECT unit_id, lead_id, ruleset_id, stored.score AS stored, ledger.score AS ledger
-        FROM lead_scores AS stored FULL JOIN ({ADDED_UP}) AS ledger USING (unit_id, lead_id, ruleset_id)
+        FROM lead_scores AS stored FULL JOIN ({LEDGER_SUMS}) AS ledger USING (unit_id, lead_id, ruleset_id)
         WHERE coalesce(stored.score, 0) <> coalesce(ledger.score, 0)
         """
     )
 
 
-async def stored_totals(database: Looks, unit_id: str) -> Totals:
-    """By lead and ruleset name; zeros left out."""
+async def stored_totals(database: QueryConnection, unit_id: str) -> Totals:
+    """Totals by lead and ruleset name, without zeros."""
     found = await database.fetch(
         "SELECT lead_id, name, score FROM lead_scores JOIN rulesets USING (unit_id, ruleset_id)"
         " WHERE unit_id = $1 AND score <> 0",
@@ -39,8 +39,8 @@ async def stored_totals(database: Looks, unit_id: str) -> Totals:
     return {(row["lead_id"], row["name"]): row["score"] for row in found}
 
 
-async def fingerprint(database: Looks, unit_id: str) -> str:
-    """A hash over the current ledger in order, without ids and times of recording."""
+async def fingerprint(database: QueryConnection, unit_id: str) -> str:
+    """A hash of the current ledger in order, without ids and recording times."""
     return await database.fetchval(
         """
         SELECT md5(string_agg(concat_ws('|', lead_id, name, occurred_at, kind, event_type, digest, awards_by_type, base,

@@ -1,4 +1,4 @@
-"""Sends events to a running server, and lets go of none before it is acknowledged."""
+"""Sends events to a running server, and repeats each until it is acknowledged."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ BATCH = 40
 
 
 class Load:
-    """Batches under idempotency keys, each sent again until the server says that it has it."""
+    """Sends batches with idempotency keys. Each is sent again until the server acknowledges it."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
         self._starts = iter(range(0, len(rows), BATCH))
         self.acknowledged: set[str] = set()
-        """The idempotency keys of the events that the server took."""
+        """The idempotency keys of the acknowledged events."""
 
     @property
     def share(self) -> float:
-        """How much of it is acknowledged."""
+        """The acknowledged share of the events, from 0 to 1."""
         return len(self.acknowledged) / len(self._rows)
 
     async def send(self, client: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
-"""Real input: the events of 13,087 loan applications, rules over them, and what every total has to be.
+"""Real input: the events of 13,087 loan applications, rules for them, and the expected score of each lead.
 
-The computation here shares nothing with the program: it reads the CSV and adds up.
+The expected scores are computed from the CSV by plain addition, without any code of the program.
 """
 
 import csv
@@ -44,13 +44,13 @@ WEIGHTS: dict[str, dict[str, int]] = {
         "W_Beoordelen fraude": -100,
     },
 }
-"""Points by ruleset and event type; many a lead meets the floor, and not only at its end."""
+"""Points by ruleset and event type. Many leads reach the floor of zero, and later rise again."""
 
-needed = pytest.mark.skipif(not FILE.exists(), reason="the loan events aren't here")
+needed = pytest.mark.skipif(not FILE.exists(), reason="the file of loan events is missing")
 
 
 def rows(leads: int | None = None) -> list[Row]:
-    """The events in file order, all of them or those of the first so many leads."""
+    """The events in the order of the file: all of them, or those of the first `leads` leads."""
     with gzip.open(FILE, "rt", newline="") as file:
         found = [(r["lead_id"], r["event_type"], r["timestamp"], r["metadata"]) for r in csv.DictReader(file)]
     if leads is None:
@@ -60,7 +60,7 @@ def rows(leads: int | None = None) -> list[Row]:
 
 
 def made_up(leads: int) -> list[Row]:
-    """The like of them, where the real ones aren't at hand."""
+    """Similar events, for use without the file."""
     chance = random.Random(1)
     types = [event_type for weights in WEIGHTS.values() for event_type in weights]
     start = datetime(2025, 1, 1, tzinfo=UTC)
@@ -87,7 +87,7 @@ def as_csv(found: Sequence[Row]) -> bytes:
 
 
 def totals(found: Sequence[Row]) -> Totals:
-    """What every lead's score has to be: its events in time, by type within an instant, never below zero."""
+    """The expected score of each lead: events in order of time, then type; never below zero."""
     histories: dict[str, list[tuple[datetime, bytes]]] = defaultdict(list)
     for lead_id, event_type, timestamp, _ in found:
         histories[lead_id].append((datetime.fromisoformat(timestamp).astimezone(UTC), event_type.encode()))

@@ -1,4 +1,4 @@
-"""Merging whole histories, as the merge of leads does it row by row."""
+"""Merges whole histories in the way that merging leads does row by row."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""The project's own table of operations, and what the OpenAPI says of each."""
+"""Reads the project's table of operations, and the description of each operation in the OpenAPI document."""
 
 import csv
 import re
@@ -16,7 +16,7 @@ METHODS = ("get", "put", "post", "patch", "delete", "head", "options", "trace")
 
 @dataclass(frozen=True)
 class Operation:
-    """One row at one of its paths: what clients were promised."""
+    """One row of the table at one of its paths."""
 
     method: str
     path: str
@@ -28,11 +28,11 @@ class Operation:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What identifies it, whatever its parameters are called."""
-        return self.method, anonymous(self.path)
+        """Method and path, without the names of the path's parameters."""
+        return self.method, without_names(self.path)
 
 
-def anonymous(path: str) -> str:
+def without_names(path: str) -> str:
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
@@ -41,8 +41,8 @@ def parameters(path: str) -> list[str]:
 
 
 @cache
-def promised() -> list[Operation]:
-    """Every operation at every path it answers at."""
+def listed_operations() -> list[Operation]:
+    """Every operation of the table at each of its paths."""
     with TABLE.open() as table:
         return [
             Operation(row["method"], path, row["authentication"], row["success"])
@@ -53,12 +53,12 @@ def promised() -> list[Operation]:
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI as the code makes it."""
+    """The OpenAPI document that the code generates."""
     return create_app().openapi()
 
 
 def described() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Method, path and description of every operation of the OpenAPI."""
+    """Method, path and description of every operation in the OpenAPI document."""
     for path, operations in document()["paths"].items():
         for method in METHODS:
             if method in operations:
@@ -66,7 +66,8 @@ def described() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def description(operation: Operation) -> dict[str, Any] | None:
+    """The operation's description in the OpenAPI document, None if it has none."""
     return next(
-        (told for method, path, told in described() if (method, anonymous(path)) == operation.key),
+        (found for method, path, found in described() if (method, without_names(path)) == operation.key),
         None,
     )

@@ -1,4 +1,4 @@
-"""How PostgreSQL would run a query of the program."""
+"""Reads from PostgreSQL's query plans which indexes a query uses."""
 
 import json
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ def _render(element: _Explain, compiler: Any, **options: Any) -> str:
 
 
 async def indexes_of(session: AsyncSession, statement: Any) -> set[str]:
-    """The indexes it reads by; it sorts nothing and scans no table, or that is among them by its node's name."""
-    told = await session.scalar(_Explain(statement))
-    plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
-    return {node.get("Index Name", node["Node Type"]) for node in _nodes(plan) if _tells(node)}
+    """The indexes that the query uses, and the node types of its sorts and table scans, such as `Seq Scan`."""
+    explained = await session.scalar(_Explain(statement))
+    plan = (json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"]
+    return {node.get("Index Name", node["Node Type"]) for node in _nodes(plan) if _matters(node)}
 
 
-def _tells(node: dict[str, Any]) -> bool:
+def _matters(node: dict[str, Any]) -> bool:
     return "Index Name" in node or node["Node Type"] in {"Seq Scan", "Sort", "Incremental Sort"}
 
 

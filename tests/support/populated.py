@@ -1,4 +1,4 @@
-"""An OU with one of everything, so that every id in a path can be a real one."""
+"""Fills an OU with one object of each kind, so that tests can put real ids into every path."""
 
 import json
 import re
@@ -14,13 +14,13 @@ from support.operations import parameters
 from support.postgres import TestDatabase
 
 MARK = "zebra"
-"""Is in every name and id that the OU chose: where it shows, something of the OU shows."""
+"""Part of every name and id in the OU. A response that contains it reveals something of the OU."""
 
 
 @dataclass(frozen=True)
 class Populated:
     ids: dict[str, str]
-    """A real id for each kind of thing, by the word that stands before it in a path, or by the parameter's name."""
+    """A real id for each kind of object, by the word before it in a path, or by the parameter's name."""
 
     def fill(self, path: str) -> str:
         """The path with real ids in it."""
@@ -35,7 +35,7 @@ class Populated:
     def id_at(self, path: str, name: str) -> str:
         before = path.split(f"/{{{name}}}", maxsplit=1)[0].rpartition("/")[2]
         found = self.ids.get(before) if name == "id" or before == "import" else self.ids.get(name)
-        assert found is not None, f"say in tests/support/populated.py which id stands for {{{name}}} in {path}"
+        assert found is not None, f"add an id for {{{name}}} in {path} to tests/support/populated.py"
         return found
 
 
@@ -44,7 +44,7 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
     ruleset = await make.ruleset(f"{MARK} ruleset")
     rule = await make.rule(f"{MARK}_viewed", 7, ruleset_id=ruleset["ruleset_id"])
     await make.lead(f"{MARK}-lead")
-    await client.delete(f"/lead/{MARK}-lead")  # and it comes again: so there is a deletion to ask for
+    await client.delete(f"/lead/{MARK}-lead")  # it is created again below: so there is a deletion to read
     lead = await make.lead(f"{MARK}-lead", metadata={"animal": MARK})
     aliases = [{"alias_kind": "email", "raw_value": f"{MARK}@example.com"}]
     await make.event(f"{MARK}_viewed", lead["id"], aliases=aliases, metadata={"animal": MARK})
@@ -71,14 +71,14 @@ async def populate(client: Caller, drain: Callable[[], Awaitable[None]], databas
             "tokens": (await make.token(f"{MARK} script"))["id"],
             "org-units": client.unit_id,
             "failed-events": await fail_event(client.unit_id, database),
-            "job_id": await leave_job(client.unit_id, database),
-            "import": await begin_import(client),
+            "job_id": await insert_job(client.unit_id, database),
+            "import": await start_import(client),
         }
     )
 
 
 async def fail_event(unit_id: str, database: TestDatabase) -> str:
-    """An event that could not be processed: nothing known makes one fail, so it is put there."""
+    """Insert a failed event. The pipeline has no known input that fails."""
     event = AcceptedEvent(f"{MARK}_failed", f"{MARK}-poison", [], None, b"{}", None, None)
     event_id = uuid4()
     await database.execute(
@@ -89,7 +89,7 @@ async def fail_event(unit_id: str, database: TestDatabase) -> str:
     return f"ev_{event_id.hex}"
 
 
-async def leave_job(unit_id: str, database: TestDatabase) -> str:
+async def insert_job(unit_id: str, database: TestDatabase) -> str:
     await database.execute(
         "INSERT INTO jobs (unit_id, job_id, kind, status) VALUES ($1, $2, $3, 'completed')",
         *(unit_id, f"job_{uuid4().hex}", f"{MARK} job"),
@@ -97,8 +97,8 @@ async def leave_job(unit_id: str, database: TestDatabase) -> str:
     return await database.fetchval("SELECT job_id FROM jobs WHERE unit_id = $1 AND status = 'completed'", unit_id)
 
 
-async def begin_import(client: Caller) -> str:
-    """An import of leads that waits to be done."""
+async def start_import(client: Caller) -> str:
+    """Start a lead import, which stays queued. Returns its job id."""
     file = {"file": (f"{MARK}.csv", f"{MARK} mail\n{MARK}-new@example.com\n".encode())}
     preview = (await client.post("/leads/import/preview", files=file)).json()
     primary = {"column": f"{MARK} mail", "kind": "email"}
@@ -107,7 +107,7 @@ async def begin_import(client: Caller) -> str:
 
 
 async def digest(database: TestDatabase) -> dict[str, Any]:
-    """What every table holds, as one hash each."""
+    """The number of rows and a hash of the contents, by table."""
     tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
     return {
         row["tablename"]: await database.fetchval(

@@ -1,4 +1,4 @@
-"""The PostgreSQL that the suite runs on: a template made once, and a clone of it for every test."""
+"""The PostgreSQL server of the suite, with a template database and a clone of it for each test."""
 
 import asyncio
 import json
@@ -21,24 +21,24 @@ from sqlalchemy.engine import make_url
 from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.postgres import embedded
 
-GIVEN = "LEADVIBE_TEST_DATABASE_URL"
-"""A maintenance database of a server to use instead of an embedded one; its role may create databases, no more."""
+SERVER_VARIABLE = "LEADVIBE_TEST_DATABASE_URL"
+"""The URL of a server to use instead of an embedded one. Its role needs to be allowed to create databases."""
 
-FOLDERS = "leadvibe-tests-"
-DATABASES = "lvtest_"
+FOLDER_PREFIX = "leadvibe-tests-"
+DATABASE_PREFIX = "lvtest_"
 MEMORY = Path("/dev/shm")
-ROOM = 8 * 2**30
-"""Bytes; a run with all the real input took more than half of them."""
+MIN_FREE_BYTES = 8 * 2**30
+"""The tests with all the real input need more than half of this."""
 
 SETTINGS = {"application_name": "leadvibe-tests", "timezone": "UTC"}
 
 
 class EmbeddedServer:
-    """A throw-away PostgreSQL for one run of the suite, however many processes that has."""
+    """A temporary PostgreSQL for one run of the suite, shared by all its processes."""
 
     def __init__(self) -> None:
         _sweep_folders()
-        self._folder = Path(tempfile.mkdtemp(prefix=FOLDERS, dir=_place()))
+        self._folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=_parent_folder()))
         self._server = embedded.start(self._folder, embedded.DISPOSABLE)
         self.url = self._server.url
 
@@ -47,15 +47,17 @@ class EmbeddedServer:
         shutil.rmtree(self._folder, ignore_errors=True)  # another run may be sweeping it away already
 
 
-def _place() -> Path:
-    """In memory, if files may be there and have room: a clone is a thousand files, which a disk makes slowly."""
-    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
-    return MEMORY if roomy else Path(tempfile.gettempdir())
+def _parent_folder() -> Path:
+    """In memory if there is room: a clone is a thousand files, and creating them on a disk is slow."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE_BYTES
+    return MEMORY if has_room else Path(tempfile.gettempdir())
 
 
 def _sweep_folders() -> None:
-    """Remove what killed runs left: whoever uses a data directory holds a lock on it."""
-    for folder in chain.from_iterable(place.glob(f"{FOLDERS}*") for place in (MEMORY, Path(tempfile.gettempdir()))):
+    """Remove the data directories of killed runs: those that no process holds a lock on."""
+    for folder in chain.from_iterable(
+        place.glob(f"{FOLDER_PREFIX}*") for place in (MEMORY, Path(tempfile.gettempdir()))
+    ):
         with suppress(OSError, embedded.CommandError):
             if time.time() - folder.stat().st_mtime > 60:
                 os.close(embedded.lock(folder))
@@ -63,11 +65,11 @@ def _sweep_folders() -> None:
 
 
 class Postgres:
-    """A session with the server in a thread of its own, so that fixtures needn't share a test's event loop."""
+    """A connection to the server with its own event loop in a thread, independent of the loops of tests."""
 
     def __init__(self, url: str, run: str) -> None:
         self.url = url
-        self._prefix = f"{DATABASES}{run}_"
+        self._prefix = f"{DATABASE_PREFIX}{run}_"
         self._run_id = crc32(self._prefix.encode())
         self._cloned = 0
         self._loop = asyncio.new_event_loop()
@@ -75,12 +77,12 @@ class Postgres:
         self._thread.start()
         self._connection: asyncpg.Connection = self._wait(asyncpg.connect(asyncpg_dsn(url), server_settings=SETTINGS))
         self._do("SELECT pg_advisory_lock_shared($1)", self._run_id)
-        # Copying files is faster, but makes a durable server wait for two checkpoints.
+        # file_copy is faster, but a server with fsync waits for two checkpoints.
         self._strategy = "wal_log" if self._ask("SHOW fsync") == "on" else "file_copy"
         self._sweep_databases()
 
     def close(self) -> None:
-        """End the session; the last process of a run takes the template with it."""
+        """Close the connection. The last process of a run also drops the template."""
         self._do("SELECT pg_advisory_unlock_shared($1)", self._run_id)
         self._sweep_databases()
         self._wait(self._connection.close())
@@ -92,23 +94,23 @@ class Postgres:
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def template(self, make: Callable[[str], Coroutine[Any, Any, dict[str, Any]]]) -> tuple[str, dict[str, Any]]:
-        """The template's name and what its maker told of it; made by the process that comes first."""
+        """The template's name, and the description that `make` returned. The first process of a run creates it."""
         name = f"{self._prefix}template"
         self._do("SELECT pg_advisory_lock($1)", self._run_id + 2**32)
         try:
-            told = self._ask(
+            description = self._ask(
                 "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1 AND datallowconn",
                 name,
             )
-            if told is None:
+            if description is None:
                 self._do(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
                 self._do(f'CREATE DATABASE "{name}"')
-                told = json.dumps(asyncio.run(make(self.database_url(name))))
-                quoted = told.replace("'", "''")
+                description = json.dumps(asyncio.run(make(self.database_url(name))))
+                quoted = description.replace("'", "''")
                 self._do(f"COMMENT ON DATABASE \"{name}\" IS '{quoted}'")
         finally:
             self._do("SELECT pg_advisory_unlock($1)", self._run_id + 2**32)
-        return name, json.loads(told)
+        return name, json.loads(description)
 
     def clone(self, template: str) -> str:
         self._cloned += 1
@@ -120,12 +122,12 @@ class Postgres:
         self._do(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _sweep_databases(self) -> None:
-        """Drop what belongs to no living run: every process of a run holds a shared lock in its name."""
-        found = self._wait(
-            self._connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", DATABASES)
+        """Drop the databases of runs that have ended: each process of a run holds a shared lock on the run's id."""
+        rows = self._wait(
+            self._connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", DATABASE_PREFIX)
         )
-        for name in (row["datname"] for row in found):
-            run = crc32(f"{DATABASES}{name.removeprefix(DATABASES).split('_')[0]}_".encode())
+        for name in (row["datname"] for row in rows):
+            run = crc32(f"{DATABASE_PREFIX}{name.removeprefix(DATABASE_PREFIX).split('_')[0]}_".encode())
             if self._ask("SELECT pg_try_advisory_lock($1)", run):
                 with suppress(asyncpg.InsufficientPrivilegeError):
                     self.drop(name)
@@ -146,7 +148,7 @@ class Postgres:
 
 
 class TestDatabase:
-    """A test's own database, and a look into it past the program's connections."""
+    """The database of a test, with a connection of its own beside those of the application."""
 
     __test__ = False
 

@@ -62,7 +62,7 @@ class Serving:
         self.update_children()
         if self.process.is_running():
             self.process.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs([self.process, *self._children], timeout=30)
+        alive = psutil.wait_procs([self.process, *self._children], timeout=30)[1]
         for process in alive:
             process.kill()
         assert not alive, f"left behind: {alive}"
@@ -112,5 +112,5 @@ class Serving:
 
     def gone(self, within: float = 30) -> bool:
         """Whether it and all its children end within this many seconds."""
-        _, alive = psutil.wait_procs([self.process, *self._children], timeout=within)
+        alive = psutil.wait_procs([self.process, *self._children], timeout=within)
         return not alive

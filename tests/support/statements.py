@@ -1,4 +1,4 @@
-"""Hears every SQL statement that the program sends, whichever way it sends it."""
+"""Observes every SQL statement that the application sends."""
 
 import functools
 from collections.abc import Callable
@@ -6,25 +6,25 @@ from typing import Any
 
 from asyncpg.connection import Connection
 
-PROGRAM = "leadvibe"
-"""The application name of the program's own connections; migrations and the tests' looks have others."""
+APPLICATION = "leadvibe"
+"""The application name of the application's connections. Migrations and tests connect under other names."""
 
 
-def listen(hear: Callable[[str], None]) -> None:
-    """Have `hear` called with each statement, for as long as this process lives.
+def observe(callback: Callable[[str], None]) -> None:
+    """Call `callback` with each statement until the process ends.
 
-    asyncpg's query loggers miss prepared statements, and SQLAlchemy prepares all of its own; so this stands where
-    every statement passes: prepared, simple, and COPY.
+    asyncpg's query loggers don't report prepared statements, and SQLAlchemy prepares all its statements. So this wraps
+    the methods of a connection through which prepared statements, simple statements and COPY pass.
     """
     for method in ("_get_statement", "execute", "_copy_in", "_copy_out"):
-        setattr(Connection, method, _heard(getattr(Connection, method), hear))
+        setattr(Connection, method, _observed(getattr(Connection, method), callback))
 
 
-def _heard(original: Callable[..., Any], hear: Callable[[str], None]) -> Callable[..., Any]:
+def _observed(original: Callable[..., Any], callback: Callable[[str], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     async def send(connection: Any, statement: str, *arguments: Any, **options: Any) -> Any:
-        if (connection._params.server_settings or {}).get("application_name") == PROGRAM:
-            hear(statement)
+        if (connection._params.server_settings or {}).get("application_name") == APPLICATION:
+            callback(statement)
         return await original(connection, statement, *arguments, **options)
 
     return send

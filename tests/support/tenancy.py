@@ -1,4 +1,4 @@
-"""Which tables belong to OUs, and which statements may touch them without naming one."""
+"""Lists the tables that belong to OUs, and the statements that may touch them without naming an OU."""
 
 import re
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ TENANT_TABLES = frozenset(
 )
 
 NOT_TENANT = {
-    "organizations": "the tenant's own parent: found by the caller's organization",
-    "org_units": "the OU itself: its id is the key",
-    "members": "people belong to an organization and may enter several OUs",
+    "organizations": "the parent of OUs: found by the caller's organization",
+    "org_units": "the OUs themselves: the OU's id is the key",
+    "members": "belong to an organization and can be members of several OUs",
     "personal_tokens": "belong to a member",
     "refresh_tokens": "belong to a member's sign-in",
-    "inbox": "workers claim across OUs by route; nothing else reads it",
+    "inbox": "workers claim events of all OUs by route; nothing else reads it",
 }
-"""Tables whose key doesn't start with an OU, each with its reason."""
+"""Tables whose primary key doesn't start with an OU, each with the reason."""
 
 
 @dataclass(frozen=True)
 class Exemption:
-    """Statements that have to look across OUs."""
+    """Statements that may touch tables without naming an OU."""
 
     tables: frozenset[str]
     pattern: re.Pattern[str]
@@ -37,25 +37,33 @@ def _exempt(tables: str, pattern: str, reason: str) -> Exemption:
 
 
 EXEMPTIONS = (
-    _exempt("any", r'^SELECT ("\w+", )*"\w+" FROM "\w+" LIMIT 1$', "asyncpg asks for types before COPY: never run"),
+    _exempt(
+        "any",
+        r'^SELECT ("\w+", )*"\w+" FROM "\w+" LIMIT 1$',
+        "asyncpg prepares it before COPY, never runs it",
+    ),
     _exempt(
         "api_credentials",
         r"^\s*SELECT .*WHERE .*client_id = ",
-        "a credential tells its OU: authentication can't know it before",
+        "authentication learns the OU from the credential",
     ),
-    _exempt("unit_memberships", r"^\s*SELECT .*org_member_id = ", "which OUs a member may enter"),
+    _exempt("unit_memberships", r"^\s*SELECT .*org_member_id = ", "lists the OUs of a member"),
     _exempt(
-        "leads", r"^\s*SELECT .*WHERE next_decay_at <= clock_timestamp\(\)", "the decay tick asks who is due in any OU"
+        "leads",
+        r"^\s*SELECT .*WHERE next_decay_at <= clock_timestamp\(\)",
+        "finds due leads of all OUs",
     ),
     _exempt(
-        "lead_import_files jobs", r"^\s*DELETE FROM lead_import_files .*expires_at <", "expired files of every OU go"
+        "lead_import_files jobs",
+        r"^\s*DELETE FROM lead_import_files .*expires_at <",
+        "deletes expired files",
     ),
-    _exempt("stream_frames", r"^\s*DELETE .*created_at <", "old frames of every OU go"),
+    _exempt("stream_frames", r"^\s*DELETE .*created_at <", "deletes old frames of all OUs"),
 )
 
 
-def offences(statement: str) -> list[str]:
-    """The tenant tables that the statement touches without an OU and without leave."""
+def violations(statement: str) -> list[str]:
+    """The tenant tables that the statement touches without an OU and without an exemption."""
     return [
         table
         for table in unconfined(statement, TENANT_TABLES)
@@ -67,20 +75,21 @@ class Confinement:
     """Checks every statement that the program sends, and collects those that are not confined to an OU."""
 
     def __init__(self) -> None:
-        self._known: dict[str, list[str]] = {}
-        self._heard: list[str] = []
+        self._violations: dict[str, list[str]] = {}
+        """By statement: tests repeat the same statements thousands of times, and parsing takes milliseconds."""
+        self._violating: list[str] = []
 
-    def hear(self, statement: str) -> None:
-        if statement not in self._known:
-            self._known[statement] = offences(statement)
-        if self._known[statement]:
-            self._heard.append(statement)
+    def check_statement(self, statement: str) -> None:
+        if statement not in self._violations:
+            self._violations[statement] = violations(statement)
+        if self._violations[statement]:
+            self._violating.append(statement)
 
     def forget(self) -> None:
-        self._heard.clear()
+        self._violating.clear()
 
     def check(self) -> None:
         """Fail if any statement since `forget` touched a tenant table without its OU, or could not be parsed."""
-        found = {f"{', '.join(self._known[heard])} without unit_id in: {heard}" for heard in self._heard}
+        messages = {f"{', '.join(self._violations[each])} without unit_id in: {each}" for each in self._violating}
         self.forget()
-        assert not found, "\n".join(sorted(found))
+        assert not messages, "\n".join(sorted(messages))

@@ -1,4 +1,4 @@
-"""CSV in pieces: records are whole, and a broken one takes no other with it."""
+"""CSV in chunks: records are complete, and a malformed record does not affect the others."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadvibe.ingest.csv_records import LONGEST_RECORD, CsvRecords, Record
+from leadvibe.ingest.csv_records import MAX_RECORD_BYTES, CsvRecords, Record
 
 
 def records(content: bytes, size: int = 2**20) -> list[Record]:
@@ -29,19 +29,19 @@ def test_records_are_lines_of_cells() -> None:
     assert cells(b"a,b\r\n1,2\n3,4") == [["a", "b"], ["1", "2"], ["3", "4"]]
 
 
-def test_a_quoted_cell_may_hold_anything() -> None:
+def test_a_quoted_cell_can_contain_anything() -> None:
     assert cells(b'a,"x,""y""\nz",c\n1,2,3\n') == [["a", 'x,"y"\nz', "c"], ["1", "2", "3"]]
 
 
-def test_empty_lines_are_no_records_but_count_as_lines() -> None:
+def test_empty_lines_are_not_records_but_count_as_lines() -> None:
     assert records(b"a\n\n\r\nb\n") == [Record(1, ["a"]), Record(4, ["b"])]
 
 
-def test_a_record_is_named_by_its_first_line() -> None:
+def test_a_record_has_the_number_of_its_first_line() -> None:
     assert [record.line for record in records(b'a,"1\n2\n3"\nb,c\n')] == [1, 4]
 
 
-def test_a_quote_that_is_never_closed_costs_its_line_and_no_more() -> None:
+def test_an_unclosed_quote_makes_only_its_own_line_malformed() -> None:
     found = records(b'a,b\n1,"open\n2,3\n4,5\n')
     assert [(record.line, record.cells) for record in found] == [
         (1, ["a", "b"]),
@@ -65,17 +65,17 @@ def test_an_open_quote_is_given_up_soon_however_long_the_file_is() -> None:
     waited = 0
     while not (found := list(reader.feed(line * 100))):
         waited += 100
-    assert waited * len(line) < LONGEST_RECORD
+    assert waited * len(line) < MAX_RECORD_BYTES
     assert (found[0].line, found[0].problem) == (1, "has a quote that is not closed")
     assert [record.cells for record in found[1:]] == [["x" * 99]] * (waited + 100)
 
 
 def test_a_line_that_is_too_long_is_one_broken_record() -> None:
-    content = b"a\n" + b"x" * (3 * LONGEST_RECORD) + b"\nb\n"
+    content = b"a\n" + b"x" * (3 * MAX_RECORD_BYTES) + b"\nb\n"
     for size in (2**16, 2**20):
         found = records(content, size)
         assert [(record.line, record.cells) for record in found] == [(1, ["a"]), (2, []), (3, ["b"])]
-    assert [record.line for record in records(b"a\n" + b"x" * (3 * LONGEST_RECORD), 2**16)] == [1, 2]
+    assert [record.line for record in records(b"a\n" + b"x" * (3 * MAX_RECORD_BYTES), 2**16)] == [1, 2]
 
 
 def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
@@ -90,19 +90,19 @@ def test_a_line_that_is_not_utf8_is_one_broken_record() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b'"a"b,c', "has text behind a closing quote"),
+        (b'"a"b,c', "has text after a closing quote"),
         (b"a\rb,c", "has a carriage return in the middle of a line"),
         (b'"a"\rb,c', "has a carriage return in the middle of a line"),
         (b"a," + b"x" * 131_073, "has a cell of more than 131,072 characters"),
-        (b"a," * LONGEST_RECORD + b'"b', "has a quote that is not closed"),
+        (b"a," * MAX_RECORD_BYTES + b'"b', "has a quote that is not closed"),
     ],
     ids=range(5),
 )
-def test_what_is_wrong_with_a_line_is_said_in_our_words_and_costs_that_line(line: bytes, problem: str) -> None:
+def test_a_malformed_line_has_our_own_message_and_affects_no_other_line(line: bytes, problem: str) -> None:
     assert records(line + b"\nd,e\n", 2**23) == [Record(1, [], problem), Record(2, ["d", "e"])]
 
 
-def test_what_the_reader_finds_wrong_in_another_version_is_not_said_in_its_words(
+def test_an_unknown_error_of_the_reader_has_a_general_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def newer_reader(*_: object, **__: object) -> Iterator[list[str]]:
@@ -113,12 +113,12 @@ def test_what_the_reader_finds_wrong_in_another_version_is_not_said_in_its_words
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
-def test_a_character_may_be_split_between_pieces(size: int) -> None:
+def test_a_character_can_be_split_between_chunks(size: int) -> None:
     assert [record.cells for record in records("ä,😀\n€,x\n".encode(), size)] == [["ä", "😀"], ["€", "x"]]
 
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A busy machine is no reason to fail."""
+"""No deadline, because the machine may be busy."""
 
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -126,7 +126,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 @given(
     st.lists(st.lists(CELL, min_size=1, max_size=4), max_size=10), st.integers(1, 50), st.sampled_from(["\n", "\r\n"])
 )
-def test_what_was_written_is_read_in_pieces_of_any_size(rows: list[list[str]], size: int, end: str) -> None:
+def test_written_rows_are_read_in_chunks_of_any_size(rows: list[list[str]], size: int, end: str) -> None:
     written = io.StringIO(newline="")
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
     assert [record.cells for record in records(written.getvalue().encode(), size)] == rows
@@ -134,6 +134,6 @@ def test_what_was_written_is_read_in_pieces_of_any_size(rows: list[list[str]], s
 
 @patient
 @given(st.lists(st.sampled_from([b'"', b",", b"a", b"\n", b"\r\n", b"\xff"]), max_size=60), st.integers(1, 9))
-def test_how_the_pieces_were_cut_makes_no_difference(parts: list[bytes], size: int) -> None:
+def test_the_size_of_the_chunks_makes_no_difference(parts: list[bytes], size: int) -> None:
     content = b"".join(parts)
     assert records(content, size) == records(content)

@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from leadvibe.activity.schemas import ActivityFilter
 from leadvibe.core.ranges import TimeSpan
-from leadvibe.events.models import Event, EventType
+from leadvibe.events.conditions import hidden_types
+from leadvibe.events.models import Event
 from leadvibe.events.repository import EventRow
 from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
 from leadvibe.identity.leads import require_lead
@@ -79,7 +80,7 @@ class ActivityRepository(ScoreRepository):
     def _parts(self, lead_id: str, ruleset_id: str | None) -> Iterator[Rows]:
         """The parts of the lead's timeline, each row with its score_delta and latency_ms."""
         event_delta = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
-        hidden = select(EventType.event_type).where(EventType.unit_id == self.scope.unit_id, EventType.hidden)
+        hidden = hidden_types(self.scope)
         yield _with_effects(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), event_delta, LATENCY)
         reset_delta = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
         note_delta = case((TimelineEntry.kind == "score_reset", reset_delta), else_=literal(0, BigInteger))

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.core.scope import Scope
 from leadvibe.counts.repository import CountRepository
-from leadvibe.events.models import Event, EventType
-from leadvibe.events.repository import within
+from leadvibe.events.conditions import hidden_types, within
+from leadvibe.events.models import Event
 
 DAY = cast(func.timezone(literal_column("'UTC'"), Event.occurred_at), Date)
 
@@ -100,8 +100,7 @@ class TrafficRepository:
         return [Event.unit_id == self.scope.unit_id, *within(window), *not_hidden]
 
     async def _hidden_types(self) -> set[str]:
-        query = select(EventType.event_type).where(EventType.unit_id == self.scope.unit_id, EventType.hidden)
-        return set(await self.session.scalars(query))
+        return set(await self.session.scalars(hidden_types(self.scope)))
 
     async def _count_events(self, conditions: Sequence[ColumnElement[bool]]) -> int:
         return (await self.session.scalars(select(func.count()).select_from(Event).where(*conditions))).one()

@@ -18,7 +18,8 @@ from leadvibe.core.database.migration_state import is_current
 from leadvibe.core.database.transactions import Database, close_database, open_database, transaction
 from leadvibe.core.http.problems import Problem
 from leadvibe.core.transient import is_transient
-from leadvibe.ingest.csv_import import Imported, import_csv
+from leadvibe.ingest.csv_import import import_csv
+from leadvibe.ingest.schemas import ImportResult
 from leadvibe.server import database
 from leadvibe.units.models import OrgUnit
 
@@ -37,7 +38,7 @@ def import_events(file: File, skip_triggers: SkipTriggers = False, unit: Unit = 
         outcome = asyncio.run(_import(url, file, file.stat().st_size, unit, skip_triggers=skip_triggers))
     console = Console()
     for row in outcome.error_rows:
-        console.print(f"line {row['line']}: {row['error']}", style="red", markup=False, highlight=False)
+        console.print(f"line {row.line}: {row.error}", style="red", markup=False, highlight=False)
     if outcome.errors > len(outcome.error_rows):
         console.print(f"… and {outcome.errors - len(outcome.error_rows):,} more", style="red")
     console.print(f"{outcome.imported:,} imported, {outcome.errors:,} errors", highlight=False)
@@ -45,7 +46,7 @@ def import_events(file: File, skip_triggers: SkipTriggers = False, unit: Unit = 
         raise typer.Exit(1)
 
 
-async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_triggers: bool) -> Imported:
+async def _import(url: str, file: Path, size: int, unit: str | None, *, skip_triggers: bool) -> ImportResult:
     opened = open_database(url, pool_size=2)
     try:
         await _check(opened)

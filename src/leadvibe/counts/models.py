@@ -1,4 +1,4 @@
-"""How many leads and events an OU has, in slots that are added up: so that transactions seldom wait for each other."""
+"""The counters of an OU's leads and events. Each is the sum of several slots, so that transactions seldom collide."""
 
 from datetime import date
 
@@ -7,15 +7,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.database.models import Base, Big, Id, OfUnit
 
-IN_PLACE = {"postgresql_with": {"fillfactor": "50"}}
-"""Rows that change all the time leave room for their next version beside them."""
+HOT_UPDATES = {"postgresql_with": {"fillfactor": "50"}}
+"""Half of each page stays free, so that an update can write the new version of a row to the same page."""
 
 
 class LeadCount(Base, OfUnit):
-    """Leads that weren't merged into others."""
+    """Leads, without those that were merged into another."""
 
     __tablename__ = "lead_counts"
-    __table_args__ = (IN_PLACE,)
+    __table_args__ = (HOT_UPDATES,)
 
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     leads: Mapped[Big]
@@ -25,7 +25,7 @@ class EventCount(Base, OfUnit):
     """Processed events of a type."""
 
     __tablename__ = "event_counts"
-    __table_args__ = (IN_PLACE,)
+    __table_args__ = (HOT_UPDATES,)
 
     event_type: Mapped[Id] = mapped_column(primary_key=True)
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
@@ -33,12 +33,12 @@ class EventCount(Base, OfUnit):
 
 
 class UsageCount(Base, OfUnit):
-    """Events that were received in a calendar month, UTC, and counted: what is deleted later was used all the same."""
+    """Processed events by the calendar month of receipt, in UTC. Deleted events stay counted."""
 
     __tablename__ = "usage_counts"
-    __table_args__ = (IN_PLACE,)
+    __table_args__ = (HOT_UPDATES,)
 
     month: Mapped[date] = mapped_column(primary_key=True)
-    """Its first day."""
+    """The first day of the month."""
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     events: Mapped[Big]

@@ -114,8 +114,8 @@ def _decay_changes(interval: Interval, totals: Mapping[str, int]) -> bool:
 def _intervals(version_settings: Sequence[VersionSettings]) -> Iterator[Interval]:
     allowed_negatives = version_settings[0].allow_negatives
     changes = list(_without_repetitions(_changes(version_settings)))
-    last: Change = (END, version_settings[-1], frozenset())
-    for (start, settings, rulesets), (end, _, _) in pairwise([*changes, last]):
+    ends = [*(at for at, _, _ in changes[1:]), END]
+    for (start, settings, rulesets), end in zip(changes, ends, strict=True):
         decays = tuple(settings.decays.values())
         shortest_period = min((rule.period for rule in decays), default=END)
         lifts_negatives = allowed_negatives and not settings.allow_negatives

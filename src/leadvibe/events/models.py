@@ -1,4 +1,4 @@
-"""What was accepted and waits, what was processed, what failed."""
+"""The tables of processed events, failed events and event types."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from leadvibe.core.database.models import Base, Blob, Id, Instant, Json, OfUnit,
 
 
 class Event(Base, Tenant):
-    """An event that was processed: the log, one row each."""
+    """A processed event. The table is the event log."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -24,14 +24,14 @@ class Event(Base, Tenant):
     event_type: Mapped[Id]
     occurred_at: Mapped[Instant]
     sent_at: Mapped[Instant | None]
-    """What the client sent, where that was later than the receipt and `occurred_at` was clamped to it."""
+    """The timestamp as sent, if it was later than the receipt, so that `occurred_at` was set to `received_at`."""
     received_at: Mapped[Instant]
     scored_at: Mapped[Instant]
     channel: Mapped[str | None]
-    # `metadata` is a name that declarative classes reserve.
+    # SQLAlchemy reserves the attribute name `metadata`.
     attributes: Mapped[Json] = mapped_column("metadata")
     digest: Mapped[Blob]
-    """SHA-256 of the metadata's canonical JSON: breaks ties in the canonical order."""
+    """SHA-256 of the canonical JSON of the metadata. It orders events of the same instant and type."""
     idempotency_key: Mapped[str | None]
     config_version: Mapped[int] = mapped_column(Integer)
     suppression_reason: Mapped[str | None]
@@ -40,7 +40,7 @@ class Event(Base, Tenant):
 
 
 class FailedEvent(Base, OfUnit):
-    """An event that could not be processed: kept with its error until somebody retries it."""
+    """An event that could not be processed, with its error. It can be retried."""
 
     __tablename__ = "failed_events"
     __table_args__ = (Index("ix_failed_events_newest", "unit_id", "failed_at"),)
@@ -54,7 +54,7 @@ class FailedEvent(Base, OfUnit):
 
 
 class EventType(Base, OfUnit):
-    """A type of event the OU has seen or named in a rule."""
+    """An event type that the OU has received or that a rule uses."""
 
     __tablename__ = "event_types"
 

@@ -1,4 +1,4 @@
-"""Events: what was processed, newest first, and the types it came in."""
+"""Lists processed events, their types and their channels."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,9 +11,10 @@ from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.preferences import WantsCount
 from leadvibe.core.http.schemas import LeadId, PlainText
 from leadvibe.events.export import EventExport
-from leadvibe.events.repository import EventProperties, EventRepository, EventRow, EventTypeRepository
+from leadvibe.events.repository import EventRepository, EventRow
 from leadvibe.events.schemas import EventFilter, EventPropertiesRead, EventRead, LeadEventFilter
 from leadvibe.events.timeline import Timeline
+from leadvibe.events.types.repository import EventProperties, EventTypeRepository
 
 router = APIRouter(tags=["Events"], responses=ANSWERS)
 
@@ -38,14 +39,14 @@ async def list_events(
     page: Paging,
     wants_count: WantsCount,
 ) -> list[EventRow]:
-    """The OU's events, newest first.
+    """List the events of the OU, newest first.
 
-    Where there are many, `X-Total-Count` of a list that is narrowed takes long to count: it is there for whoever sends
-    `Prefer: count=exact`.
+    In an OU with more than 100,000 events, a filtered list takes long to count. It then has an `X-Total-Count` only if
+    the request has the header `Prefer: count=exact`.
     """
-    found = await events.list(where, page, counted=wants_count)
-    describe_page(request, response, page, found.total, after=found.end)
-    return found.items
+    listed = await events.list(where, page, counted=wants_count)
+    describe_page(request, response, page, listed.total, after=listed.end)
+    return listed.items
 
 
 @router.get(
@@ -54,13 +55,13 @@ async def list_events(
     responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_events(export: Export, where: Annotated[EventFilter, Query()]) -> StreamingResponse:
-    """Download the OU's events as CSV, newest first, narrowed as the list of events is.
+    """Download the events of the OU as CSV, newest first. The filters are those of the list of events.
 
-    The columns are `id`, `lead_id`, `event_type` and `timestamp`, and a cell is what is stored, unchanged: import the
-    file into a spreadsheet as text, or an id that begins with `=`, `+`, `-` or `@` is taken for a formula.
+    The columns are `id`, `lead_id`, `event_type` and `timestamp`. Values are not escaped for spreadsheets: import the
+    columns as text, because an id that starts with `=`, `+`, `-` or `@` could run as a formula.
     """
     download = {"Content-Disposition": 'attachment; filename="events.csv"'}
-    return StreamingResponse(await export.pieces(where), headers=download, media_type="text/csv")
+    return StreamingResponse(await export.chunks(where), headers=download, media_type="text/csv")
 
 
 @router.get("/events/{lead_id}", response_model=list[EventRead])
@@ -73,29 +74,30 @@ async def list_lead_events(
     where: Annotated[LeadEventFilter, Query()],
     page: Paging,
 ) -> list[EventRow]:
-    """One lead's events, newest first, and among them, on channel `system`, what else happened to its score.
+    """List the events of a lead and the other changes of its score, newest first.
 
-    `DECAY` tells what silence cost, `score_reset` what the totals were, `lead_merged` who went into the lead and
-    `alias_conflict` which of its aliases another lead has.
+    The other changes have the channel `system` and one of these types: `DECAY` (a step of a decay rule, with the points
+    it cost), `score_reset` (with the scores before it), `lead_merged` (with the lead that was merged into this one) and
+    `alias_conflict` (an event had an alias that belongs to another lead).
     """
-    found = await timeline.of_lead(lead_id, where, page)
-    describe_page(request, response, page, found.total, after=found.end)
-    return found.items
+    listed = await timeline.of_lead(lead_id, where, page)
+    describe_page(request, response, page, listed.total, after=listed.end)
+    return listed.items
 
 
 @router.get("/event-types")
 async def list_event_types(event_types: EventTypes) -> list[str]:
-    """The names of the event types that are visible in this OU."""
+    """List the names of the event types in the OU, without hidden types."""
     return await event_types.visible()
 
 
 @router.get("/event-types/{event_type:path}/properties", response_model=EventPropertiesRead)
 async def list_event_type_properties(event_type: PlainText, event_types: EventTypes) -> EventProperties:
-    """The keys that events of one type have in their metadata."""
+    """List the metadata keys that the events of a type have."""
     return await event_types.properties(event_type)
 
 
 @router.get("/channels")
 async def list_channels(events: Events) -> Sequence[str]:
-    """The channels that events came by, in lower case."""
+    """List the channels of the events in the OU, in lower case."""
     return await events.channels()

@@ -1,4 +1,4 @@
-"""Events as lists show them, and what lists are narrowed by."""
+"""The schemas and filters of lists of events."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from leadvibe.core.ranges import Range
 
 
 class EventRead(Read):
-    """An event that was processed. `timestamp` and `created_at` both say when it happened."""
+    """A processed event. `timestamp` and `created_at` are both the time at which it happened."""
 
     event_id: EventId
     org_id: str
@@ -38,7 +38,7 @@ class EventRead(Read):
 
 
 class MetadataTerm(NamedTuple):
-    """A key of the metadata and the value that it has, compared as text."""
+    """A metadata key and its value, compared as text."""
 
     key: str
     value: str
@@ -47,12 +47,12 @@ class MetadataTerm(NamedTuple):
     def read(cls, text: str) -> "MetadataTerm":
         key, colon, value = check_plain(text).partition(":")
         if not key or not colon:
-            raise ValueError("must be key:value, like utm_campaign:fall2025")
+            raise ValueError("must have the form key:value, like utm_campaign:fall2025")
         return cls(key, value)
 
 
 class Cursor(NamedTuple):
-    """Where in a list, newest first, a page goes on: after this event."""
+    """The event after which the next page of a list starts. The list is sorted newest first."""
 
     occurred_at: datetime
     event_id: UUID
@@ -66,13 +66,14 @@ class Cursor(NamedTuple):
         try:
             return cls(from_micros(int(instant)), UUID(hex=event_id))
         except (ValueError, OverflowError):
-            raise ValueError("must be taken from a page's Link header") from None
+            raise ValueError("must be a value from the Link header of a page") from None
 
 
 class LeadEventFilter(BaseModel):
     event_type: Annotated[PlainText, AfterValidator(str.strip)] | None = None
     after: Annotated[str, parsable_by(Cursor.read)] | None = Field(
-        default=None, description="Go on after this event, as the Link header says; `page` then only counts"
+        default=None,
+        description="The event after which this page starts, from the Link header. `page` is then only a page number.",
     )
 
     @property
@@ -81,39 +82,41 @@ class LeadEventFilter(BaseModel):
 
 
 SEPARATOR = "\x1f"
-"""Between the name and the value of what an event's index keys are made of."""
+"""Separates the name from the value in the texts that the keys of an event are derived from."""
 
 
 class EventFilter(LeadEventFilter):
     lead_id: PlainText | None = None
     range: Range = Range.ALL
-    channel: PlainText | None = Field(default=None, description="`all` is any")
+    channel: PlainText | None = Field(default=None, description="`all` means any channel.")
     metadata: list[Annotated[MetadataTerm, PlainValidator(MetadataTerm.read, json_schema_input_type=str)]] = Field(
-        default_factory=list, max_length=20, description="`key:value`, may be repeated"
+        default_factory=list, max_length=20, description="`key:value`. It can be repeated."
     )
-    logic: Literal["and", "or"] = Field(default="and", description="Whether every metadata filter must match, or one")
+    logic: Literal["and", "or"] = Field(
+        default="and", description="`and`: all `metadata` filters must match. `or`: at least one."
+    )
 
     @property
     def on_channel(self) -> str | None:
-        """In the form that events have theirs; None is any."""
+        """The channel in lower case, as events have it. None means any channel."""
         channel = "all" if self.channel is None else self.channel.strip().lower()
         return None if channel == "all" else channel
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves out more than the events of other types."""
-        named = self.lead_id is not None or self.on_channel is not None
-        return named or self.range != Range.ALL or bool(self.metadata)
+        """Whether there is any filter besides `event_type`."""
+        by_lead_or_channel = self.lead_id is not None or self.on_channel is not None
+        return by_lead_or_channel or self.range != Range.ALL or bool(self.metadata)
 
     @property
     def keys(self) -> list[tuple[str, list[str]]]:
-        """What an event must have, as the words that its index keys are made of: all of these, or one of those."""
-        named = {"type": self.event_type, "channel": self.on_channel}
-        every = [f"{name}{SEPARATOR}{value}" for name, value in named.items() if value is not None]
+        """The texts whose keys an event must have: all of them (operator `@>`), or at least one (`&&`)."""
+        values = {"type": self.event_type, "channel": self.on_channel}
+        required = [f"{name}{SEPARATOR}{value}" for name, value in values.items() if value is not None]
         terms = [f"{key}{SEPARATOR}{value}" for key, value in self.metadata]
         if self.logic == "and":
-            every, terms = every + terms, []
-        return [(operator, words) for operator, words in (("@>", every), ("&&", terms)) if words]
+            required, terms = required + terms, []
+        return [(operator, texts) for operator, texts in (("@>", required), ("&&", terms)) if texts]
 
 
 class EventPropertiesRead(Read):

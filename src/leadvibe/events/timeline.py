@@ -1,4 +1,4 @@
-"""What happened to one lead: its events, what was noted beside them, and what silence cost, newest first."""
+"""The timeline of a lead, newest first: its events, its resets, merges and alias conflicts, and its decay steps."""
 
 from typing import Any, ClassVar
 
@@ -30,11 +30,11 @@ from leadvibe.scores.models import ScoreEntry
 
 DECAY = cast("DECAY", Text)
 SYSTEM = cast("system", Text)
-"""The channel of what no visitor did."""
+"""The channel of entries that are not events."""
 
 Value = SQLColumnExpression[Any]
 Rows = Select[*tuple[Any, ...]]
-"""Rows of the columns that events are listed by."""
+"""A query for rows of the COLUMNS."""
 
 
 class Timeline:
@@ -46,15 +46,14 @@ class Timeline:
 
     async def of_lead(self, lead_id: str, where: LeadEventFilter, page: Page) -> EventPage:
         await require_lead(self.session, self.scope, lead_id)
-        skipped = page.offset if where.start is None else 0
-        wanted = skipped + page.limit + 1
+        offset = page.offset if where.start is None else 0
         parts = [rows(self.scope, lead_id).subquery() for rows in (events_of, notes_of, decays_of)]
-        # Each part is cut by itself too, so that its own index serves it.
-        newest = union_all(*(_newest(part, where).limit(wanted) for part in parts))
-        query = _newest(newest.subquery(), where).offset(skipped).limit(page.limit + 1)
+        # Each part has a limit of its own, so that it can use its own index.
+        newest = union_all(*(_newest(part, where).limit(offset + page.limit + 1) for part in parts))
+        query = _newest(newest.subquery(), where).offset(offset).limit(page.limit + 1)
         rows = (await self.session.execute(query)).all()
-        everything = union_all(*(_of_type(part, where.event_type) for part in parts)).subquery()
-        total = await self.session.scalar(select(func.count()).select_from(everything))
+        matching = union_all(*(_of_type(part, where.event_type) for part in parts)).subquery()
+        total = await self.session.scalar(select(func.count()).select_from(matching))
         return EventPage.of(self.scope, rows, page, total or 0)
 
 
@@ -63,7 +62,7 @@ def events_of(scope: Scope, lead_id: str) -> Rows:
 
 
 def notes_of(scope: Scope, lead_id: str) -> Rows:
-    """Resets, merges and aliases that two leads claim."""
+    """Resets, merges and alias conflicts."""
     return select(
         *_row(
             _identity(TimelineEntry.lead_id, TimelineEntry.kind, TimelineEntry.subject),
@@ -78,9 +77,9 @@ def notes_of(scope: Scope, lead_id: str) -> Rows:
 
 
 def decays_of(scope: Scope, lead_id: str) -> Rows:
-    """The steps as the ledger has them now: one row for all rulesets."""
+    """The decay steps of the current ledger. One row has the step in all rulesets."""
     instant = cast(extract("epoch", ScoreEntry.occurred_at) * 1_000_000, BigInteger)
-    told = func.jsonb_build_object(
+    data = func.jsonb_build_object(
         *("channel", SYSTEM),
         *("decay_id", ScoreEntry.subject_id),
         *("steps", 1),
@@ -97,7 +96,7 @@ def decays_of(scope: Scope, lead_id: str) -> Rows:
                 ScoreEntry.occurred_at,
                 func.max(ScoreEntry.recorded_at),
                 SYSTEM,
-                told,
+                data,
             )
         )
         .where(ScoreEntry.unit_id == scope.unit_id, ScoreEntry.lead_id == lead_id)
@@ -106,14 +105,14 @@ def decays_of(scope: Scope, lead_id: str) -> Rows:
     )
 
 
-def _row(*told: Value) -> list[Value]:
-    """Something that is no event, in the columns of one."""
-    nothing = (null(), null())  # neither suppressed nor from another lead
-    return [value.label(column.name) for value, column in zip((*told, *nothing), COLUMNS, strict=True)]
+def _row(*values: Value) -> list[Value]:
+    """The COLUMNS of an entry that is not an event."""
+    suppression_and_origin = (null(), null())
+    return [value.label(column.name) for value, column in zip((*values, *suppression_and_origin), COLUMNS, strict=True)]
 
 
 def _identity(*parts: Value) -> Value:
-    """The same thing has the same id in every reading, so that pages go on where they ended."""
+    """An id that is the same in each read, so that the next page starts where the last one ended."""
     return cast(func.md5(func.concat_ws("/", *parts)), Uuid)
 
 

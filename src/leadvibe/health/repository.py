@@ -51,4 +51,4 @@ async def check_readiness() -> None:
         log.warning("not ready", reason=summary(error))
         raise Unavailable("The database can't be reached.") from None
     if not current:
-        raise Unavailable("The database schema is not up to date.")
+        raise Unavailable("The database schema is out of date: run the migrations with `leadvibe migrate`.")

@@ -1,4 +1,4 @@
-"""Aliases: the identifiers of a lead, and how two spellings of one identifier are compared."""
+"""The identifiers of a lead, and their normalization: two spellings of one identifier have one normalized form."""
 
 import re
 from typing import Final, Literal
@@ -11,7 +11,7 @@ STRENGTH: Final[tuple[AliasKind, ...]] = ("external_id", "email", "phone", "soci
 """Alias kinds, the strongest first: the order in which an event's aliases are looked up."""
 
 MAX_VALUE_LENGTH: Final = 500
-"""Characters of a value, so that it fits into an index."""
+"""Characters. Longer values don't fit into an index."""
 
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 
@@ -21,17 +21,16 @@ class Identifier(msgspec.Struct, array_like=True, frozen=True):
 
     kind: AliasKind
     value: str
-    """Normalized: what is compared."""
+    """The normalized form, used for comparison."""
     raw_value: str
-    """As it was sent."""
+    """The value as sent."""
 
 
 def normalize(kind: AliasKind, raw_value: str) -> str:
-    """Return the form in which an identifier is compared.
+    """Return the normalized form of an identifier.
 
-    E-mails are in lower case, phone numbers are `+` and digits, other values lose their outer white space.
-
-    Raises ValueError if nothing is left, or if the value can't be stored.
+    E-mails are lower-cased, phone numbers are `+` and their digits, other values are stripped of white space.
+    Raises ValueError if the normalized form is empty, or if the value can't be stored.
     """
     if "\x00" in raw_value:
         raise ValueError("must not contain NUL characters")
@@ -44,7 +43,7 @@ def normalize(kind: AliasKind, raw_value: str) -> str:
         case _:
             value = raw_value.strip()
     if not value:
-        raise ValueError(f"must not be empty as {kind}")
+        raise ValueError("must contain a digit" if kind == "phone" else "must not be empty")
     if len(value) > MAX_VALUE_LENGTH or len(raw_value) > MAX_VALUE_LENGTH:
         raise ValueError(f"must be at most {MAX_VALUE_LENGTH} characters")
     return value

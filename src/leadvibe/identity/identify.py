@@ -5,11 +5,11 @@ lead only while its lead is locked, so existing aliases are read without a lock.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -17,6 +17,7 @@ import msgspec
 
 from leadvibe.core.ids import new_id
 from leadvibe.identity.aliases import Identifier
+from leadvibe.identity.locks import IdentityChanged, LeadKey, LockedLead, Redirects, lock_or_create_leads
 from leadvibe.identity.tombstones import (
     TombstoneKey,
     alias_digest,
@@ -26,16 +27,8 @@ from leadvibe.identity.tombstones import (
     units_with_tombstones,
 )
 
-T = TypeVar("T")
-
-LeadKey = tuple[str, str]
-"""(unit_id, lead_id)"""
-
 AliasKey = tuple[str, str, str]
 """(unit_id, kind, value)"""
-
-Redirects = Mapping[LeadKey, str]
-"""Merged leads and the lead that each was merged into."""
 
 USE_KEYS = """
 INSERT INTO idempotency_keys (unit_id, key, event_id)
@@ -46,8 +39,8 @@ RETURNING event_id
 
 READ_ALIASES = """
 SELECT aliases.unit_id, aliases.kind, aliases.value, aliases.lead_id, aliases.original_lead_id
-FROM aliases JOIN unnest($1::text[], $2::text[], $3::text[]) AS named (unit_id, kind, value)
-  ON aliases.unit_id = named.unit_id AND aliases.kind = named.kind AND aliases.value = named.value
+FROM aliases JOIN unnest($1::text[], $2::text[], $3::text[]) AS requested (unit_id, kind, value)
+  ON aliases.unit_id = requested.unit_id AND aliases.kind = requested.kind AND aliases.value = requested.value
 """
 
 ATTACH_ALIASES = """
@@ -57,49 +50,16 @@ ON CONFLICT DO NOTHING
 RETURNING 1
 """
 
-LOCK_LEADS = """
-SELECT leads.unit_id, leads.lead_id, leads.merged_into, leads.standing, leads.ledger_at
-FROM leads JOIN unnest($1::text[], $2::text[]) AS named (unit_id, lead_id)
-  ON leads.unit_id = named.unit_id AND leads.lead_id = named.lead_id
-ORDER BY leads.unit_id, leads.lead_id
-FOR NO KEY UPDATE OF leads
-"""
-
-CREATE_LEADS = """
-INSERT INTO leads (unit_id, lead_id)
-SELECT * FROM unnest($1::text[], $2::text[])
-ON CONFLICT DO NOTHING
-RETURNING unit_id, lead_id
-"""
-
-NOTE_CONFLICTS = """
+WRITE_CONFLICTS = """
 INSERT INTO timeline_entries (unit_id, lead_id, kind, subject, occurred_at, data)
 SELECT unit_id, lead_id, 'alias_conflict', subject, clock_timestamp(), data
-FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) AS noted (unit_id, lead_id, subject, data)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) AS conflicts (unit_id, lead_id, subject, data)
 ON CONFLICT DO NOTHING
 """
-
-
-class IdentityChanged(Exception):
-    """Another transaction changed an identity between our read and our lock: resolve again, with these redirects."""
-
-    def __init__(self, redirects: Redirects | None = None) -> None:
-        super().__init__("an identity changed meanwhile")
-        self.redirects = dict(redirects or {})
-
-
-async def until_stable(attempt: Callable[[Redirects], Awaitable[T]]) -> T:
-    """Repeat an attempt with all known redirects until no identity changes while it runs."""
-    redirects: dict[LeadKey, str] = {}
-    while True:
-        try:
-            return await attempt(redirects)
-        except IdentityChanged as change:
-            redirects |= change.redirects
 
 
 class UnresolvedEvent(NamedTuple):
-    """What identifies the lead of an event, and the event itself if it is sent twice."""
+    """The identifiers of an event: those of its lead, and the key that detects a repeated event."""
 
     unit_id: str
     event_id: UUID
@@ -116,18 +76,6 @@ class Identity(NamedTuple):
     lead_id: str
     original_lead_id: str | None
     """The lead that the event named, if that one was merged into another."""
-
-
-@dataclass(frozen=True, slots=True)
-class LockedLead:
-    """A lead that this transaction has locked, as it was before the batch."""
-
-    unit_id: str
-    lead_id: str
-    standing: bytes | None
-    ledger_at: datetime | None
-    is_new: bool = False
-    """Created by this transaction."""
 
 
 @dataclass(slots=True)
@@ -151,17 +99,17 @@ async def identify(
 
     Raises IdentityChanged if another transaction changed one of the identities meanwhile; see `until_stable`.
     """
-    alive = await _without_deleted(connection, events)
-    countable = await _first_of_each_key(connection, alive)
+    not_deleted = await _without_deleted(connection, events)
+    countable = await _first_of_each_key(connection, not_deleted)
     resolution = _Resolution(await _read_aliases(connection, countable), redirects)
     result = Identified({}, {event.event_id: resolution.resolve(event) for event in countable})
     await resolution.attach_aliases(connection)
     leads = {(event.unit_id, result.identities[event.event_id].lead_id) for event in countable}
-    result.leads = await _lock(connection, sorted(leads), resolution.known)
+    result.leads = await lock_or_create_leads(connection, sorted(leads), resolution.existing)
     if list(await _without_deleted(connection, countable)) != list(countable):
         # A deletion committed after the first check, and this or another transaction created the lead again.
         raise IdentityChanged
-    await resolution.note_conflicts(connection)
+    await resolution.write_conflicts(connection)
     return result
 
 
@@ -189,10 +137,10 @@ def _digests(event: UnresolvedEvent) -> list[TombstoneKey]:
 def _without_deleted_identifiers(
     event: UnresolvedEvent, deleted: Mapping[TombstoneKey, datetime]
 ) -> UnresolvedEvent | None:
-    left = surviving_identifiers(event.lead_id, event.identifiers, partial(_is_deleted, deleted, event))
-    if left is None:
+    surviving = surviving_identifiers(event.lead_id, event.identifiers, partial(_is_deleted, deleted, event))
+    if surviving is None:
         return None
-    return event if len(left) == len(event.identifiers) else event._replace(identifiers=left)
+    return event if len(surviving) == len(event.identifiers) else event._replace(identifiers=surviving)
 
 
 def _is_deleted(deleted: Mapping[TombstoneKey, datetime], event: UnresolvedEvent, digest: bytes) -> bool:
@@ -214,51 +162,51 @@ async def _first_of_each_key(
     used = await connection.fetch(
         USE_KEYS, [unit for unit, _ in keys], [key for _, key in keys], [first[key].event_id for key in keys]
     )
-    fresh = {row[0] for row in used}
-    return [event for event in events if event.idempotency_key is None or event.event_id in fresh]
+    new = {row["event_id"] for row in used}
+    return [event for event in events if event.idempotency_key is None or event.event_id in new]
 
 
 async def _read_aliases(connection: asyncpg.Connection, events: Iterable[UnresolvedEvent]) -> dict[AliasKey, Identity]:
-    named = {(event.unit_id, each.kind, each.value) for event in events for each in event.identifiers}
-    if not named:
+    keys = {(event.unit_id, each.kind, each.value) for event in events for each in event.identifiers}
+    if not keys:
         return {}
-    rows = await connection.fetch(READ_ALIASES, *map(list, zip(*named, strict=True)))
-    return {(row[0], row[1], row[2]): Identity(row[3], row[4]) for row in rows}
+    rows = await connection.fetch(READ_ALIASES, *map(list, zip(*keys, strict=True)))
+    return {(unit_id, kind, value): Identity(lead_id, original) for unit_id, kind, value, lead_id, original in rows}
 
 
 class _Resolution:
-    """The aliases and their leads while a batch is resolved event by event."""
+    """Resolves a batch event by event. It keeps track of the aliases and their leads."""
 
     def __init__(self, aliases: dict[AliasKey, Identity], redirects: Redirects) -> None:
         self.aliases = aliases
         self.redirects = redirects
-        self.known: set[LeadKey] = {(unit_id, identity.lead_id) for (unit_id, _, _), identity in aliases.items()}
-        """Leads that a stored alias names: they exist, or were deleted meanwhile."""
+        self.existing: set[LeadKey] = {(unit_id, identity.lead_id) for (unit_id, _, _), identity in aliases.items()}
+        """The leads of stored aliases. One that is missing now was deleted meanwhile."""
         self.attached: dict[AliasKey, tuple[str, Identity]] = {}
         """New aliases, each with its raw value."""
         self.conflicts: dict[tuple[str, str, str], tuple[str, str]] = {}
         """(unit_id, lead_id, alias) → (holder, claimant)"""
 
     def resolve(self, event: UnresolvedEvent) -> Identity:
-        """The lead that the event names, else the first that its identifiers find, else a new one."""
+        """The lead that the event names, else the lead of its strongest known identifier, else a new lead."""
         unit_id = event.unit_id
         keys = [(unit_id, each.kind, each.value) for each in event.identifiers]
-        identity = self._survivor(unit_id, self._named(event.lead_id, keys))
+        identity = self._follow_merges(unit_id, self._find(event.lead_id, keys))
         for key, identifier in zip(keys, event.identifiers, strict=True):
             if key not in self.aliases:
                 self.aliases[key] = identity
                 self.attached[key] = (identifier.raw_value, identity)
-            elif (holder := self._survivor(unit_id, self.aliases[key]).lead_id) != identity.lead_id:
+            elif (holder := self._follow_merges(unit_id, self.aliases[key]).lead_id) != identity.lead_id:
                 alias, pair = f"{identifier.kind}:{identifier.value}", (holder, identity.lead_id)
                 self.conflicts[unit_id, holder, alias] = self.conflicts[unit_id, identity.lead_id, alias] = pair
         return identity
 
-    def _named(self, lead_id: str | None, keys: Sequence[AliasKey]) -> Identity:
+    def _find(self, lead_id: str | None, keys: Sequence[AliasKey]) -> Identity:
         if lead_id is not None:
             return Identity(lead_id, None)
         return next((self.aliases[key] for key in keys if key in self.aliases), None) or Identity(new_id("ld"), None)
 
-    def _survivor(self, unit_id: str, identity: Identity) -> Identity:
+    def _follow_merges(self, unit_id: str, identity: Identity) -> Identity:
         while (target := self.redirects.get((unit_id, identity.lead_id))) is not None:
             identity = Identity(target, identity.original_lead_id or identity.lead_id)
         return identity
@@ -270,44 +218,16 @@ class _Resolution:
         if len(await connection.fetch(ATTACH_ALIASES, *map(list, zip(*rows, strict=True)))) < len(rows):
             raise IdentityChanged(self.redirects)
 
-    async def note_conflicts(self, connection: asyncpg.Connection) -> None:
-        """Show on both leads' timelines that an event named an alias which another lead holds."""
+    async def write_conflicts(self, connection: asyncpg.Connection) -> None:
+        """Show on the timelines of both leads that an event had an alias which belongs to another lead."""
         if not self.conflicts:
             return
         rows = [
             (unit_id, lead_id, alias, _conflict(alias, holder, claimant))
             for (unit_id, lead_id, alias), (holder, claimant) in sorted(self.conflicts.items())
         ]
-        await connection.execute(NOTE_CONFLICTS, *map(list, zip(*rows, strict=True)))
+        await connection.execute(WRITE_CONFLICTS, *map(list, zip(*rows, strict=True)))
 
 
 def _conflict(alias: str, holder: str, claimant: str) -> str:
     return msgspec.json.encode({"alias": alias, "holder": holder, "claimant": claimant}).decode()
-
-
-async def _lock(
-    connection: asyncpg.Connection, wanted: Sequence[LeadKey], known: set[LeadKey]
-) -> dict[LeadKey, LockedLead]:
-    """Lock these leads and create the missing ones.
-
-    Raises IdentityChanged if one was merged or deleted meanwhile.
-    """
-    locked = await _lock_existing(connection, wanted)
-    missing = [lead for lead in wanted if lead not in locked]
-    if any(lead in known for lead in missing):
-        raise IdentityChanged
-    if missing:
-        rows = await connection.fetch(CREATE_LEADS, [unit for unit, _ in missing], [lead for _, lead in missing])
-        locked |= {(row[0], row[1]): LockedLead(row[0], row[1], None, None, is_new=True) for row in rows}
-        locked |= await _lock_existing(connection, [lead for lead in missing if lead not in locked])
-    return locked
-
-
-async def _lock_existing(connection: asyncpg.Connection, wanted: Sequence[LeadKey]) -> dict[LeadKey, LockedLead]:
-    if not wanted:
-        return {}
-    rows = await connection.fetch(LOCK_LEADS, [unit for unit, _ in wanted], [lead for _, lead in wanted])
-    merged = {(row[0], row[1]): row[2] for row in rows if row[2] is not None}
-    if merged:
-        raise IdentityChanged(merged)
-    return {(row[0], row[1]): LockedLead(row[0], row[1], row[3], row[4]) for row in rows}

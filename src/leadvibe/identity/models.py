@@ -1,4 +1,4 @@
-"""What identifies a lead or a repeated event: aliases, tombstones, idempotency keys."""
+"""The tables that identify leads and repeated events: aliases, tombstones, idempotency keys."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from leadvibe.core.database.models import Base, Blob, Id, Instant, OfUnit, Tenan
 
 
 class IdempotencyKey(Base, OfUnit):
-    """A key that was used: it outlives its event and goes with its lead."""
+    """A used key. It stays when its event is deleted, and is deleted with its lead."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -23,7 +23,7 @@ class IdempotencyKey(Base, OfUnit):
 
 
 class Alias(Base, Tenant):
-    """A name by which a lead is recognised: attached once, never taken away."""
+    """An identifier of a lead. Once attached, it is never detached."""
 
     __tablename__ = "aliases"
     __table_args__ = (
@@ -31,11 +31,11 @@ class Alias(Base, Tenant):
             ["unit_id", "lead_id"],
             ["leads.unit_id", "leads.lead_id"],
             ondelete="CASCADE",
-            # Aliases are locked before leads, so an alias is written before the lead that it names.
+            # Aliases are locked before leads, so an alias is written before its lead.
             deferrable=True,
             initially="DEFERRED",
         ),
-        # With what a search reads of its sample, which is then in a few pages of the index.
+        # With the columns that a search reads from its sample, so that an index-only scan returns them.
         Index("ix_aliases_sample", "unit_id", "alias_id", unique=True, postgresql_include=["value", "lead_id"]),
         Index("ix_aliases_lead", "unit_id", "lead_id"),
         Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
@@ -44,22 +44,22 @@ class Alias(Base, Tenant):
 
     kind: Mapped[Id] = mapped_column(primary_key=True)
     value: Mapped[Id] = mapped_column(primary_key=True)
-    """Normalised: what is compared."""
+    """The normalized form, used for comparison."""
     raw_value: Mapped[str]
     alias_id: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     lead_id: Mapped[Id]
     original_lead_id: Mapped[str | None]
-    """Whom it named before a merge."""
+    """The lead that it belonged to before a merge."""
     created_at: Mapped[Instant] = mapped_column(server_default=text("now()"))
 
 
 class Tombstone(Base, OfUnit):
-    """What is left of a deleted lead: digests of its id and aliases, so that what was received before stays deleted."""
+    """A digest of a deleted lead's id or alias, so that events received before the deletion stay deleted."""
 
     __tablename__ = "tombstones"
 
     digest: Mapped[Blob] = mapped_column(primary_key=True)
-    """SHA-256 of `lead:` and the id, or of an alias's kind, `:` and value."""
+    """SHA-256 of `lead:` and the lead id, or of an alias as `kind:value`."""
     status: Mapped[str]
     """queued, running, completed or failed."""
     deleted_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))

@@ -1,4 +1,4 @@
-"""Tombstones: the digests that remain of a deleted lead, so that events received before the deletion stay deleted."""
+"""Looks up tombstones, the digests of deleted leads. Events received before the deletion of their lead are dropped."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -9,15 +9,15 @@ import asyncpg
 
 from leadvibe.identity.aliases import Identifier
 
-READ: Final = """
+READ_TOMBSTONES: Final = """
 SELECT tombstones.unit_id, tombstones.digest, tombstones.deleted_at
-FROM tombstones JOIN unnest($1::text[], $2::bytea[]) AS named (unit_id, digest)
-  ON tombstones.unit_id = named.unit_id AND tombstones.digest = named.digest
+FROM tombstones JOIN unnest($1::text[], $2::bytea[]) AS requested (unit_id, digest)
+  ON tombstones.unit_id = requested.unit_id AND tombstones.digest = requested.digest
 """
 
 READ_UNITS: Final = """
-SELECT unit_id FROM unnest($1::text[]) AS named (unit_id)
-WHERE EXISTS (SELECT FROM tombstones WHERE tombstones.unit_id = named.unit_id)
+SELECT unit_id FROM unnest($1::text[]) AS requested (unit_id)
+WHERE EXISTS (SELECT FROM tombstones WHERE tombstones.unit_id = requested.unit_id)
 """
 
 TombstoneKey = tuple[str, bytes]
@@ -41,21 +41,21 @@ def surviving_identifiers(
     """
     if lead_id is not None and is_deleted(lead_digest(lead_id)):
         return None
-    left = [each for each in identifiers if not is_deleted(alias_digest(each.kind, each.value))]
-    if lead_id is None and left[:1] != list(identifiers[:1]):
+    surviving = [each for each in identifiers if not is_deleted(alias_digest(each.kind, each.value))]
+    if lead_id is None and surviving[:1] != list(identifiers[:1]):
         return None
-    return left
+    return surviving
 
 
 async def read_tombstones(connection: asyncpg.Connection, keys: Iterable[TombstoneKey]) -> dict[TombstoneKey, datetime]:
     """The instant of deletion for each of these digests that belongs to a deleted lead."""
-    wanted = sorted(set(keys))
-    if not wanted:
+    requested = sorted(set(keys))
+    if not requested:
         return {}
-    rows = await connection.fetch(READ, [unit for unit, _ in wanted], [digest for _, digest in wanted])
-    return {(row[0], row[1]): row[2] for row in rows}
+    rows = await connection.fetch(READ_TOMBSTONES, [unit for unit, _ in requested], [digest for _, digest in requested])
+    return {(unit_id, digest): deleted_at for unit_id, digest, deleted_at in rows}
 
 
 async def units_with_tombstones(connection: asyncpg.Connection, unit_ids: Iterable[str]) -> set[str]:
-    """The OUs that have deleted a lead; the other OUs need no look-up."""
-    return {row[0] for row in await connection.fetch(READ_UNITS, list(unit_ids))}
+    """The OUs among these that have deleted a lead. Only their events need a look-up."""
+    return {row["unit_id"] for row in await connection.fetch(READ_UNITS, list(unit_ids))}

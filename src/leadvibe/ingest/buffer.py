@@ -1,11 +1,11 @@
-"""The way into the inbox: requests that arrive while a flush is running share the next one's commit."""
+"""Writes accepted events to the inbox; requests that arrive during a flush share the commit of the next one."""
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,49 +18,54 @@ from leadvibe.core.ids import new_uuid
 from leadvibe.core.metrics import EVENTS_INGESTED
 from leadvibe.ingest.inbox import INBOX_CHANNEL, AcceptedEvent, encode, route_of
 
-COLUMNS: Final = ("route", "event_id", "unit_id", "body")
-QUIET_SECONDS: Final = 0.2
-"""How seldom one process notifies: a worker goes on looking for longer than this after its last event."""
-FLUSH_EVENTS: Final = 5_000
-FLUSHES_AT_ONCE: Final = 2
-LARGEST_BUFFER: Final = 64 * 1024 * 1024
-"""Bytes that may wait, however few events they are."""
+NOTIFY_INTERVAL_SECONDS: Final = 0.2
+"""The shortest time between two notifications of one process. A worker polls for longer than this after an event."""
+MAX_FLUSH_EVENTS: Final = 5_000
+MAX_CONCURRENT_FLUSHES: Final = 2
+MAX_BUFFER_BYTES: Final = 64 * 1024 * 1024
 
-_ABOUT_ROWS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError, OverflowError)
-"""What goes wrong because of a row, not because the database is away."""
-
-Row = tuple[int, UUID, str, bytes]
+_ROW_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError, OverflowError)
+"""Errors caused by the content of a row, not by the database or the connection."""
 
 log = structlog.get_logger()
 
 
-def row_of(unit_id: str, event: AcceptedEvent) -> Row:
-    return route_of(unit_id, event), new_uuid(), unit_id, encode(event)
+class InboxRow(NamedTuple):
+    """A new row of the inbox. The fields are its columns."""
+
+    route: int
+    event_id: UUID
+    unit_id: str
+    body: bytes
+
+
+def row_of(unit_id: str, event: AcceptedEvent) -> InboxRow:
+    return InboxRow(route_of(unit_id, event), new_uuid(), unit_id, encode(event))
 
 
 class NotifyThrottle:
-    """Wakes idle workers. It rings at most every `QUIET_SECONDS`: NOTIFY takes a lock of the whole server at commit."""
+    """Limits how often idle workers are notified, because NOTIFY takes a server-wide lock at commit."""
 
     def __init__(self) -> None:
-        self._rung = -QUIET_SECONDS
+        self._notified_at = -NOTIFY_INTERVAL_SECONDS
 
     def is_due(self) -> bool:
         now = monotonic()
-        if now - self._rung < QUIET_SECONDS:
+        if now - self._notified_at < NOTIFY_INTERVAL_SECONDS:
             return False
-        self._rung = now
+        self._notified_at = now
         return True
 
 
-_bell = NotifyThrottle()
+_notify_throttle = NotifyThrottle()
 
 
-async def append(rows: Sequence[Row]) -> None:
-    """Write rows into the inbox; they are there for good when this returns."""
+async def append(rows: Sequence[InboxRow]) -> None:
+    """Write rows to the inbox. They are committed when this returns."""
     async with transaction(None) as session:
         connection = await raw(session)
-        await connection.copy_records_to_table("inbox", records=rows, columns=COLUMNS)
-        if _bell.is_due():
+        await connection.copy_records_to_table("inbox", records=rows, columns=InboxRow._fields)
+        if _notify_throttle.is_due():
             await connection.execute(f"NOTIFY {INBOX_CHANNEL}")
     EVENTS_INGESTED.inc(len(rows))
 
@@ -69,12 +74,12 @@ async def append(rows: Sequence[Row]) -> None:
 class _Request:
     """The rows of one request, which waits until they are committed."""
 
-    rows: Sequence[Row]
-    size: int
+    rows: Sequence[InboxRow]
+    size_bytes: int
     committed: asyncio.Future[None]
 
-    def tell(self, problem: Problem | None = None) -> None:
-        if self.committed.done():  # whoever asked has gone away
+    def resolve(self, problem: Problem | None = None) -> None:
+        if self.committed.done():  # the client disconnected
             return
         if problem is None:
             self.committed.set_result(None)
@@ -83,97 +88,99 @@ class _Request:
 
 
 class IngestBuffer:
-    """One per process. It has no timer: a lone request is flushed at once, a thousand share one commit.
+    """Groups the rows of concurrent requests into shared commits. Each API process has one buffer.
 
-    A second flush begins beside the first as soon as it would carry as much: while one waits for the disk, the other is
-    on its way there.
+    There is no timer: a single request is flushed at once, and a thousand share one commit. A second flush starts
+    beside the first when it has at least as many events, so that one is prepared while the other waits for the disk.
     """
 
-    def __init__(self, most_events: int) -> None:
-        self._most_events = most_events
+    def __init__(self, max_events: int) -> None:
+        self._max_events = max_events
         self._waiting: deque[_Request] = deque()
-        self._events = 0
-        self._bytes = 0
+        self._waiting_events = 0
+        self._waiting_bytes = 0
         self._flushes: set[asyncio.Task[None]] = set()
-        self._under_way = 0
-        self._is_asked = False
+        self._flushing_events = 0
+        self._is_scheduled = False
 
-    async def put(self, rows: Sequence[Row]) -> None:
-        """Return when the rows are committed; Unavailable, at once, where there is no room for them to wait."""
-        size = sum(len(body) for _, _, _, body in rows)
-        full = self._events + len(rows) > self._most_events or self._bytes + size > LARGEST_BUFFER
-        if full and self._waiting:
-            raise Unavailable("Too many events are waiting to be stored; try again in a moment.")
+    async def put(self, rows: Sequence[InboxRow]) -> None:
+        """Return when the rows are committed. Raises Unavailable at once if the buffer is full."""
+        size = sum(len(row.body) for row in rows)
+        too_many = self._waiting_events + len(rows) > self._max_events
+        if self._waiting and (too_many or self._waiting_bytes + size > MAX_BUFFER_BYTES):
+            raise Unavailable("Too many events are waiting to be stored. Try again in a moment.")
         loop = asyncio.get_running_loop()
         request = _Request(rows, size, loop.create_future())
         self._waiting.append(request)
-        self._events += len(rows)
-        self._bytes += size
-        if not self._is_asked:
-            # Soon and not now, so that requests which came in together go together.
-            self._is_asked = True
-            loop.call_soon(self._begin)
+        self._waiting_events += len(rows)
+        self._waiting_bytes += size
+        if not self._is_scheduled:
+            # In the next iteration of the loop, so that requests which arrive together share a flush.
+            self._is_scheduled = True
+            loop.call_soon(self._start_flush)
         await request.committed
 
     async def close(self) -> None:
-        """Return when everything that waits is flushed."""
+        """Return when all waiting rows are flushed."""
         while self._waiting or self._flushes:
-            self._begin()
+            self._start_flush()
             await asyncio.wait(self._flushes)
 
-    def _begin(self) -> None:
-        """Begin a flush, if it is worth a commit."""
-        self._is_asked = False
-        worth_it = not self._flushes or (len(self._flushes) < FLUSHES_AT_ONCE and self._events >= self._under_way)
-        if self._waiting and worth_it:
-            requests = self._take()
+    def _start_flush(self) -> None:
+        """Start a flush if enough rows are waiting for one."""
+        self._is_scheduled = False
+        is_worth_it = not self._flushes or (
+            len(self._flushes) < MAX_CONCURRENT_FLUSHES and self._waiting_events >= self._flushing_events
+        )
+        if self._waiting and is_worth_it:
+            requests = self._next_requests()
             flush = asyncio.create_task(_flush(requests))
             self._flushes.add(flush)
-            flush.add_done_callback(lambda _: self._end(flush, requests))
+            flush.add_done_callback(lambda _: self._end_flush(flush, requests))
 
-    def _end(self, flush: asyncio.Task[None], requests: Sequence[_Request]) -> None:
+    def _end_flush(self, flush: asyncio.Task[None], requests: Sequence[_Request]) -> None:
         self._flushes.remove(flush)
-        self._under_way -= sum(len(request.rows) for request in requests)
-        self._begin()
+        self._flushing_events -= sum(len(request.rows) for request in requests)
+        self._start_flush()
 
-    def _take(self) -> list[_Request]:
-        """The requests of the next flush, oldest first."""
-        taken: list[_Request] = []
+    def _next_requests(self) -> list[_Request]:
+        """Remove the requests of the next flush from the queue, oldest first."""
+        requests: list[_Request] = []
         events = 0
-        while self._waiting and events < FLUSH_EVENTS:
+        while self._waiting and events < MAX_FLUSH_EVENTS:
             request = self._waiting.popleft()
             events += len(request.rows)
-            self._bytes -= request.size
-            taken.append(request)
-        self._events -= events
-        self._under_way += events
-        return taken
+            self._waiting_bytes -= request.size_bytes
+            requests.append(request)
+        self._waiting_events -= events
+        self._flushing_events += events
+        return requests
 
 
 async def _flush(requests: Sequence[_Request]) -> None:
-    """Commit these requests together, or tell each what became of it."""
+    """Commit the rows of these requests together, and resolve each request."""
     try:
         await append([row for request in requests for row in request.rows])
-    except _ABOUT_ROWS as error:
+    except _ROW_ERRORS as error:
         await _bisect(requests, error)
-    except Exception as error:  # noqa: BLE001 - whatever it was, nobody may be told that the rows are stored
-        log.warning("inbox not reachable", requests=len(requests), error=repr(error))
+    except Exception as error:  # noqa: BLE001 - after any error, no request may be acknowledged
+        log.warning("inbox unavailable", requests=len(requests), error=repr(error))
         for request in requests:
-            request.tell(Unavailable("The database can't be reached; try again in a moment."))
+            request.resolve(Unavailable("The database is unavailable. Try again in a moment."))
     except BaseException:
         for request in requests:
-            request.tell(Unavailable("The server is stopping."))
+            request.resolve(Unavailable("The server is shutting down."))
         raise
     else:
         for request in requests:
-            request.tell()
+            request.resolve()
 
 
 async def _bisect(requests: Sequence[_Request], error: Exception) -> None:
-    """One request's rows made the flush fail: find it, so that the others don't fail with it."""
+    """Find the request whose rows made the flush fail, so that the other requests succeed."""
     if len(requests) == 1:
-        log.error("event refused by the database", event_id=str(requests[0].rows[0][1]), exc_info=error)
-        requests[0].tell(Problem("The event could not be stored."))
+        log.error("database rejected an event", event_id=str(requests[0].rows[0].event_id), exc_info=error)
+        requests[0].resolve(Problem("The event could not be stored."))
         return
     middle = len(requests) // 2
     await _flush(requests[:middle])
@@ -185,14 +192,14 @@ class _Current:
 
 
 def ingest_buffer() -> IngestBuffer:
-    """This process's buffer."""
+    """The buffer of this process."""
     if _Current.buffer is None:
         _Current.buffer = IngestBuffer(settings().ingest_buffer_events)
     return _Current.buffer
 
 
 async def close_buffer() -> None:
-    """Flush what waits; before the database is closed."""
+    """Flush all waiting rows. Call it before the database is closed."""
     buffer, _Current.buffer = _Current.buffer, None
     if buffer is not None:
         await buffer.close()

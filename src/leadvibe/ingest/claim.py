@@ -1,4 +1,4 @@
-"""Claims events from the inbox for one transaction. A worker holds the routes that it claims from."""
+"""Claims events from the inbox for one transaction. A worker locks the routes that it claims from."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,11 +11,11 @@ from leadvibe.core.database.advisory_locks import ROUTE_LOCKS
 from leadvibe.ingest.inbox import ROUTES, AcceptedEvent, decode
 
 MAX_ROUTES_PER_CLAIM: Final = ROUTES // 4
-"""How many routes one claim may hold; the others are left to other workers."""
+"""The most routes that one claim locks. The rest is left to other workers."""
 
-# A volatile condition over an ordered, materialized list is asked row by row until the limit is reached: no more locks
-# are taken than routes are used.
-TAKE_ROUTES = """
+# PostgreSQL evaluates the volatile lock function row by row on the materialized list, and stops at the limit: it locks
+# only the routes that the statement returns.
+LOCK_ROUTES = """
 WITH waiting AS MATERIALIZED (
     SELECT route::int AS route
     FROM generate_series(0, $1::int - 1) AS route,
@@ -26,26 +26,26 @@ WITH waiting AS MATERIALIZED (
 SELECT route FROM waiting WHERE pg_try_advisory_xact_lock($2::int, route) LIMIT $5
 """
 
-READ_ROUTES = """
+READ_EVENTS = """
 SELECT claimed.route, claimed.event_id, claimed.unit_id, claimed.received_at, claimed.body
-FROM unnest($1::smallint[]) AS taken (route),
-     LATERAL (SELECT * FROM inbox WHERE inbox.route = taken.route ORDER BY event_id LIMIT $2) AS claimed
+FROM unnest($1::smallint[]) AS locked (route),
+     LATERAL (SELECT * FROM inbox WHERE inbox.route = locked.route ORDER BY event_id LIMIT $2) AS claimed
 """
 
-TAKE_ONE = "SELECT pg_try_advisory_xact_lock($1::int, $2::int)"
+LOCK_ROUTE = "SELECT pg_try_advisory_xact_lock($1::int, $2::int)"
 
-WAIT = "SELECT pg_advisory_xact_lock($1::int, route) FROM unnest($2::int[]) AS route"
+WAIT_FOR_ROUTES = "SELECT pg_advisory_xact_lock($1::int, route) FROM unnest($2::int[]) AS route"
 
-READ_ONE = "SELECT route, event_id, unit_id, received_at, body FROM inbox WHERE route = $1 AND event_id = $2"
+READ_EVENT = "SELECT route, event_id, unit_id, received_at, body FROM inbox WHERE route = $1 AND event_id = $2"
 
-REMOVE = """
-DELETE FROM inbox USING unnest($1::smallint[], $2::uuid[]) AS done (route, event_id)
-WHERE inbox.route = done.route AND inbox.event_id = done.event_id
+DELETE_EVENTS = """
+DELETE FROM inbox USING unnest($1::smallint[], $2::uuid[]) AS processed (route, event_id)
+WHERE inbox.route = processed.route AND inbox.event_id = processed.event_id
 """
 
 
 class ClaimedEvent(NamedTuple):
-    """A claimed row of the inbox."""
+    """A row of the inbox that this transaction has claimed."""
 
     route: int
     event_id: UUID
@@ -58,44 +58,45 @@ class ClaimedEvent(NamedTuple):
 
 
 async def claim(connection: asyncpg.Connection, limit: int, *, excluded: Sequence[int] = ()) -> list[ClaimedEvent]:
-    """Claim up to `limit` of the oldest events, on routes that are not excluded and that no other worker holds.
+    """Claim up to `limit` of the oldest events, from routes that are not excluded and that no other worker has locked.
 
-    The routes are held until the transaction ends.
+    The routes stay locked until the transaction ends.
     """
     return await _claim(connection, limit, excluded, False, MAX_ROUTES_PER_CLAIM)
 
 
 async def claim_one_route(connection: asyncpg.Connection, limit: int, *, routes: Sequence[int]) -> list[ClaimedEvent]:
-    """Claim up to `limit` events from one of these routes: the one with the oldest event."""
+    """Claim up to `limit` events from the route among these that has the oldest event."""
     return await _claim(connection, limit, routes, True, 1)
 
 
 async def _claim(
     connection: asyncpg.Connection, limit: int, routes: Sequence[int], included: bool, max_routes: int
 ) -> list[ClaimedEvent]:
-    """`included` says whether to claim from `routes` or from all others."""
-    held = [row[0] for row in await connection.fetch(TAKE_ROUTES, ROUTES, ROUTE_LOCKS, routes, included, max_routes)]
-    if not held:
+    """Claim from `routes` if `included`, else from all other routes."""
+    rows = await connection.fetch(LOCK_ROUTES, ROUTES, ROUTE_LOCKS, routes, included, max_routes)
+    locked = [row["route"] for row in rows]
+    if not locked:
         return []
-    # A statement of its own: its snapshot is younger than the locks, so what the last holder deleted is gone.
-    rows = await connection.fetch(READ_ROUTES, held, max(1, limit // len(held)))
+    # A separate statement, because its snapshot is newer than the locks: it sees what the previous holder deleted.
+    rows = await connection.fetch(READ_EVENTS, locked, max(1, limit // len(locked)))
     return sorted((ClaimedEvent(*row) for row in rows), key=lambda event: event.event_id)
 
 
 async def claim_one(connection: asyncpg.Connection, route: int, event_id: UUID) -> list[ClaimedEvent]:
-    """Claim this event alone, if it is still in the inbox and no other worker holds its route."""
-    if not await connection.fetchval(TAKE_ONE, ROUTE_LOCKS, route):
+    """Claim only this event, if it is still in the inbox and no other worker has locked its route."""
+    if not await connection.fetchval(LOCK_ROUTE, ROUTE_LOCKS, route):
         return []
-    return [ClaimedEvent(*row) for row in await connection.fetch(READ_ONE, route, event_id)]
+    return [ClaimedEvent(*row) for row in await connection.fetch(READ_EVENT, route, event_id)]
 
 
-async def hold_routes(connection: asyncpg.Connection, routes: Iterable[int]) -> None:
-    """Wait for the workers on these routes, and hold the routes until the transaction ends.
+async def lock_routes(connection: asyncpg.Connection, routes: Iterable[int]) -> None:
+    """Lock these routes until the transaction ends, after waiting for the workers that hold them.
 
     Call it before leads are locked.
     """
-    await connection.execute(WAIT, ROUTE_LOCKS, sorted(routes))
+    await connection.execute(WAIT_FOR_ROUTES, ROUTE_LOCKS, sorted(routes))
 
 
 async def remove(connection: asyncpg.Connection, claimed: Sequence[ClaimedEvent]) -> None:
-    await connection.execute(REMOVE, [event.route for event in claimed], [event.event_id for event in claimed])
+    await connection.execute(DELETE_EVENTS, [event.route for event in claimed], [event.event_id for event in claimed])

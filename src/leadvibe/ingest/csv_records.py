@@ -1,4 +1,4 @@
-"""Splits CSV that arrives in pieces into records, and lets no broken record swallow what follows it."""
+"""Parses CSV that arrives in chunks. A malformed record does not affect the records after it."""
 
 import csv
 from collections import deque
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-LONGEST_RECORD: Final = 1024 * 1024
-"""Bytes. An open quote that isn't closed within them, or within the CSV reader's limit to one cell, is a mistake."""
+MAX_RECORD_BYTES: Final = 1024 * 1024
+"""A quote that is not closed within this size, or within the CSV reader's limit for one cell, is an error."""
 
 UNCLOSED: Final = "has a quote that is not closed"
 PROBLEMS: Final = {
     "new-line character": "has a carriage return in the middle of a line",
     "field larger": f"has a cell of more than {csv.field_size_limit():,} characters",
-    "',' expected": "has text behind a closing quote",
+    "',' expected": "has text after a closing quote",
     "unexpected end": UNCLOSED,
 }
-"""By how the CSV reader's own message begins: that one is meant for programmers, and is another in each version."""
+"""Our messages, by the beginning of the CSV reader's own, which are for programmers and change between versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record; where it is broken, `problem` says how and there are no cells."""
+    """One record. A malformed record has a `problem` and no cells."""
 
     line: int
     """The number of its first line, from 1."""
@@ -31,31 +31,31 @@ class Record:
 
 
 class CsvRecords:
-    """A record whose quote is never closed ends at its first line break, and reading goes on after that."""
+    """Parses records chunk by chunk. A record with an unclosed quote ends at its first line break."""
 
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()
         self._unfinished = b""
         self._line = 1
-        self._passing_over = False
+        self._is_skipping = False
 
-    def feed(self, piece: bytes) -> Generator[Record]:
-        """The records that are complete with this piece."""
-        *lines, self._unfinished = (self._unfinished + piece).split(b"\n")
+    def feed(self, chunk: bytes) -> Generator[Record]:
+        """The records that this chunk completes."""
+        *lines, self._unfinished = (self._unfinished + chunk).split(b"\n")
         self._lines.extend(line + b"\n" for line in lines)
-        if self._passing_over and self._lines:
-            self._passing_over = False
+        if self._is_skipping and self._lines:
+            self._is_skipping = False
             self._drop()
         yield from self._records(final=False)
-        if len(self._unfinished) > LONGEST_RECORD:
+        if len(self._unfinished) > MAX_RECORD_BYTES:
             self._unfinished = b""
-            if not self._passing_over:
-                self._passing_over = True
-                yield from self._broken_lines(f"is longer than {LONGEST_RECORD:,} bytes")
+            if not self._is_skipping:
+                self._is_skipping = True
+                yield from self._end_at_long_line(f"is longer than {MAX_RECORD_BYTES:,} bytes")
 
     def finish(self) -> Generator[Record]:
-        """The records that only the end completes."""
-        if self._unfinished and not self._passing_over:
+        """The records that the end of the file completes."""
+        if self._unfinished and not self._is_skipping:
             self._lines.append(self._unfinished)
         self._unfinished = b""
         yield from self._records(final=True)
@@ -65,26 +65,26 @@ class CsvRecords:
             if record.cells or record.problem:
                 yield record
 
-    def _broken_lines(self, problem: str) -> Generator[Record]:
-        """What waits for the end of a line that is too long is broken too."""
+    def _end_at_long_line(self, problem: str) -> Generator[Record]:
+        """Report a line that is too long. Records that wait for its end are malformed as well."""
         line = self._line + len(self._lines)
         yield from self._records(final=True)
         yield Record(line, [], problem)
 
     def _next(self, *, final: bool) -> Record | None:
-        """The first record of the lines; None where its end hasn't arrived."""
-        supply = _Supply(self._lines)
+        """The next record, or None if its end has not arrived."""
+        supply = _LineSupply(self._lines)
         line = self._line
         try:
             cells = next(csv.reader(supply, strict=True))
         except UnicodeDecodeError:
             problem = "is not UTF-8"
         except csv.Error as error:
-            if supply.is_used_up and not final:
+            if supply.is_exhausted and not final:
                 return None
-            problem = UNCLOSED if supply.taken > 1 or supply.is_used_up else _in_own_words(error)
+            problem = UNCLOSED if supply.lines_read > 1 or supply.is_exhausted else _message(error)
         else:
-            self._drop(supply.taken)
+            self._drop(supply.lines_read)
             return Record(line, cells)
         self._drop()
         return Record(line, [], problem)
@@ -95,30 +95,32 @@ class CsvRecords:
         self._line += lines
 
 
-def _in_own_words(error: csv.Error) -> str:
-    return next((own for start, own in PROBLEMS.items() if str(error).startswith(start)), "cannot be read as CSV")
+def _message(error: csv.Error) -> str:
+    return next(
+        (message for start, message in PROBLEMS.items() if str(error).startswith(start)), "cannot be read as CSV"
+    )
 
 
-class _Supply:
-    """Hands the waiting lines to a CSV reader, and remembers how many it took."""
+class _LineSupply:
+    """Passes the waiting lines to a CSV reader, and counts the lines that it reads."""
 
     def __init__(self, lines: deque[bytes]) -> None:
         self._lines = islice(lines, None)
         self._bytes = 0
-        self.taken = 0
-        self.is_used_up = False
-        """It asked for more lines than there are."""
+        self.lines_read = 0
+        self.is_exhausted = False
+        """The reader needs more lines than have arrived."""
 
-    def __iter__(self) -> "_Supply":
+    def __iter__(self) -> "_LineSupply":
         return self
 
     def __next__(self) -> str:
-        if self._bytes > LONGEST_RECORD:
+        if self._bytes > MAX_RECORD_BYTES:
             raise StopIteration
         line = next(self._lines, None)
         if line is None:
-            self.is_used_up = True
+            self.is_exhausted = True
             raise StopIteration
         self._bytes += len(line)
-        self.taken += 1
+        self.lines_read += 1
         return line.decode()

@@ -1,4 +1,4 @@
-"""What was accepted and waits: how an event is written into the inbox and read back."""
+"""The inbox of accepted, unprocessed events: how an event is encoded, and which route it takes."""
 
 from typing import Final
 from zlib import crc32
@@ -8,21 +8,21 @@ import msgspec
 from leadvibe.identity.aliases import Identifier
 
 INBOX_CHANNEL: Final = "leadvibe_inbox"
-"""Where workers that have nothing to do listen: notified with the first flush after a quiet moment."""
+"""The NOTIFY channel that idle workers listen on."""
 
 ROUTES: Final = 256
-"""Enough to share the inbox among many workers, few enough to look at every one in a claim."""
+"""Enough routes to share the inbox among many workers, and few enough for a claim to look at all of them."""
 
 
 class AcceptedEvent(msgspec.Struct, array_like=True, frozen=True):
-    """An event as it was accepted: valid, not yet anybody's."""
+    """An event that passed validation. Its lead is not resolved yet."""
 
     event_type: str
     lead_id: str | None
     aliases: list[Identifier]
     """The strongest first."""
     timestamp: int | None
-    """Microseconds since the epoch; None means when it was received."""
+    """Microseconds since the epoch; None means the time of receipt."""
     metadata: bytes
     """A JSON object."""
     channel: str | None
@@ -43,7 +43,7 @@ def decode(body: bytes) -> AcceptedEvent:
 
 
 def route_of(unit_id: str, event: AcceptedEvent) -> int:
-    """The lane an event waits in: one lead's events mostly share one, so that two workers don't meet over a lead."""
+    """The route of an event. A lead's events mostly share one, so that two workers seldom compete for a lead."""
     if event.lead_id is not None:
         name = f"{unit_id}\0{event.lead_id}"
     else:

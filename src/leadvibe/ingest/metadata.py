@@ -1,9 +1,9 @@
-"""An event's metadata: what is accepted, and the one way in which it is written.
+"""Validates an event's metadata and converts it to its canonical form.
 
-PostgreSQL's jsonb rewrites what it stores: `1e2` becomes `100`, `-0.0` becomes `0.0`, a repeated key is dropped. An
-event is scored from what was sent and, when it is replayed, from what was stored; so on acceptance it is brought into a
-form that survives being stored: a number without a fraction is written as an integer, keys are sorted and stand once.
-Two metadata are equal if and only if their canonical bytes are.
+PostgreSQL's jsonb changes what it stores: `1e2` becomes `100`, `-0.0` becomes `0.0`, and only the last value of a
+repeated key stays. An event is first scored from the metadata as sent, and later replayed from the metadata as stored.
+Both must be equal, so metadata is converted on acceptance to a form that jsonb returns unchanged: numbers without a
+fraction are integers, and keys are sorted and unique. Two objects are equal if and only if their canonical bytes are.
 """
 
 # Decoded JSON: values whose keys and items nothing types.
@@ -18,49 +18,49 @@ import msgspec
 
 from leadvibe.core.http.problems import Invalid, TooLarge
 
-LARGEST: Final = 102_400
-"""Bytes as sent."""
-LARGEST_WRITTEN_OUT: Final = 1_048_576
-"""Bytes in the canonical form, where `1e300` takes 301."""
-DEEPEST: Final = 32
-"""Objects and arrays inside one another, the metadata itself counted."""
+MAX_BYTES: Final = 102_400
+"""Of the metadata as sent."""
+MAX_CANONICAL_BYTES: Final = 1_048_576
+"""Of the canonical form, where `1e300` takes 301 bytes."""
+MAX_DEPTH: Final = 32
+"""Levels of nested objects and arrays, including the metadata object itself."""
 
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder(order="sorted")
-_NEEDS_A_LOOK = re.compile(rb"\\u0000|[0-9][.eE]")
-"""Only what has a NUL, a fraction or an exponent can differ from its canonical form, or be refused."""
+_MAY_DIFFER = re.compile(rb"\\u0000|[0-9][.eE]")
+"""Only JSON with a NUL, a fraction or an exponent can differ from its canonical form or be rejected."""
 
 
 def read(sent: bytes) -> dict[str, Any]:
-    """The metadata that was sent as JSON, every number in its canonical form; a Problem names what is wrong."""
+    """Decode metadata sent as JSON, with every number in its canonical form. Raises a Problem if it is not valid."""
     check_size(sent)
     return canonical(sent)
 
 
 def check_size(sent: bytes | memoryview) -> None:
-    if len(sent) > LARGEST:
-        raise TooLarge(f"metadata: must be at most {LARGEST:,} bytes", fields={"metadata": "is too large"})
+    if len(sent) > MAX_BYTES:
+        raise TooLarge(f"metadata: must be at most {MAX_BYTES:,} bytes", fields={"metadata": "is too large"})
 
 
 def canonical(sent: bytes) -> dict[str, Any]:
-    """The same of JSON whose size as it was sent is known to be right."""
+    """The same as `read`, without the check of the size."""
     metadata = _decode(sent)
     if not isinstance(metadata, dict):
         raise Invalid.field("metadata", "must be a JSON object")
-    if sent.count(b"{") + sent.count(b"[") > DEEPEST or _NEEDS_A_LOOK.search(sent):
+    if sent.count(b"{") + sent.count(b"[") > MAX_DEPTH or _MAY_DIFFER.search(sent):
         metadata = _canonical(metadata, 1)
     return metadata
 
 
 def write(metadata: dict[str, Any]) -> bytes:
-    """Canonical JSON of what `read` returned."""
-    written = _encoder.encode(metadata)
-    if len(written) > LARGEST_WRITTEN_OUT:
+    """Encode the result of `read` as canonical JSON."""
+    encoded = _encoder.encode(metadata)
+    if len(encoded) > MAX_CANONICAL_BYTES:
         raise TooLarge(
-            f"metadata: must be at most {LARGEST_WRITTEN_OUT:,} bytes with its numbers written out",
+            f"metadata: must be at most {MAX_CANONICAL_BYTES:,} bytes with its numbers written in full",
             fields={"metadata": "is too large"},
         )
-    return written
+    return encoded
 
 
 def _decode(sent: bytes) -> Any:
@@ -78,15 +78,15 @@ def _decode(sent: bytes) -> Any:
 
 
 def _is_json(sent: bytes) -> bool:
-    """As the standard library sees it, which lets lone surrogates through; NaN and Infinity it would, too."""
+    """Whether it is JSON apart from lone surrogates, which the standard library accepts. It would accept NaN, too."""
     try:
-        json.loads(sent, parse_constant=_refuse)
+        json.loads(sent, parse_constant=_reject)
     except (ValueError, RecursionError):
         return False
     return True
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(constant)
 
 
@@ -95,7 +95,7 @@ def _canonical(value: Any, depth: int) -> Any:
         case str():
             return _text(value)
         case float():
-            # As jsonb reads it, which is not the float's exact value: 1e23 is 100000000000000000000000.
+            # The same value as in jsonb, which differs from the exact float: 1e23 is 100000000000000000000000.
             return int(Decimal(repr(value))) if value.is_integer() else value
         case dict():
             _check_depth(depth)
@@ -114,9 +114,9 @@ def _text(value: str) -> str:
 
 
 def _check_depth(depth: int) -> None:
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise _too_deep()
 
 
 def _too_deep() -> Invalid:
-    return Invalid.field("metadata", f"must not be nested deeper than {DEEPEST} levels")
+    return Invalid.field("metadata", f"must not be nested deeper than {MAX_DEPTH} levels")

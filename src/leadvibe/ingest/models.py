@@ -1,4 +1,4 @@
-"""Events that were accepted and are not processed yet."""
+"""The table of accepted events that are not processed yet."""
 
 from uuid import UUID
 
@@ -9,10 +9,10 @@ from leadvibe.core.database.models import Base, Blob, Id, Instant
 
 
 class InboxEvent(Base):
-    """An event that was accepted and isn't processed yet: the row's presence is its state."""
+    """An accepted event that is not processed yet. Processing it deletes the row."""
 
     __tablename__ = "inbox"
-    # Workers claim across OUs by route, so the route leads the key.
+    # The route comes first in the key because workers claim by route, across OUs.
     __table_args__ = (
         {
             "postgresql_with": {

@@ -9,9 +9,11 @@ from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import Identified, Identity, Redirects, UnresolvedEvent, identify, until_stable
+from leadvibe.identity.identify import Identified, Identity, UnresolvedEvent, identify
+from leadvibe.identity.locks import Redirects, until_stable
 from leadvibe.ingest.inbox import AcceptedEvent
-from leadvibe.ingest.validation import SentAlias, SentEvent, accept
+from leadvibe.ingest.schemas import SentAlias, SentEvent
+from leadvibe.ingest.validation import accept
 from leadvibe.orders.schemas import OrderWrite
 
 

@@ -1,5 +1,8 @@
 """Stores orders, and lists those of an OU or a lead, newest first."""
 
+# SQLAlchemy types the columns of this INSERT … RETURNING as unknown.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

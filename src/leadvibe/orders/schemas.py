@@ -12,7 +12,7 @@ from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.identity.aliases import AliasKind
 from leadvibe.ingest.metadata_field import Metadata
-from leadvibe.ingest.validation import MOST_ALIASES
+from leadvibe.ingest.schemas import MAX_ALIASES
 
 _AMOUNT = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?", re.ASCII)
 
@@ -46,7 +46,7 @@ class OrderWrite(Write):
     lead_id: LeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
     aliases: list[OrderAlias] | None = Field(
         default=None,
-        max_length=MOST_ALIASES,
+        max_length=MAX_ALIASES,
         description="Identifiers of the lead. Required without `lead_id`; with it, they are attached to that lead",
     )
     amount: Amount

@@ -14,7 +14,8 @@ from leadvibe.core.database.clock import database_now
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.stream.frames import Frame, append
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import Identified, LeadKey, LockedLead, Redirects, identify
+from leadvibe.identity.identify import Identified, identify
+from leadvibe.identity.locks import LeadKey, LockedLead, Redirects
 from leadvibe.ingest.claim import ClaimedEvent, remove
 from leadvibe.pipeline.frames import new_event_frame, score_frames
 from leadvibe.pipeline.incoming import IncomingEvent, NewEvent, add_event_rows, new_events
@@ -23,8 +24,8 @@ from leadvibe.pipeline.project import LeadState, load_histories, next_ledger_tim
 from leadvibe.pipeline.save import EventTypeRow, Writes, register_types, save
 from leadvibe.rulesets.plans import UnitPlans, lock_plans
 
-LATE_LEADS_AT_ONCE: Final = 100
-"""How many leads' histories are in memory together."""
+MAX_REPLAYED_LEADS: Final = 100
+"""The most leads whose histories are in memory at once."""
 
 SLOW_REPLAY_FACTS: Final = 1_000
 """A replay of at least this many facts delays every other event of its transaction noticeably."""
@@ -34,7 +35,7 @@ Claim = Callable[[asyncpg.Connection], Awaitable[list[ClaimedEvent]]]
 
 @dataclass(slots=True)
 class Batch:
-    """What was claimed. The caller keeps it, so that it knows which events to retry when the transaction fails."""
+    """The claimed events. The caller keeps them, to retry them one by one if the transaction fails."""
 
     claimed: Sequence[ClaimedEvent] = ()
     slow_routes: set[int] = field(default_factory=set[int])
@@ -42,7 +43,7 @@ class Batch:
 
 
 async def process_batch(claim: Claim, batch: Batch, redirects: Redirects) -> None:
-    """Process the events that `claim` returns: their effects and their removal from the inbox are one commit."""
+    """Process the events that `claim` returns. One commit saves their effects and removes them from the inbox."""
     batch.claimed = ()
     batch.slow_routes.clear()
     async with transaction(None) as session:
@@ -109,17 +110,17 @@ def _counter_changes(identified: Identified, tasks: Iterable[_LeadTask]) -> Coun
     changes = CounterChanges(leads=identified.new_leads)
     for task in tasks:
         for new in task.events:
-            changes.processed(task.unit_id, new.fact.type, new.incoming.claimed.received_at)
+            changes.add_event(task.unit_id, new.fact.type, new.incoming.claimed.received_at)
     return changes
 
 
 def _parts(tasks: Sequence[_LeadTask]) -> Iterator[_Part]:
-    """First all leads whose events are in order; then those with late events, which need whole histories, in slices."""
+    """First the leads whose events are all in order. Then, in slices, those with late events, which are replayed."""
     late = [task for task in tasks if not task.state.can_fold([new.fact for new in task.events])]
     late_keys = {task.state.key for task in late}
     yield _Part([task for task in tasks if task.state.key not in late_keys], replayed=False)
-    for start in range(0, len(late), LATE_LEADS_AT_ONCE):
-        yield _Part(late[start : start + LATE_LEADS_AT_ONCE], replayed=True)
+    for start in range(0, len(late), MAX_REPLAYED_LEADS):
+        yield _Part(late[start : start + MAX_REPLAYED_LEADS], replayed=True)
 
 
 async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, frames: dict[str, list[Frame]]) -> set[int]:

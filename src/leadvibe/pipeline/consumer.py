@@ -11,7 +11,7 @@ import structlog
 
 from leadvibe.config import settings
 from leadvibe.core.transient import is_transient
-from leadvibe.identity.identify import until_stable
+from leadvibe.identity.locks import until_stable
 from leadvibe.ingest.claim import ClaimedEvent, claim, claim_one, claim_one_route
 from leadvibe.pipeline.batch import Batch, Claim, process_batch
 from leadvibe.pipeline.dead_letters import move_to_failed_events
@@ -23,9 +23,10 @@ SLOW_ROUTE_SECONDS: Final = 60.0
 
 
 class SlowRoutes:
-    """The routes on which a lead with a long history got late events, so that other leads don't wait for its replays.
+    """The routes of leads with long histories that got late events. Other leads must not wait for their replays.
 
-    One task at a time claims a slow route, alone. Late events that arrive meanwhile are one replay again.
+    Only one task at a time claims from a slow route, and from no other route. Late events that arrive meanwhile are
+    handled by one replay.
     """
 
     def __init__(self) -> None:
@@ -61,15 +62,15 @@ _slow_routes = SlowRoutes()
 async def consume_batch(limit: int | None = None) -> int:
     """Process one batch of at most `limit` events (default: the setting `worker_batch_events`).
 
-    Returns how many events were claimed: 0 when nothing is waiting or other workers hold every route. A transient
-    failure is raised, and nothing has changed. After any other failure the events are processed one by one, and those
-    that fail again become failed events.
+    Returns the number of claimed events. It is 0 if the inbox is empty or other workers have locked all routes.
+    Raises transient errors, after which nothing has changed. After any other error the events are processed one by one,
+    and those that fail again become failed events.
     """
     limit = limit or settings().worker_batch_events
     with _slow_routes.reserve() as routes:
         began = monotonic()
         if routes and (claimed := await _consume(partial(claim_one_route, limit=limit, routes=routes))):
-            # Leave the other leads as much time as this one took; its next late events share one replay.
+            # Leave other leads as much time as this took. Late events that arrive meanwhile share one replay.
             await asyncio.sleep(monotonic() - began)
             return claimed
     return await _consume(partial(claim, limit=limit, excluded=_slow_routes.routes))

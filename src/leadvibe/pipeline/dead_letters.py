@@ -1,4 +1,4 @@
-"""Dead letters: an event that can't be processed moves to `failed_events`, where it blocks nothing and is not lost."""
+"""Dead letters: events that can't be processed move to `failed_events`, so that they don't block other events."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""New events of a batch: each as the engine's fact, and as the row of the log that it becomes."""
+"""Converts the events of a batch to facts of the engine and to rows of the event log."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,7 +9,8 @@ import msgspec
 
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.engine import Event, order
-from leadvibe.identity.identify import LeadKey, UnresolvedEvent
+from leadvibe.identity.identify import UnresolvedEvent
+from leadvibe.identity.locks import LeadKey
 from leadvibe.ingest.claim import ClaimedEvent
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.pipeline.load import Origins, with_origin_reset
@@ -27,7 +28,7 @@ class IncomingEvent(NamedTuple):
 
     @property
     def unresolved(self) -> UnresolvedEvent:
-        """What identifies its lead."""
+        """The part of the event that identifies its lead."""
         claimed, accepted = self
         return UnresolvedEvent(
             claimed.unit_id,
@@ -40,7 +41,7 @@ class IncomingEvent(NamedTuple):
 
 
 class NewEvent(NamedTuple):
-    """A countable event of a known lead."""
+    """An event that counts, with its lead resolved."""
 
     incoming: IncomingEvent
     original_lead_id: str | None
@@ -51,9 +52,9 @@ class NewEvent(NamedTuple):
 def new_events(
     lead: LeadKey, incoming: Iterable[tuple[IncomingEvent, str | None]], version: int, origins: Origins
 ) -> list[NewEvent]:
-    """A lead's new events in canonical order, to be judged by a version of the configuration."""
-    found = [NewEvent(event, original, _fact(lead, event, original, version, origins)) for event, original in incoming]
-    return sorted(found, key=lambda new: order(new.fact))
+    """A lead's new events in canonical order. `version` is the configuration version that scores them."""
+    events = [NewEvent(event, original, _fact(lead, event, original, version, origins)) for event, original in incoming]
+    return sorted(events, key=lambda new: order(new.fact))
 
 
 def _fact(lead: LeadKey, incoming: IncomingEvent, original: str | None, version: int, origins: Origins) -> Event:

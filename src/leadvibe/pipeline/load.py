@@ -1,7 +1,8 @@
-"""Reads the history of leads for a replay: all of their facts, and the current ledger."""
+"""Loads the history of leads for a replay: all of their facts, and the current ledger."""
 
 from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -11,43 +12,47 @@ import msgspec
 
 from leadvibe.core.instants import micros
 from leadvibe.engine import Adjustment, Awards, Cause, Event, Fact, Kind, Reset, as_counted
-from leadvibe.identity.identify import LeadKey
+from leadvibe.identity.locks import LeadKey
 
-# Every statement takes the leads as two arrays and answers with the lead's key first.
-READ_EVENTS: Final = """
-SELECT f.unit_id, f.lead_id, f.original_lead_id, f.event_id, f.event_type, f.occurred_at, f.digest, f.idempotency_key,
-       greatest(f.config_version, l.stamped_version),
-       CASE WHEN f.event_type = ANY($3::text[]) THEN f.metadata::text END, f.channel, f.suppression_reason, f.session_id
-FROM unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-JOIN leads l ON l.unit_id = w.unit_id AND l.lead_id = w.lead_id
-JOIN events f ON f.unit_id = l.unit_id AND f.lead_id = l.lead_id
-"""
+EVENT_COLUMNS: Final = """
+    events.unit_id, events.lead_id, events.original_lead_id, events.event_id, events.event_type, events.occurred_at,
+    events.digest, events.idempotency_key, greatest(events.config_version, leads.stamped_version) AS version,
+    CASE WHEN events.event_type = ANY($3::text[]) THEN events.metadata::text END AS metadata, events.channel"""
+"""The columns of a StoredEvent without its verdict. $3 are the event types whose metadata is needed."""
+
+# Each statement takes the leads as two arrays.
+READ_EVENTS: Final = f"""
+SELECT {EVENT_COLUMNS}, events.suppression_reason, events.session_id
+FROM unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+JOIN leads ON leads.unit_id = requested.unit_id AND leads.lead_id = requested.lead_id
+JOIN events ON events.unit_id = leads.unit_id AND events.lead_id = leads.lead_id
+"""  # noqa: S608 - only the constant above
 
 READ_ADJUSTMENTS: Final = """
-SELECT f.unit_id, f.lead_id, f.original_lead_id, f.adjustment_id, f.adjusted_at, f.ruleset_id, f.points
-FROM score_adjustments f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
+SELECT a.unit_id, a.lead_id, a.original_lead_id, a.adjustment_id, a.adjusted_at, a.ruleset_id, a.points
+FROM score_adjustments a JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+  ON a.unit_id = requested.unit_id AND a.lead_id = requested.lead_id
 """
 
 READ_RESETS: Final = """
-SELECT f.unit_id, f.lead_id, f.reset_id, f.reset_at
-FROM score_resets f JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-  ON f.unit_id = w.unit_id AND f.lead_id = w.lead_id
-WHERE NOT f.in_origins
+SELECT r.unit_id, r.lead_id, r.reset_id, r.reset_at
+FROM score_resets r JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+  ON r.unit_id = requested.unit_id AND r.lead_id = requested.lead_id
+WHERE NOT r.in_origins
 """
 
 READ_ORIGINS: Final = """
 SELECT o.unit_id, o.lead_id, o.original_lead_id, o.taken_in_until
-FROM lead_origins o JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-  ON o.unit_id = w.unit_id AND o.lead_id = w.lead_id
+FROM lead_origins o JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+  ON o.unit_id = requested.unit_id AND o.lead_id = requested.lead_id
 WHERE o.taken_in_until IS NOT NULL
 """
 
 READ_ENTRIES: Final = """
 SELECT e.unit_id, e.lead_id, e.entry_id, e.kind, e.event_id, e.subject_id, e.ruleset_id, e.occurred_at,
        e.awards::text, e.multiplier, e.points, e.applied
-FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS w (unit_id, lead_id)
-  ON e.unit_id = w.unit_id AND e.lead_id = w.lead_id
+FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+  ON e.unit_id = requested.unit_id AND e.lead_id = requested.lead_id
 WHERE e.superseded_at IS NULL
 """
 
@@ -61,14 +66,49 @@ METADATA_NOT_READ: Final[dict[str, Any]] = {}
 """The metadata of events whose type has no rule with conditions."""
 
 StoredVerdict = tuple[str | None, UUID | None]
-"""What is stored of an event's mark: suppression reason and session."""
+"""Suppression reason and session of an event."""
 
 Origins = dict[tuple[str, str, str], int]
-"""(unit, lead, lead of origin) → the instant up to which that lead's own resets took its facts in."""
+"""(unit, lead, original lead) → the instant until which resets of the original lead, made before its merge, apply."""
+
+
+class StoredEvent(NamedTuple):
+    """A row of the event log."""
+
+    unit_id: str
+    lead_id: str
+    original_lead_id: str | None
+    event_id: UUID
+    event_type: str
+    occurred_at: datetime
+    digest: bytes
+    idempotency_key: str | None
+    version: int
+    metadata: str | None
+    channel: str | None
+    suppression_reason: str | None = None
+    session_id: UUID | None = None
+
+    def as_fact(self, origins: Origins) -> Event:
+        """The engine's event, as it counts in the lead that it belongs to now."""
+        event = Event(
+            id=self.event_id,
+            type=self.event_type,
+            at=micros(self.occurred_at),
+            digest=self.digest,
+            key=self.idempotency_key or "",
+            version=self.version,
+            metadata=METADATA_NOT_READ if self.metadata is None else _metadata.decode(self.metadata),
+            channel=self.channel or "",
+        )
+        if not origins:
+            return event
+        origin = self.unit_id, self.lead_id, self.original_lead_id or self.lead_id
+        return with_origin_reset(event, origins.get(origin))
 
 
 class StoredEntry(NamedTuple):
-    """A current line of the ledger."""
+    """A current entry of the ledger."""
 
     entry_id: int
     kind: Kind
@@ -83,7 +123,7 @@ class StoredEntry(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """A lead as it is stored: facts in no order, the current ledger, what became of each event."""
+    """A lead as stored: its facts in no particular order, its current ledger, and the verdict on each event."""
 
     facts: list[Fact] = field(default_factory=list[Fact])
     entries: list[StoredEntry] = field(default_factory=list[StoredEntry])
@@ -93,29 +133,30 @@ class History:
 async def load(
     connection: asyncpg.Connection, leads: Sequence[LeadKey], metadata_types: Collection[str]
 ) -> dict[LeadKey, History]:
-    """The histories of leads that this transaction has locked; only events of the types asked for have metadata."""
+    """The histories of leads that this transaction has locked. Only events of `metadata_types` have their metadata."""
     histories = {lead: History() for lead in leads}
     if not leads:
         return histories
-    wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
+    keys = [unit for unit, _ in leads], [lead for _, lead in leads]
     origins = await load_origins(connection, leads)
-    async for rows in _pages(connection, READ_EVENTS, *wanted, list(metadata_types)):
+    async for rows in _pages(connection, READ_EVENTS, *keys, list(metadata_types)):
         for row in rows:
-            history = histories[row[0], row[1]]
-            history.facts.append(with_origin_reset(_event(row), origins.get(_origin(row))))
-            history.verdicts[row[3]] = (row[11], row[12])
+            event = StoredEvent(*row)
+            history = histories[event.unit_id, event.lead_id]
+            history.facts.append(event.as_fact(origins))
+            history.verdicts[event.event_id] = (event.suppression_reason, event.session_id)
     for lead, facts in (await load_adjustments_and_resets(connection, leads, origins)).items():
         histories[lead].facts += facts
-    async for rows in _pages(connection, READ_ENTRIES, *wanted):
+    async for rows in _pages(connection, READ_ENTRIES, *keys):
         for row in rows:
-            histories[row[0], row[1]].entries.append(_entry(row))
+            histories[row["unit_id"], row["lead_id"]].entries.append(_entry(row))
     return histories
 
 
 async def _pages(
     connection: asyncpg.Connection, query: str, *arguments: object
 ) -> AsyncGenerator[Sequence[asyncpg.Record]]:
-    """The rows, a few hundred at a time, so that a long history leaves other work of the process its turn."""
+    """The rows, a few hundred at a time, so that a long history doesn't block the event loop."""
     cursor = await connection.cursor(query, *arguments)
     while rows := await cursor.fetch(ROWS_PER_FETCH):
         yield rows
@@ -127,21 +168,22 @@ async def load_adjustments_and_resets(
     connection: asyncpg.Connection, leads: Sequence[LeadKey], origins: Origins
 ) -> dict[LeadKey, list[Fact]]:
     """The adjustments and resets of leads, by lead."""
-    wanted = [unit for unit, _ in leads], [lead for _, lead in leads]
+    keys = [unit for unit, _ in leads], [lead for _, lead in leads]
     facts: dict[LeadKey, list[Fact]] = {}
-    for row in await connection.fetch(READ_ADJUSTMENTS, *wanted):
-        adjustment = Adjustment(row[3], micros(row[4]), row[5], row[6])
-        if as_counted(adjustment, origins.get(_origin(row))) is not None:
-            facts.setdefault((row[0], row[1]), []).append(adjustment)
-    for row in await connection.fetch(READ_RESETS, *wanted):
-        facts.setdefault((row[0], row[1]), []).append(Reset(row[2], micros(row[3])))
+    for unit_id, lead_id, original, *columns in await connection.fetch(READ_ADJUSTMENTS, *keys):
+        adjustment_id, adjusted_at, ruleset_id, points = columns
+        adjustment = Adjustment(adjustment_id, micros(adjusted_at), ruleset_id, points)
+        if as_counted(adjustment, origins.get((unit_id, lead_id, original or lead_id))) is not None:
+            facts.setdefault((unit_id, lead_id), []).append(adjustment)
+    for unit_id, lead_id, reset_id, reset_at in await connection.fetch(READ_RESETS, *keys):
+        facts.setdefault((unit_id, lead_id), []).append(Reset(reset_id, micros(reset_at)))
     return facts
 
 
 async def load_origins(connection: asyncpg.Connection, leads: Sequence[LeadKey]) -> Origins:
-    """How far the resets of merged leads reached, made while each was a lead of its own."""
+    """The effect of resets that merged leads had before their merge; see `Origins`."""
     rows = await connection.fetch(READ_ORIGINS, [unit for unit, _ in leads], [lead for _, lead in leads])
-    return {(row[0], row[1], row[2]): micros(row[3]) for row in rows}
+    return {(unit_id, lead_id, original): micros(until) for unit_id, lead_id, original, until in rows}
 
 
 def with_origin_reset(event: Event, reset_until: int | None) -> Event:
@@ -150,34 +192,18 @@ def with_origin_reset(event: Event, reset_until: int | None) -> Event:
     return counted if isinstance(counted, Event) else event
 
 
-def _origin(row: asyncpg.Record) -> tuple[str, str, str]:
-    return row[0], row[1], row[2] or row[1]
-
-
-def _event(row: asyncpg.Record) -> Event:
-    return Event(
-        id=row[3],
-        type=row[4],
-        at=micros(row[5]),
-        digest=row[6],
-        key=row[7] or "",
-        version=row[8],
-        metadata=METADATA_NOT_READ if row[9] is None else _metadata.decode(row[9]),
-        channel=row[10] or "",
-    )
-
-
 def _entry(row: asyncpg.Record) -> StoredEntry:
+    _, _, entry_id, kind, event_id, subject_id, ruleset_id, occurred_at, awards, multiplier, points, applied = row
     return StoredEntry(
-        entry_id=row[2],
-        kind=row[3],
-        cause=_cause(row[3], row[4], row[5]),
-        ruleset_id=row[6],
-        at=micros(row[7]),
-        awards=_awards(row[8]),
-        multiplier=row[9],
-        points=row[10],
-        applied=row[11],
+        entry_id=entry_id,
+        kind=kind,
+        cause=_cause(kind, event_id, subject_id),
+        ruleset_id=ruleset_id,
+        at=micros(occurred_at),
+        awards=_awards(awards),
+        multiplier=multiplier,
+        points=points,
+        applied=applied,
     )
 
 

@@ -1,4 +1,4 @@
-"""Projects facts onto one lead: from its standing if they are in order, from its whole history if one is late."""
+"""Projects facts onto a lead: from its standing if they are in order, or from its whole history if one is late."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ import msgspec
 
 from leadvibe.core.instants import due_at, from_micros, micros
 from leadvibe.engine import Entry, Event, Fact, LedgerLine, Outcome, Standing, fold_until, order, reconcile
-from leadvibe.identity.identify import LeadKey, LockedLead
+from leadvibe.identity.locks import LeadKey, LockedLead
 from leadvibe.pipeline.load import History, StoredEntry, load
 from leadvibe.pipeline.save import EntryRow, LeadRow, ScoreRow, SupersededRow, VerdictRow, Writes
 from leadvibe.rulesets.plans import UnitPlans
@@ -50,7 +50,7 @@ class LeadState:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What facts changed of a lead."""
+    """The changes of a lead that its facts cause."""
 
     outcome: Outcome
     written: list[Entry]
@@ -59,7 +59,7 @@ class Projection:
 
     @property
     def moved(self) -> Changes:
-        """Only the totals whose number changed."""
+        """The totals that differ before and after."""
         return {ruleset: change for ruleset, change in self.changes.items() if change[0] != change[1]}
 
 

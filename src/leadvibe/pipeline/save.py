@@ -1,4 +1,4 @@
-"""Saves what a batch of folds decided, in one statement for each table.
+"""Saves the results of a batch, with one statement for each table.
 
 Each table has a NamedTuple whose fields are the columns, in the order of the statement's arrays.
 """
@@ -97,7 +97,7 @@ class ScoreRow(NamedTuple):
 
 
 class LeadRow(NamedTuple):
-    """What a fold changes of a lead, for `leads`."""
+    """The columns of a lead that a projection changes, for `leads`."""
 
     unit_id: str
     lead_id: str
@@ -153,21 +153,21 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::times
 ON CONFLICT (unit_id, lead_id, ruleset_id) DO UPDATE SET score = excluded.score, updated_at = excluded.updated_at
 """
 
-# One update for everything about a lead: each would make another version of its row.
+# One statement updates all columns of a lead, because each update writes a new version of the row.
 SET_LEADS = """
 UPDATE leads
-SET score = folded.score, standing = folded.standing, next_decay_at = folded.next_decay_at,
-    ledger_at = folded.ledger_at, updated_at = folded.ledger_at,
-    last_event_at = greatest(leads.last_event_at, folded.last_event_at),
+SET score = projected.score, standing = projected.standing, next_decay_at = projected.next_decay_at,
+    ledger_at = projected.ledger_at, updated_at = projected.ledger_at,
+    last_event_at = greatest(leads.last_event_at, projected.last_event_at),
     last_event_type = CASE
-        WHEN leads.last_event_at IS NULL OR folded.last_event_at > leads.last_event_at THEN folded.last_event_type
-        WHEN folded.last_event_at = leads.last_event_at
-            THEN greatest(leads.last_event_type COLLATE "C", folded.last_event_type COLLATE "C")
+        WHEN leads.last_event_at IS NULL OR projected.last_event_at > leads.last_event_at THEN projected.last_event_type
+        WHEN projected.last_event_at = leads.last_event_at
+            THEN greatest(leads.last_event_type COLLATE "C", projected.last_event_type COLLATE "C")
         ELSE leads.last_event_type END
 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::text[],
             $8::bigint[])
-    AS folded (unit_id, lead_id, standing, next_decay_at, ledger_at, last_event_at, last_event_type, score)
-WHERE leads.unit_id = folded.unit_id AND leads.lead_id = folded.lead_id
+    AS projected (unit_id, lead_id, standing, next_decay_at, ledger_at, last_event_at, last_event_type, score)
+WHERE leads.unit_id = projected.unit_id AND leads.lead_id = projected.lead_id
 """
 
 SET_VERDICTS = """
@@ -200,7 +200,7 @@ class Writes:
 async def register_types(connection: asyncpg.Connection, event_types: Iterable[EventTypeRow]) -> None:
     """Store the event types that these OUs have received.
 
-    All types of a batch in one sorted statement, so that two batches never wait for each other in a circle.
+    All types of a batch in one sorted statement, so that two batches never deadlock.
     """
     await _execute(connection, REGISTER_TYPES, sorted(event_types))
 

@@ -15,7 +15,7 @@ from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.retries import retry_transient
 from leadvibe.core.scope import Scope
-from leadvibe.identity.identify import LockedLead
+from leadvibe.identity.locks import LockedLead
 from leadvibe.leads.models import Lead
 from leadvibe.pipeline.apply import publish_scores, replay_leads
 from leadvibe.pipeline.project import LeadState, Projection

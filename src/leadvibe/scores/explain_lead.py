@@ -1,5 +1,8 @@
 """Explains how a lead's total in one ruleset changed since an instant, in parts that add up to the change."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownVariableType=false
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -262,7 +265,7 @@ def label(filters: Iterable[Mapping[str, Any]] | None) -> str | None:
 
 
 def _condition(each: Mapping[str, Any]) -> str:
-    value = each.get("value")
-    values: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
+    value: list[Any] | str | float | None = each.get("value")
+    values = value if isinstance(value, list) else [] if value is None else [value]
     operator = str(each["operator"]).replace("_", " ")
     return f"{each['field']} {operator} {' or '.join(map(str, values))}".rstrip()

@@ -89,7 +89,7 @@ async def test_what_is_no_such_file_is_refused_in_words(database: TestDatabase, 
     unit = ("--unit", world.admin.unit_id)
     file.write_bytes(b"lead_id\nada\n")
     code, said = await run(database, file, *unit)
-    assert (code, "event_type: the file's header has no such column" in said) == (1, True), said
+    assert (code, "event_type: the header must have this column" in said) == (1, True), said
     file.write_bytes(gzip.compress(CONTENT * 1000)[:-20])
     code, said = await run(database, file, *unit)
     assert (code, "is damaged" in said) == (1, True), said

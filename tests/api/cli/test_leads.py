@@ -142,7 +142,7 @@ async def test_columns_that_are_passed_over_are_named(leads: Shell, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--primary", "Mail"), 2, "is not of the form COLUMN:KIND"),
+        (("--primary", "Mail"), 2, "must have the form COLUMN:KIND"),
         (("--primary", "Mail:email", "--field", "A:x", "--field", "A:y"), 2, "mapped twice"),
         (("--primary", "Post:email"), 1, "primary_identifier.column: the file has no such column"),
         (("--primary", "Mail:mail"), 1, "primary_identifier.kind"),

@@ -1,4 +1,4 @@
-"""Events are deleted, as if they had never been sent."""
+"""`DELETE /events/batch`: scores become what they would be without the deleted events."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -47,7 +47,7 @@ async def test_the_score_is_what_it_would_be_without_them(
     assert await ledger.differences(database) == []
 
 
-async def test_a_lead_without_events_is_as_new(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_lead_without_events_is_like_a_new_lead(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.event()
     await drain()
@@ -57,7 +57,7 @@ async def test_a_lead_without_events_is_as_new(client: Caller, make: Make, drain
     assert (await client.get("/lead/lead-1/sessions")).json() == []
 
 
-async def test_the_rest_of_a_session_is_a_session_still(client: Caller, make: Make, drain: Drain) -> None:
+async def test_the_remaining_events_of_a_session_are_still_a_session(client: Caller, make: Make, drain: Drain) -> None:
     for minute in range(3):
         await make.event(timestamp=f"2025-03-01T00:0{minute}:00Z")
     await drain()
@@ -67,7 +67,7 @@ async def test_the_rest_of_a_session_is_a_session_still(client: Caller, make: Ma
     assert [(session["start"], session["event_count"]) for session in sessions] == [("2025-03-01T00:01:00Z", 2)]
 
 
-async def test_an_event_that_waits_or_failed_is_deleted_too(
+async def test_unprocessed_events_are_deleted_too(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     waiting = await make.event(idempotency_key="once")
@@ -78,7 +78,7 @@ async def test_an_event_that_waits_or_failed_is_deleted_too(
     assert (await client.get("/admin/failed-events")).json() == []
 
 
-async def test_a_key_stays_used(client: Caller, make: Make, drain: Drain) -> None:
+async def test_the_key_of_a_deleted_event_stays_used(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(idempotency_key="processed")
     await drain()
     waiting = await make.event(idempotency_key="waiting")
@@ -114,7 +114,7 @@ async def test_events_that_a_merge_left_behind_can_be_deleted(client: Caller, ma
     assert (await make.score("lead-1"), await make.score("t")) == (0, 5)
 
 
-async def test_what_is_not_there_is_passed_over(client: Caller, stranger: Caller, make: Make, drain: Drain) -> None:
+async def test_unknown_ids_are_ignored(client: Caller, stranger: Caller, make: Make, drain: Drain) -> None:
     await make.event()
     await drain()
     (event_id,) = await ids_of(client)
@@ -126,11 +126,11 @@ async def test_what_is_not_there_is_passed_over(client: Caller, stranger: Caller
 
 
 @pytest.mark.parametrize("body", [{}, {"ids": "ev_1"}, {"ids": None}, {"ids": [1]}, {"ids": ["ev_1"] * 1001}])
-async def test_a_body_without_a_list_of_ids_is_refused(client: Caller, body: Any) -> None:
+async def test_a_body_without_a_list_of_ids_is_rejected(client: Caller, body: Any) -> None:
     response = await client.request("DELETE", "/events/batch", json=body)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"].startswith("ids")
 
 
-async def test_a_viewer_may_not_delete_events(viewer: Caller) -> None:
+async def test_a_viewer_cannot_delete_events(viewer: Caller) -> None:
     assert (await viewer.request("DELETE", "/events/batch", json={"ids": []})).status_code == 403

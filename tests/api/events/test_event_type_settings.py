@@ -1,4 +1,4 @@
-"""The settings of event types: who is hidden, how far events go, and the deletion of all of a type's events."""
+"""The settings of event types: hidden, processing scope, and the deletion of all events of a type."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -99,7 +99,7 @@ async def test_a_hidden_type_stops_scoring_new_events_and_old_ones_keep_their_po
     await make.event(timestamp="2025-03-01T12:00:00Z")
     await drain()
     await set_(client, "page_view", hidden=True)
-    await make.event(timestamp="2025-03-01T11:00:00Z")  # late: everything is derived again
+    await make.event(timestamp="2025-03-01T11:00:00Z")  # late: the whole history is replayed
     await make.event()
     await drain()
     assert await make.score() == 5
@@ -123,7 +123,7 @@ async def test_a_hidden_types_events_are_not_on_the_stream(client: Caller, app: 
 
 
 @pytest.mark.parametrize(("scope", "score"), [("observe", 0), ("decide", 5), ("activate", 5)])
-async def test_a_scope_is_how_far_new_events_go(
+async def test_the_scope_limits_what_new_events_do(
     client: Caller, make: Make, drain: Drain, scope: str, score: int
 ) -> None:
     await make.rule("page_view", 5)
@@ -135,7 +135,7 @@ async def test_a_scope_is_how_far_new_events_go(
     assert (await client.get("/events/lead-1")).json()[0]["event_type"] == "page_view"
 
 
-async def test_a_rescore_judges_old_events_by_the_scope_of_today(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_rescore_applies_the_current_scope_to_old_events(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.event()
     await drain()
@@ -154,7 +154,7 @@ async def test_a_change_is_a_version_of_the_configuration(client: Caller, make: 
     assert await database.fetchval(versions, client.unit_id) == before + 1
 
 
-async def test_a_change_answers_with_the_type_where_that_is_preferred(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_change_returns_the_type_if_the_client_prefers_it(client: Caller, make: Make, drain: Drain) -> None:
     await make.event("Page View / Home")
     await drain()
     read = (await client.get(PATH)).json()[0]
@@ -176,7 +176,7 @@ async def test_a_change_answers_with_the_type_where_that_is_preferred(client: Ca
         ([], "body"),
     ],
 )
-async def test_a_wrong_setting_is_refused(client: Caller, make: Make, body: Any, field: str) -> None:
+async def test_an_invalid_setting_is_rejected(client: Caller, make: Make, body: Any, field: str) -> None:
     await make.rule("page_view")
     response = await client.put(f"{PATH}/page_view", json=body)
     assert response.status_code == 400
@@ -192,7 +192,7 @@ async def test_only_owners_change_and_delete(viewer: Caller, operator: Caller, b
         assert (await caller.get(PATH)).status_code == 200
 
 
-async def test_a_type_that_nobody_has_seen_is_not_found(client: Caller, stranger: Caller, make: Make) -> None:
+async def test_an_unknown_type_is_not_found(client: Caller, stranger: Caller, make: Make) -> None:
     await make.rule("page_view")
     for caller, event_type in ((client, "unknown"), (stranger, "page_view")):
         assert (await caller.put(f"{PATH}/{event_type}", json={"hidden": True})).status_code == 404
@@ -208,7 +208,7 @@ async def test_hiding_a_type_hides_it_in_one_unit_only(client: Caller, stranger:
 
 
 async def scored_and_free(client: Caller, make: Make, drain: Drain) -> None:
-    """Three views of two leads, paid for in two rulesets by rules that are gone, and two other events."""
+    """Three page views of two leads, scored in two rulesets by rules that are deleted now, and two other events."""
     await make.rules({"Engagement": {"page_view": 5, "signup": 20}, "Other": {"page_view": 1}})
     await make.events(
         {"timestamp": "2025-03-01T12:00:00Z"},
@@ -230,7 +230,7 @@ async def test_a_dry_run_counts_and_changes_nothing(client: Caller, make: Make, 
         assert (response.status_code, response.json()) == (200, {"events_count": 3, "event_scores_count": 6})
 
 
-async def test_what_is_no_longer_believed_of_an_event_is_not_counted(client: Caller, make: Make, drain: Drain) -> None:
+async def test_superseded_entries_are_not_counted(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("page_view", 5, max_per_lead=1)
     for minute in (2, 1):
         await make.event(timestamp=f"2025-03-01T12:0{minute}:00Z")
@@ -255,7 +255,7 @@ async def test_scores_become_what_they_would_be_without_a_types_events(
     assert (await client.delete(f"{PATH}/page_view/events")).status_code == 404
 
 
-async def test_a_type_that_something_names_still_stays_in_the_lists(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_type_that_is_still_used_stays_in_the_lists(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("ruled")
     await client.put(f"/rules/{rule['id']}", json={"active": False})
     await make.events({"event_type": "ruled"}, {"event_type": "observed"})
@@ -266,7 +266,7 @@ async def test_a_type_that_something_names_still_stays_in_the_lists(client: Call
     assert await names(client) == ["observed", "ruled"]
 
 
-async def test_what_waits_or_failed_is_deleted_too_and_its_key_stays_used(
+async def test_unprocessed_events_are_deleted_too_and_their_keys_stay_used(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.event(f"{MARK}_failed")
@@ -304,7 +304,7 @@ async def test_a_type_may_contain_slashes(client: Caller, make: Make, drain: Dra
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_what_takes_longer_is_a_job_to_watch(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_long_deletion_continues_as_a_job(client: Caller, make: Make, drain: Drain) -> None:
     await make.event("page_view")
     await drain()
     response = await client.delete(f"{PATH}/page_view/events")
@@ -317,7 +317,7 @@ async def test_what_takes_longer_is_a_job_to_watch(client: Caller, make: Make, d
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_what_is_sent_after_the_request_is_no_longer_meant(client: Caller, make: Make, drain: Drain) -> None:
+async def test_events_sent_after_the_request_are_not_deleted(client: Caller, make: Make, drain: Drain) -> None:
     await make.event(metadata={"n": 1})
     await drain()
     await client.delete(f"{PATH}/page_view/events")
@@ -329,13 +329,13 @@ async def test_what_is_sent_after_the_request_is_no_longer_meant(client: Caller,
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_deletion_that_was_broken_off_goes_on_and_counts_all(
+async def test_an_interrupted_deletion_continues_and_counts_all_events(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make.rule("login", 5)
     await make.events(*({"lead_id": f"lead-{n}"} for n in range(5)))
     await drain()
-    monkeypatch.setattr(tasks, "LEADS_AT_ONCE", 2)
+    monkeypatch.setattr(tasks, "LEADS_PER_TRANSACTION", 2)
     reports, report = 0, tasks._report
 
     async def break_off(*arguments: Any) -> None:
@@ -355,13 +355,13 @@ async def test_a_deletion_that_was_broken_off_goes_on_and_counts_all(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_events_that_a_merge_moves_back_meanwhile_are_found(
+async def test_events_that_a_merge_moves_during_the_deletion_are_found(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make.events({"lead_id": "b"}, {"lead_id": "c"})
     await make.lead("a")
     await drain()
-    monkeypatch.setattr(tasks, "LEADS_AT_ONCE", 1)
+    monkeypatch.setattr(tasks, "LEADS_PER_TRANSACTION", 1)
     delete_some, merged = tasks._delete_some, False
 
     async def merge_between(*arguments: Any) -> Any:
@@ -378,10 +378,10 @@ async def test_events_that_a_merge_moves_back_meanwhile_are_found(
     assert (await client.get("/events")).json() == []
 
 
-async def test_no_worker_uses_a_type_while_it_is_forgotten(
+async def test_no_worker_uses_a_type_while_it_is_deleted(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
-    """Whoever folds keeps the configuration; so a type is forgotten before its event comes, or not at all."""
+    """A worker locks the configuration, so the type is deleted before the worker registers it, or not at all."""
     from leadvibe.core.scope import system_scope
     from leadvibe.events.types.repository import EventTypeSettings
     from leadvibe.rulesets.locks import share_configuration_locks
@@ -393,7 +393,7 @@ async def test_no_worker_uses_a_type_while_it_is_forgotten(
 
     async def forget() -> None:
         async with transaction(scope) as session:
-            await EventTypeSettings(session, scope).forget("page_view")
+            await EventTypeSettings(session, scope).delete_unused("page_view")
 
     async with transaction(scope) as session:
         await share_configuration_locks(session, [client.unit_id])

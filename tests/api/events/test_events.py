@@ -1,4 +1,4 @@
-"""The log of events: newest first, narrowed, page by page."""
+"""Lists of processed events: newest first, with filters and pages."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -40,10 +40,10 @@ async def four(make: Make, drain: Drain) -> None:
     await drain()
 
 
-@pytest.fixture(params=[0, 2, repository.WALK], ids=lambda walk: f"walk of {walk}")
-def walk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is found on a walk through the newest events is found by the events' keys too."""
-    monkeypatch.setattr(repository, "WALK", request.param)
+@pytest.fixture(params=[0, 2, repository.MAX_SCANNED_EVENTS], ids=lambda events: f"scan of {events}")
+def scan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are found both by a scan of the newest events and by the index on keys."""
+    monkeypatch.setattr(repository, "MAX_SCANNED_EVENTS", request.param)
 
 
 async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, make: Make, drain: Drain) -> None:
@@ -67,7 +67,7 @@ async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, m
     }
 
 
-@pytest.mark.usefixtures("four", "walk")
+@pytest.mark.usefixtures("four", "scan")
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -95,9 +95,7 @@ async def test_an_event_shows_whose_it_is_and_when_it_happened(client: Caller, m
         ({"metadata": "url:https://x.example/?a=b:c"}, ["3"]),
     ],
 )
-async def test_the_newest_comes_first_and_filters_narrow(
-    client: Caller, params: dict[str, Any], expected: list[str]
-) -> None:
+async def test_filters_and_the_order_newest_first(client: Caller, params: dict[str, Any], expected: list[str]) -> None:
     assert await listed(client, **params) == expected
 
 
@@ -116,7 +114,7 @@ async def test_the_newest_comes_first_and_filters_narrow(
         ("lead_id", "a\x00b"),
     ],
 )
-async def test_a_filter_that_makes_no_sense_is_named(client: Caller, field: str, value: Any) -> None:
+async def test_an_invalid_filter_is_reported_by_its_name(client: Caller, field: str, value: Any) -> None:
     response = await client.get("/events", params={field: value})
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"].partition(".")[0] == field
@@ -131,7 +129,7 @@ async def followed(client: Caller, url: str) -> list[list[str]]:
     return pages
 
 
-@pytest.mark.usefixtures("four", "walk")
+@pytest.mark.usefixtures("four", "scan")
 @pytest.mark.parametrize(
     ("url", "pages"),
     [
@@ -154,10 +152,10 @@ EXACT = {"Prefer": "count=exact"}
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize(("few", "headers", "total"), [(4, {}, "2"), (3, {}, None), (3, EXACT, "2")])
-async def test_the_total_of_a_filter_is_told_where_there_are_few_events_or_who_asks(
+async def test_a_filtered_total_is_counted_for_few_events_or_on_request(
     client: Caller, monkeypatch: pytest.MonkeyPatch, few: int, headers: dict[str, str], total: str | None
 ) -> None:
-    monkeypatch.setattr(repository, "FEW", few)
+    monkeypatch.setattr(repository, "MAX_COUNTED_EVENTS", few)
     response = await client.get("/events?limit=1&metadata=campaign:fall", headers=headers)
     assert response.headers.get("X-Total-Count") == total
     assert ("last" in response.links, "next" in response.links) == (total is not None, True)
@@ -167,10 +165,10 @@ async def test_the_total_of_a_filter_is_told_where_there_are_few_events_or_who_a
 @pytest.mark.parametrize(
     ("url", "total"), [("/events", "4"), ("/events?event_type=page_view", "3"), ("/events?lead_id=lead-2", "1")]
 )
-async def test_the_total_is_always_told_of_what_is_counted_anyway(
+async def test_a_total_that_has_a_counter_is_always_returned(
     client: Caller, monkeypatch: pytest.MonkeyPatch, url: str, total: str
 ) -> None:
-    monkeypatch.setattr(repository, "FEW", 0)
+    monkeypatch.setattr(repository, "MAX_COUNTED_EVENTS", 0)
     assert (await client.get(url)).headers["X-Total-Count"] == total
 
 
@@ -181,7 +179,7 @@ async def test_links_of_a_lead_with_an_odd_id_can_be_followed(client: Caller, ma
 
 
 @pytest.mark.usefixtures("four")
-async def test_an_event_that_arrives_meanwhile_moves_no_page(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_new_event_does_not_shift_the_next_page(client: Caller, make: Make, drain: Drain) -> None:
     first = await client.get("/events?limit=2")
     await make.event(timestamp=at(9), metadata={"n": "9"})
     await drain()
@@ -225,16 +223,14 @@ async def test_an_event_type_lists_the_keys_of_its_metadata(client: Caller, neig
 
 
 @pytest.mark.parametrize("event_type", ["Page View", "a/b", "a/properties", "100%", "ü?"])
-async def test_an_event_type_may_be_called_anything(client: Caller, make: Make, drain: Drain, event_type: str) -> None:
+async def test_an_event_type_can_have_any_name(client: Caller, make: Make, drain: Drain, event_type: str) -> None:
     await make.event(event_type, metadata={"key": 1})
     await drain()
     response = await client.get(f"/event-types/{quote(event_type, safe='')}/properties")
     assert response.json() == {"event_type": event_type, "properties": ["key"]}
 
 
-async def test_channels_are_those_that_events_came_by(
-    client: Caller, make: Make, drain: Drain, neighbour: Caller
-) -> None:
+async def test_channels_are_those_of_the_events(client: Caller, make: Make, drain: Drain, neighbour: Caller) -> None:
     assert (await client.get("/channels")).json() == []
     await make.events(*({"metadata": {"channel": channel}} for channel in ("Web", "email", " WEB ", "", 7)), {})
     await drain()
@@ -256,6 +252,6 @@ async def test_an_event_type_is_trimmed_as_it_was_when_it_came(client: Caller, m
 
 
 @pytest.mark.parametrize("event_type", ["score_reset", "lead_merged", "alias_conflict"])
-async def test_what_the_system_notes_cannot_be_sent(client: Caller, event_type: str) -> None:
+async def test_reserved_event_types_are_rejected(client: Caller, event_type: str) -> None:
     response = await client.post("/ingest", json={"event_type": event_type, "lead_id": "lead-1"})
     assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "event_type")

@@ -1,4 +1,4 @@
-"""Events as a CSV: newest first, in slices, for as long as somebody reads."""
+"""`GET /events/export`: a CSV, newest first, read page by page while the client reads."""
 
 # The engine's pool is typed as the base class.
 # pyright: reportAttributeAccessIssue=false
@@ -37,18 +37,18 @@ async def minutes(client: Caller, **params: Any) -> list[int]:
 
 
 @pytest.fixture
-def slices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Slices of two rows, and how many rows each one that was read had."""
-    monkeypatch.setattr(export, "SLICE", 2)
+def page_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pages of two rows. The list has the number of rows of each page that was read."""
+    monkeypatch.setattr(export, "PAGE_EVENTS", 2)
     read: list[int] = []
-    take = EventExport._slice
+    take = EventExport._page
 
     async def counted(self: EventExport, *arguments: Any) -> Any:
         found = await take(self, *arguments)
         read.append(len(found))
         return found
 
-    monkeypatch.setattr(EventExport, "_slice", counted)
+    monkeypatch.setattr(EventExport, "_page", counted)
     return read
 
 
@@ -68,7 +68,7 @@ async def test_without_events_there_is_the_header(client: Caller) -> None:
     assert (await client.get("/events/export")).text == "id,lead_id,event_type,timestamp\n"
 
 
-async def test_what_a_spreadsheet_takes_for_a_formula_stays_what_it_is(
+async def test_values_that_a_spreadsheet_reads_as_formulas_are_unchanged(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     ids = ["=1+1", "+49 30 1", "-1", "@ada"]
@@ -78,19 +78,19 @@ async def test_what_a_spreadsheet_takes_for_a_formula_stays_what_it_is(
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-async def test_it_goes_through_all_events_slice_by_slice(
-    client: Caller, make: Make, drain: Drain, slices: list[int], number: int
+async def test_it_goes_through_all_events_page_by_page(
+    client: Caller, make: Make, drain: Drain, page_sizes: list[int], number: int
 ) -> None:
-    # Most of them at one instant: a slice goes on between them too.
+    # Most have the same instant, so a page can end between two of them.
     await make.events(*({"timestamp": at(min(minute, 2)), "lead_id": f"l-{minute}"} for minute in range(number)))
     await drain()
     listed = [event["id"] for event in (await client.get("/events")).json()]
     assert [row[0] for row in await rows(client)] == listed
     assert len(listed) == number
-    assert max(slices) <= 2
+    assert max(page_sizes) <= 2
 
 
-@pytest.mark.usefixtures("slices")
+@pytest.mark.usefixtures("page_sizes")
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
@@ -102,7 +102,7 @@ async def test_it_goes_through_all_events_slice_by_slice(
         ({"metadata": ["n:1", "n:5"], "logic": "or"}, [5, 1]),
     ],
 )
-async def test_it_is_narrowed_as_the_list_is(
+async def test_the_export_has_the_filters_of_the_list(
     client: Caller, make: Make, drain: Drain, params: dict[str, Any], expected: list[int]
 ) -> None:
     await make.events(
@@ -119,7 +119,7 @@ async def test_it_is_narrowed_as_the_list_is(
 @pytest.mark.parametrize(
     ("params", "field"), [({"range": "custom"}, "range"), ({"metadata": "x"}, "metadata.0"), ({"after": "x"}, "after")]
 )
-async def test_a_query_that_makes_no_sense_is_refused(client: Caller, params: dict[str, Any], field: str) -> None:
+async def test_an_invalid_query_is_rejected(client: Caller, params: dict[str, Any], field: str) -> None:
     response = await client.get("/events/export", params=params)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
@@ -133,8 +133,8 @@ async def test_a_viewer_may_read_them_and_a_stranger_finds_none(
     assert (len(await rows(viewer)), len(await rows(stranger))) == (1, 0)
 
 
-async def test_a_client_that_goes_away_ends_the_work(
-    app: Any, client: Caller, make: Make, drain: Drain, slices: list[int]
+async def test_the_export_stops_when_the_client_disconnects(
+    app: Any, client: Caller, make: Make, drain: Drain, page_sizes: list[int]
 ) -> None:
     await make.events(*({"timestamp": at(minute)} for minute in range(20)))
     await drain()
@@ -165,11 +165,11 @@ async def test_a_client_that_goes_away_ends_the_work(
     }
     async with asyncio.timeout(20):
         await app(scope, receive, send)
-    assert slices == [2]
+    assert page_sizes == [2]
 
 
 async def test_no_connection_is_held_while_the_client_reads(
-    client: Caller, make: Make, drain: Drain, slices: list[int]
+    client: Caller, make: Make, drain: Drain, page_sizes: list[int]
 ) -> None:
     from leadvibe.core.database.transactions import database
     from leadvibe.core.scope import system_scope
@@ -177,5 +177,5 @@ async def test_no_connection_is_held_while_the_client_reads(
 
     await make.events(*({"timestamp": at(minute)} for minute in range(5)))
     await drain()
-    pieces = await EventExport(system_scope(client.org_id, client.unit_id)).pieces(EventFilter())
+    pieces = await EventExport(system_scope(client.org_id, client.unit_id)).chunks(EventFilter())
     assert [database().engine.pool.checkedout() async for _ in pieces] == [0] * 4

@@ -1,4 +1,4 @@
-"""Events that could not be processed: an admin sees them and sends them round again."""
+"""Failed events: admins list and retry them."""
 
 from typing import Any
 from uuid import UUID
@@ -74,12 +74,12 @@ async def test_the_newest_comes_first_page_by_page(client: Caller, database: Tes
     assert await page(2) == [ids[0]]
 
 
-async def test_an_event_that_cannot_even_be_read_is_listed(client: Caller, database: TestDatabase) -> None:
+async def test_an_event_that_cannot_be_decoded_is_listed(client: Caller, database: TestDatabase) -> None:
     await fail(database, client.unit_id, b"\xff")
     assert (await client.get("/admin/failed-events")).json()[0]["event"] is None
 
 
-async def test_a_retried_event_waits_again_as_it_was(client: Caller, database: TestDatabase) -> None:
+async def test_a_retried_event_returns_to_the_inbox_unchanged(client: Caller, database: TestDatabase) -> None:
     event_id = await fail(database, client.unit_id)
     response = await client.post(f"/admin/failed-events/{show('ev', event_id)}/retry")
     assert response.status_code == 202
@@ -99,7 +99,7 @@ async def test_a_retried_event_is_scored(client: Caller, database: TestDatabase,
     assert await database.fetchval("SELECT sum(score) FROM lead_scores WHERE unit_id = $1", client.unit_id) == 7
 
 
-async def test_an_event_is_retried_once(client: Caller, database: TestDatabase) -> None:
+async def test_an_event_can_be_retried_only_once(client: Caller, database: TestDatabase) -> None:
     path = f"/admin/failed-events/{show('ev', await fail(database, client.unit_id))}/retry"
     assert (await client.post(path)).status_code == 202
     assert (await client.post(path)).status_code == 404
@@ -120,7 +120,9 @@ async def test_only_an_admin_sees_or_retries_them(
     assert await database.fetchval("SELECT count(*) FROM failed_events") == 1
 
 
-async def test_those_of_others_are_not_found(client: Caller, stranger: Caller, database: TestDatabase) -> None:
+async def test_failed_events_of_another_ou_are_not_found(
+    client: Caller, stranger: Caller, database: TestDatabase
+) -> None:
     event_id = show("ev", await fail(database, stranger.unit_id))
     assert (await client.get("/admin/failed-events")).json() == []
     assert (await client.post(f"/admin/failed-events/{event_id}/retry")).status_code == 404

@@ -1,4 +1,4 @@
-"""One lead's timeline: its events and, on channel `system`, what else happened to its score."""
+"""The timeline of a lead: its events and, on channel `system`, the other changes of its score."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,7 +28,7 @@ async def long_silent(make: Make, database: TestDatabase, drain: Drain, weight: 
     return decay
 
 
-async def test_silence_is_told_at_the_instant_at_which_it_cost_points(
+async def test_each_decay_step_is_listed_at_its_instant(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     decay = await long_silent(make, database, drain)
@@ -50,7 +50,7 @@ async def test_silence_is_told_at_the_instant_at_which_it_cost_points(
     assert third["metadata"]["rulesets"] == {ruleset_id: -2}
 
 
-async def test_one_step_is_one_row_however_many_rulesets_it_lowers(
+async def test_a_step_is_one_row_even_if_it_lowers_several_rulesets(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.rules({"Other": {"page_view": 4}})
@@ -61,7 +61,7 @@ async def test_one_step_is_one_row_however_many_rulesets_it_lowers(
     assert sorted(step["metadata"]["rulesets"].values()) == [-4, -4]
 
 
-async def test_a_late_event_takes_back_the_decay_that_it_makes_undue(
+async def test_a_late_event_removes_decay_steps_that_are_no_longer_due(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await long_silent(make, database, drain, weight=5)
@@ -77,7 +77,7 @@ async def test_a_late_event_takes_back_the_decay_that_it_makes_undue(
     ]
 
 
-async def test_a_reset_is_told_with_the_totals_that_it_took(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_reset_is_listed_with_the_previous_scores(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.event()
     await drain()
@@ -92,9 +92,7 @@ async def test_a_reset_is_told_with_the_totals_that_it_took(client: Caller, make
     assert reset["lead_id"] == "lead-1"
 
 
-async def test_an_alias_that_two_leads_claim_is_told_on_both_timelines(
-    client: Caller, make: Make, drain: Drain
-) -> None:
+async def test_an_alias_conflict_is_listed_on_both_timelines(client: Caller, make: Make, drain: Drain) -> None:
     aliases = [{"alias_kind": "email", "raw_value": "ann@example.com"}]
     await make.event(aliases=aliases)
     await drain()
@@ -102,11 +100,11 @@ async def test_an_alias_that_two_leads_claim_is_told_on_both_timelines(
     await drain()
 
     for lead_id in ("lead-1", "lead-2"):
-        told = (await client.get(f"/events/{lead_id}", params={"event_type": "alias_conflict"})).json()
-        assert [(row["event_type"], row["channel"]) for row in told] == [("alias_conflict", "system")]
+        rows = (await client.get(f"/events/{lead_id}", params={"event_type": "alias_conflict"})).json()
+        assert [(row["event_type"], row["channel"]) for row in rows] == [("alias_conflict", "system")]
 
 
-async def test_a_type_narrows_rows_of_every_kind(
+async def test_the_filter_by_type_applies_to_all_kinds_of_rows(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await long_silent(make, database, drain)
@@ -115,7 +113,7 @@ async def test_a_type_narrows_rows_of_every_kind(
     assert await types(client, event_type="score_reset") == []
 
 
-async def test_pages_are_exact_while_the_lead_goes_on(
+async def test_pages_are_exact_while_new_events_arrive(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await long_silent(make, database, drain)
@@ -137,7 +135,9 @@ async def test_pages_are_exact_while_the_lead_goes_on(
     assert paged == whole
 
 
-async def test_pages_can_be_counted_too(client: Caller, make: Make, drain: Drain, database: TestDatabase) -> None:
+async def test_pages_can_be_requested_by_number(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
     await long_silent(make, database, drain)
     whole = [row["id"] for row in await timeline(client)]
 

@@ -1,4 +1,4 @@
-"""The way into the inbox, where the database is slow, full or away."""
+"""The ingest buffer, with a database that is slow or unavailable."""
 
 # asyncio.gather is typed as a tuple and returns a list.
 # pyright: reportUnnecessaryComparison=false
@@ -13,44 +13,44 @@ import pytest
 
 from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.http.problems import Problem, Unavailable
-from leadvibe.ingest.buffer import IngestBuffer, Row, row_of
+from leadvibe.ingest.buffer import InboxRow, IngestBuffer, row_of
 from leadvibe.ingest.inbox import AcceptedEvent
 from support.postgres import TestDatabase
 
 
-def row(lead_id: str = "ada") -> Row:
+def row(lead_id: str = "ada") -> InboxRow:
     return row_of("unit_1", AcceptedEvent("signup", lead_id, [], None, b"{}", None, None))
 
 
-BAD_ROW: Row = (1, row()[1], "unit_\x00", b"")
-"""PostgreSQL takes no NUL; validation lets none through, so only a test can send one."""
+BAD_ROW = row()._replace(unit_id="unit_\x00")
+"""PostgreSQL rejects NUL in text. Validation does too, so only a test can send one."""
 
 
-class Closed:
-    """The inbox, closed by somebody's lock: every flush has to wait."""
+class LockedInbox:
+    """The inbox under a table lock: every flush waits for it."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
     async def waiting_flushes(self, number: int) -> list[int]:
-        """The processes of the flushes that wait for the lock, once there are so many."""
+        """Wait until this many flushes wait for the lock, and return their server processes."""
         query = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'inbox'::regclass"
         found: list[int] = []
         while len(found) < number:
             found = [row["pid"] for row in await self._connection.fetch(query)]
         return found
 
-    async def end(self, processes: list[int]) -> None:
+    async def terminate(self, processes: list[int]) -> None:
         await self._connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", processes)
 
 
 @asynccontextmanager
-async def closed_inbox(database: TestDatabase) -> AsyncGenerator[Closed]:
+async def locked_inbox(database: TestDatabase) -> AsyncGenerator[LockedInbox]:
     connection: asyncpg.Connection = await asyncpg.connect(asyncpg_dsn(database.url))
     try:
         async with connection.transaction():
             await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
-            yield Closed(connection)
+            yield LockedInbox(connection)
     finally:
         await connection.close()
 
@@ -59,8 +59,8 @@ def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work)
 
 
-async def two_flushes(buffer: IngestBuffer, inbox: Closed) -> list[asyncio.Task[None]]:
-    """As many as there can be, both waiting for the lock: what comes after them waits for its turn."""
+async def two_flushes(buffer: IngestBuffer, inbox: LockedInbox) -> list[asyncio.Task[None]]:
+    """The maximum number of flushes, both waiting for the lock, so that later requests wait in the buffer."""
     requests: list[asyncio.Task[None]] = []
     for number in (1, 2):
         requests.append(begin(buffer.put([row()])))
@@ -69,7 +69,7 @@ async def two_flushes(buffer: IngestBuffer, inbox: Closed) -> list[asyncio.Task[
 
 
 async def commits(database: TestDatabase) -> list[int]:
-    """How many rows each commit brought."""
+    """The number of rows of each commit, in order."""
     rows = await database.fetch("SELECT count(*) AS n FROM inbox GROUP BY xmin::text ORDER BY min(event_id::text)")
     return [commit["n"] for commit in rows]
 
@@ -85,9 +85,9 @@ async def test_requests_that_come_in_together_share_a_commit(database: TestDatab
     assert await commits(database) == [10]
 
 
-async def test_a_second_flush_begins_when_it_would_carry_as_much_and_a_third_never(database: TestDatabase) -> None:
+async def test_a_second_flush_starts_when_it_is_as_large_as_the_first_and_a_third_never(database: TestDatabase) -> None:
     buffer = IngestBuffer(100)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         requests = [begin(buffer.put([row(), row()]))]
         await inbox.waiting_flushes(1)
         requests += [begin(buffer.put([row()]))]
@@ -101,9 +101,9 @@ async def test_a_second_flush_begins_when_it_would_carry_as_much_and_a_third_nev
     assert sorted(await commits(database)) == [2, 3, 7]
 
 
-async def test_a_full_buffer_refuses_at_once_and_keeps_what_it_has(database: TestDatabase) -> None:
+async def test_a_full_buffer_rejects_at_once_and_keeps_its_rows(database: TestDatabase) -> None:
     buffer = IngestBuffer(3)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         requests = await two_flushes(buffer, inbox)
         requests += [begin(buffer.put([row()])) for _ in range(3)]
         await asyncio.sleep(0)
@@ -115,43 +115,43 @@ async def test_a_full_buffer_refuses_at_once_and_keeps_what_it_has(database: Tes
     assert await database.fetchval("SELECT count(*) FROM inbox") == 6
 
 
-async def test_a_request_larger_than_the_buffer_is_taken_when_nothing_else_waits(database: TestDatabase) -> None:
+async def test_a_request_larger_than_the_buffer_is_accepted_when_nothing_else_waits(database: TestDatabase) -> None:
     await IngestBuffer(3).put([row() for _ in range(10)])
     assert await commits(database) == [10]
 
 
-async def test_a_row_that_the_database_refuses_fails_its_own_request_alone(
+async def test_a_row_that_the_database_rejects_fails_only_its_own_request(
     database: TestDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buffer = IngestBuffer(100)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         requests = await two_flushes(buffer, inbox)
         requests += [begin(buffer.put([row(), BAD_ROW] if number == 4 else [row()])) for number in range(9)]
         await asyncio.sleep(0)
-    told = await asyncio.gather(*requests, return_exceptions=True)
-    assert [type(answer) for answer in told] == [type(None)] * 6 + [Problem] + [type(None)] * 4
+    answers = await asyncio.gather(*requests, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(None)] * 6 + [Problem] + [type(None)] * 4
     assert await database.fetchval("SELECT count(*) FROM inbox") == 10
-    assert "event refused by the database" in capsys.readouterr().out
+    assert "database rejected an event" in capsys.readouterr().out
 
 
-async def test_a_lost_connection_is_a_503_for_those_who_wait_and_the_next_are_served(
+async def test_a_lost_connection_is_a_503_for_waiting_requests_and_later_ones_succeed(
     database: TestDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buffer = IngestBuffer(100)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         first = await two_flushes(buffer, inbox)
         second = [begin(buffer.put([row()])) for _ in range(3)]
         await asyncio.sleep(0)
-        await inbox.end(await inbox.waiting_flushes(2))
+        await inbox.terminate(await inbox.waiting_flushes(2))
         lost = await asyncio.gather(*first, return_exceptions=True)
         assert [type(answer) for answer in lost] == [Unavailable, Unavailable]
     await asyncio.gather(*second)
     await buffer.put([row()])
     assert await database.fetchval("SELECT count(*) FROM inbox") == 4
-    assert "inbox not reachable" in capsys.readouterr().out
+    assert "inbox unavailable" in capsys.readouterr().out
 
 
-async def test_connections_that_went_away_while_idle_are_replaced(
+async def test_connections_that_are_lost_while_idle_are_replaced(
     database: TestDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buffer = IngestBuffer(100)
@@ -167,9 +167,9 @@ async def test_connections_that_went_away_while_idle_are_replaced(
     capsys.readouterr()
 
 
-async def test_a_client_that_goes_away_holds_nobody_up(database: TestDatabase) -> None:
+async def test_a_client_that_disconnects_does_not_delay_others(database: TestDatabase) -> None:
     buffer = IngestBuffer(100)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         first = await two_flushes(buffer, inbox)
         gone, other = begin(buffer.put([row()])), begin(buffer.put([row()]))
         await asyncio.sleep(0)
@@ -179,9 +179,9 @@ async def test_a_client_that_goes_away_holds_nobody_up(database: TestDatabase) -
     assert gone.cancelled()
 
 
-async def test_closing_flushes_what_waits(database: TestDatabase) -> None:
+async def test_closing_flushes_waiting_rows(database: TestDatabase) -> None:
     buffer = IngestBuffer(100)
-    async with closed_inbox(database) as inbox:
+    async with locked_inbox(database) as inbox:
         requests = await two_flushes(buffer, inbox)
         requests += [begin(buffer.put([row()])) for _ in range(3)]
         closing = begin(buffer.close())
@@ -192,13 +192,13 @@ async def test_closing_flushes_what_waits(database: TestDatabase) -> None:
     await asyncio.gather(*requests)
 
 
-async def test_idle_workers_are_woken_and_busy_ones_left_alone(database: TestDatabase) -> None:
+async def test_idle_workers_are_notified_and_busy_ones_are_not(database: TestDatabase) -> None:
     connection: asyncpg.Connection = await asyncpg.connect(asyncpg_dsn(database.url))
     heard: asyncio.Queue[str] = asyncio.Queue()
     await connection.add_listener("leadvibe_inbox", lambda *heard_of: heard.put_nowait(heard_of[2]))
     from leadvibe.ingest import buffer as module
 
-    module._bell = module.NotifyThrottle()
+    module._notify_throttle = module.NotifyThrottle()
     await module.append([row()])
     await module.append([row()])
     await connection.execute("SELECT 1")

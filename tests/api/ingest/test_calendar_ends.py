@@ -1,4 +1,4 @@
-"""The calendar's first and last instants, by which other languages say "no time", are instants like others."""
+"""The first and last instants of the calendar, which some languages use for "no time", are valid instants."""
 
 from collections.abc import Awaitable, Callable
 
@@ -36,7 +36,7 @@ async def test_an_event_of_the_first_instant_is_read_and_scored_like_others(
     assert (await client.get(f"/jobs/{job}")).json()["status"] == "completed"
 
 
-async def test_orders_and_rules_may_have_them(client: Caller, make: Make) -> None:
+async def test_orders_and_rules_can_have_the_first_and_the_last_instant(client: Caller, make: Make) -> None:
     first, last = await make.order("first", timestamp=BEGINNING), await make.order("last", timestamp=END)
     assert (first["timestamp"], last["timestamp"]) == (SECOND, LAST_BUT_ONE)
     newest = await client.get("/orders?limit=1")
@@ -46,7 +46,9 @@ async def test_orders_and_rules_may_have_them(client: Caller, make: Make) -> Non
     assert (rule["start_at"], rule["end_at"]) == (SECOND, LAST_BUT_ONE)
 
 
-async def test_a_merge_that_leaves_nothing_behind_loses_nothing(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_merge_truncated_at_the_first_instants_loses_no_points(
+    client: Caller, make: Make, drain: Drain
+) -> None:
     await make.rule("page_view", 5)
     await make.events({"timestamp": BEGINNING}, {"lead_id": "lead-2"})
     await drain()
@@ -55,7 +57,7 @@ async def test_a_merge_that_leaves_nothing_behind_loses_nothing(client: Caller, 
 
 
 @pytest.mark.parametrize("end_date", [BEGINNING, "0001-01-20T00:00:00Z"])
-async def test_a_history_begins_no_earlier_than_the_calendar(client: Caller, make: Make, end_date: str) -> None:
+async def test_a_score_history_does_not_start_before_the_calendar(client: Caller, make: Make, end_date: str) -> None:
     await make.lead()
     answer = await client.get("/lead/lead-1/score-history", params={"end_date": end_date})
     assert (answer.status_code, answer.json()["snapshots"]) == (200, [])

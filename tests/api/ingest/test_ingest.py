@@ -44,13 +44,13 @@ async def test_an_event_moves_the_score(client: Caller, make: Make, drain: Calla
     assert await make.score("ada") == 20
 
 
-async def test_events_is_another_name_for_it(client: Caller, database: TestDatabase) -> None:
+async def test_events_is_another_path_of_the_operation(client: Caller, database: TestDatabase) -> None:
     assert (await client.post("/events", json=EVENT)).status_code == 202
     assert len(await waiting(database)) == 1
     assert (await client.get("/events")).status_code == 200
 
 
-async def test_a_credential_and_an_operator_may_and_a_viewer_may_not(
+async def test_a_credential_and_an_operator_can_ingest_and_a_viewer_cannot(
     basic: Caller, operator: Caller, viewer: Caller, anonymous: Caller, database: TestDatabase
 ) -> None:
     assert (await basic.post("/ingest", json=EVENT)).status_code == 202
@@ -62,11 +62,11 @@ async def test_a_credential_and_an_operator_may_and_a_viewer_may_not(
     assert len(await waiting(database)) == 2
 
 
-async def test_an_unknown_credential_is_refused(anonymous: Caller) -> None:
+async def test_an_unknown_credential_is_rejected(anonymous: Caller) -> None:
     assert (await anonymous.post("/ingest", json=EVENT, auth=("lv_ci_no", "lv_cs_one"))).status_code == 401
 
 
-async def test_the_unit_is_the_callers_whatever_the_event_says(
+async def test_the_ou_is_that_of_the_caller_whatever_the_event_says(
     basic: Caller, stranger: Caller, database: TestDatabase
 ) -> None:
     await basic.post("/ingest", json={**EVENT, "unit_id": stranger.unit_id})
@@ -136,7 +136,7 @@ async def test_a_body_of_10_megabytes_is_a_413_and_is_not_read(client: Caller) -
         ("application/x-www-form-urlencoded", 415),
     ],
 )
-async def test_it_takes_json_and_nothing_else(client: Caller, content_type: str | None, status: int) -> None:
+async def test_only_json_is_accepted(client: Caller, content_type: str | None, status: int) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     response = await client.post("/ingest", content=json.dumps(EVENT).encode(), headers=headers)
     assert response.status_code == status, response.text

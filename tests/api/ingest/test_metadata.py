@@ -1,4 +1,4 @@
-"""What an event is scored from live is what PostgreSQL gives back when it is replayed."""
+"""PostgreSQL returns metadata exactly as it was accepted, so a replay scores the same metadata."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
-"""JSON as text, the way clients write it: repeated keys, exponents, escapes and all."""
+"""JSON texts as clients write them, with repeated keys, exponents and escapes."""
 
 
 METADATA = st.lists(st.tuples(TEXT, VALUES), max_size=4).map(
@@ -41,22 +41,22 @@ METADATA = st.lists(st.tuples(TEXT, VALUES), max_size=4).map(
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(sent=METADATA)
-def test_jsonb_gives_back_exactly_what_was_accepted(postgres: Postgres, sent: str) -> None:
+def test_jsonb_returns_exactly_what_was_accepted(postgres: Postgres, sent: str) -> None:
     accepted = metadata.read(sent.encode())
     written = metadata.write(accepted)
-    given_back = msgspec.json.decode(postgres._ask("SELECT $1::text::jsonb::text", written.decode()))
-    assert exact(given_back) == exact(accepted)
-    assert metadata.write(given_back) == written
+    returned = msgspec.json.decode(postgres._ask("SELECT $1::text::jsonb::text", written.decode()))
+    assert exact(returned) == exact(accepted)
+    assert metadata.write(returned) == written
     assert rounded(accepted) == rounded(msgspec.json.decode(sent))
 
 
 def exact(value: Any) -> Any:
-    """With the numbers' types: 1 is not 1.0 here."""
+    """The value with the types of its numbers, so that 1 differs from 1.0."""
     return each_number(value, lambda number: (type(number), number))
 
 
 def rounded(value: Any) -> Any:
-    """With numbers as JSON's usual readers take them."""
+    """The value with all numbers as floats, as most JSON parsers read them."""
     return each_number(value, float)
 
 

@@ -1,4 +1,4 @@
-"""Loan applications at a bank, in the order of the file and in none, against a plain addition over the CSV."""
+"""Real loan applications, in file order and in random order, compared with a plain addition over the CSV."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -26,7 +26,7 @@ def rows() -> list[loans.Row]:
 
 @asynccontextmanager
 async def workers(number: int) -> AsyncGenerator[None]:
-    """So many workers at once, each with connections of its own."""
+    """Run this many workers at once."""
     stop = asyncio.Event()
     working = [asyncio.create_task(consume_inbox(stop)) for _ in range(number)]
     try:
@@ -48,7 +48,7 @@ async def _is_empty(database: TestDatabase) -> bool:
     return not await database.fetchval("SELECT EXISTS (SELECT FROM inbox)")
 
 
-async def test_every_total_is_what_a_plain_addition_says(
+async def test_every_total_equals_a_plain_addition(
     client: Caller, make: Make, database: TestDatabase, rows: list[loans.Row]
 ) -> None:
     await make.surge("off")
@@ -59,7 +59,7 @@ async def test_every_total_is_what_a_plain_addition_says(
     assert await database.fetchval("SELECT count(*) FROM events") == len(rows)
 
 
-async def test_so_it_is_in_random_order_with_two_workers_and_the_ledger_is_the_same(
+async def test_random_order_and_two_workers_give_the_same_totals_and_ledger(
     client: Caller, make: Make, database: TestDatabase, neighbour: Caller, rows: list[loans.Row]
 ) -> None:
     await make.surge("off")

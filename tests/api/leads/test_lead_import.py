@@ -107,7 +107,7 @@ e@b.cc,,,after it
     assert counts(outcome) == (6, 2, 0, 4)
     assert outcome["errors"] == [
         {"line": 2, "error": "Email: the primary identifier must not be empty"},
-        {"line": 5, "error": "Phone: must not be empty as phone"},
+        {"line": 5, "error": "Phone: must contain a digit"},
         {"line": 6, "error": "has 5 cells, but the header has 4"},
         {"line": 7, "error": "has a quote that is not closed"},
     ]

@@ -1,4 +1,4 @@
-"""What silence and the configuration do to scores when no event does."""
+"""Score changes that no event causes: decay steps, and changes of the configuration."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ def ago(silence: timedelta) -> str:
 
 
 async def silent_lead(make: Make, drain: Drain, silence: timedelta = 90 * DAY, **event: Any) -> None:
-    """A lead with 50 points, silent for so long."""
+    """A lead with 50 points, inactive for this long."""
     await make.rule("signup", 50)
     await make.event("signup", timestamp=ago(silence), **event)
     await drain()
@@ -36,7 +36,7 @@ async def due_at(database: TestDatabase, lead_id: str = "lead-1") -> datetime | 
 
 
 async def made_at(database: TestDatabase, unit_id: str) -> datetime:
-    """When the newest version of the configuration was made."""
+    """The instant of the newest version of the configuration."""
     return await database.fetchval("SELECT max(created_at) FROM config_versions WHERE unit_id = $1", unit_id)
 
 
@@ -71,7 +71,7 @@ async def test_a_decay_made_soon_after_activity_is_due_a_period_after_it(
     assert await make.score() == 50
 
 
-async def test_a_deleted_decay_takes_no_more_and_gives_nothing_back(
+async def test_a_deleted_decay_takes_no_more_points_and_returns_none(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await silent_lead(make, drain)
@@ -117,12 +117,12 @@ async def test_a_changed_decrease_keeps_the_instants_and_a_changed_period_starts
     assert await due_at(database) == await made_at(database, client.unit_id) + 40 * DAY
 
 
-async def test_the_tick_finds_who_is_due_and_being_asked_twice_changes_nothing(
+async def test_due_leads_are_advanced_once_even_if_the_task_runs_twice(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await silent_lead(make, drain)
     await make.decay(30, "days", 20)
-    # As if the lead had known of the rule when it was folded, and its hour had come since.
+    # As if the rule had existed when the lead was last scored, and a step had fallen due since.
     await database.execute("UPDATE leads SET next_decay_at = now()")
 
     await asyncio.gather(advance_due_leads(), advance_due_leads())
@@ -135,7 +135,7 @@ async def test_the_tick_finds_who_is_due_and_being_asked_twice_changes_nothing(
     assert await differences(database) == []
 
 
-async def test_an_event_is_saved_with_all_the_silence_around_it(
+async def test_an_event_is_saved_with_the_decay_steps_due_after_it(
     make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.decay(30, "days", 10)
@@ -169,7 +169,7 @@ async def test_an_active_ruleset_decays_and_an_inactive_one_does_not(
     assert await due_at(database) == active + 30 * DAY
 
 
-async def test_negatives_switched_off_lift_every_lead_and_switched_on_leave_them(
+async def test_disallowing_negative_scores_lifts_them_and_allowing_them_changes_nothing(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await client.put("/settings/scoring", json={"allow_negative_scores": True})
@@ -195,10 +195,10 @@ async def test_negatives_switched_off_lift_every_lead_and_switched_on_leave_them
     assert [await make.score(f"lead-{n}") for n in (1, 2, 3)] == [0, 0, 50]
 
 
-async def test_a_change_reaches_more_leads_than_one_transaction_takes(
+async def test_a_change_reaches_all_leads_in_several_transactions(
     make: Make, drain: Drain, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadvibe.pipeline.tasks.SLICE", 3)
+    monkeypatch.setattr("leadvibe.pipeline.tasks.LEADS_PER_TRANSACTION", 3)
     await make.rule("signup", 50)
     await make.events(*({"event_type": "signup", "lead_id": f"l{n}", "timestamp": ago(90 * DAY)} for n in range(8)))
     await drain()
@@ -209,7 +209,7 @@ async def test_a_change_reaches_more_leads_than_one_transaction_takes(
     assert [row["score"] for row in await database.fetch("SELECT score FROM lead_scores")] == [30] * 8
 
 
-async def test_a_change_that_leaves_silence_alone_writes_nothing_about_leads(
+async def test_a_change_without_effect_on_decay_writes_no_leads(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await silent_lead(make, drain)
@@ -227,7 +227,7 @@ async def test_a_change_that_leaves_silence_alone_writes_nothing_about_leads(
     assert await database.fetchval("SELECT ledger_at FROM leads") == before
 
 
-async def test_several_changes_wait_for_one_job(make: Make, drain: Drain, database: TestDatabase) -> None:
+async def test_several_changes_share_one_job(make: Make, drain: Drain, database: TestDatabase) -> None:
     await silent_lead(make, drain)
     await make.decay(30, "days", 20)
     await make.decay(60, "days", 15)
@@ -236,7 +236,7 @@ async def test_several_changes_wait_for_one_job(make: Make, drain: Drain, databa
     assert await make.score() == 15
 
 
-async def test_another_units_decay_is_not_ours(
+async def test_a_decay_rule_of_another_ou_has_no_effect(
     neighbour: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await silent_lead(make, drain)
@@ -246,7 +246,7 @@ async def test_another_units_decay_is_not_ours(
     assert await due_at(database) is None
 
 
-async def test_a_ruleset_that_begins_at_the_end_of_all_calendars_decays_never(
+async def test_a_ruleset_that_starts_at_the_end_of_the_calendar_never_decays(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await silent_lead(make, drain)

@@ -1,4 +1,4 @@
-"""What goes wrong in other products, and must not here: each once, through the whole road."""
+"""Known failures of other products, each tested once through the whole event path."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ async def test_two_events_of_one_instant_have_one_order(client: Caller, make: Ma
     assert await make.score("one") == await make.score("other") == 0
 
 
-async def test_a_decay_that_a_late_event_makes_undue_is_taken_back(
+async def test_a_decay_step_that_is_no_longer_due_after_a_late_event_is_removed(
     make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.rules({"Engagement": {"signup": 50, "page_view": 3}})
@@ -103,7 +103,9 @@ async def test_a_decay_that_a_late_event_makes_undue_is_taken_back(
     assert await differences(database) == []
 
 
-async def test_a_decay_that_a_late_event_makes_due_is_applied(make: Make, drain: Drain, database: TestDatabase) -> None:
+async def test_a_decay_step_that_a_late_event_makes_due_is_applied(
+    make: Make, drain: Drain, database: TestDatabase
+) -> None:
     await make.rule("signup", 50)
     await make.event("page_view", timestamp=ago(90 * DAY))
     await drain()

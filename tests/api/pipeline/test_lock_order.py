@@ -117,7 +117,7 @@ async def test_a_repository_does_not_find_what_is_another_units(ours: Scope, the
 
 
 async def test_a_statement_without_the_unit_is_heard_whichever_way_it_is_sent(
-    database: TestDatabase, every_statement_keeps_to_its_unit: Confinement
+    database: TestDatabase, confined_statements: Confinement
 ) -> None:
     async def by_sqlalchemy(session: AsyncSession) -> None:
         await session.execute(text("SELECT count(*) FROM leads"))
@@ -135,7 +135,7 @@ async def test_a_statement_without_the_unit_is_heard_whichever_way_it_is_sent(
         async with transaction(None) as session:
             await send(session)
         with pytest.raises(AssertionError, match="leads without unit_id"):
-            every_statement_keeps_to_its_unit.check()
+            confined_statements.check()
 
 
 async def test_a_transaction_that_fails_leaves_nothing(ours: Scope, database: TestDatabase) -> None:

@@ -1,4 +1,4 @@
-"""A lead with a long history, whose late events make others wait no longer than they must."""
+"""Late events of a lead with a long history, which must not delay other leads."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("short_memory")
 
 @pytest.fixture
 def short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty facts are a long history, and nothing is known of any route."""
+    """Twenty facts count as a long history, and no route is slow yet."""
     monkeypatch.setattr(batch, "SLOW_REPLAY_FACTS", 20)
     monkeypatch.setattr(consumer, "_slow_routes", consumer.SlowRoutes())
 
@@ -30,7 +30,7 @@ def hour(number: int) -> str:
 
 
 def elsewhere(client: Caller) -> str:
-    """A lead whose events wait on another route than the hard lead's."""
+    """A lead whose events take another route than those of the lead `hard`."""
 
     def route(lead_id: str) -> int:
         return route_of(client.unit_id, AcceptedEvent("page_view", lead_id, [], None, b"{}", None, None))
@@ -44,11 +44,11 @@ async def long_history(make: Make, drain: Drain) -> None:
     await drain()
 
 
-async def test_its_late_events_are_taken_alone(client: Caller, make: Make, drain: Drain) -> None:
+async def test_late_events_are_claimed_alone(client: Caller, make: Make, drain: Drain) -> None:
     await long_history(make, drain)
     other = elsewhere(client)
     await make.events({"lead_id": "hard", "timestamp": hour(10)}, {"lead_id": other})
-    assert await consume_batch() == 2, "nobody can know before the first"
+    assert await consume_batch() == 2, "the route is not known as slow before the first late event"
 
     for _ in range(2):
         late = ({"lead_id": "hard", "timestamp": hour(number)} for number in (2, 40, 6))
@@ -56,13 +56,13 @@ async def test_its_late_events_are_taken_alone(client: Caller, make: Make, drain
         assert [await consume_batch() for _ in range(3)] == [3, 2, 0]
 
 
-async def test_while_they_are_replayed_others_are_scored(client: Caller, make: Make, drain: Drain) -> None:
+async def test_other_leads_are_scored_during_the_replay(client: Caller, make: Make, drain: Drain) -> None:
     await long_history(make, drain)
     await make.event(lead_id="hard", timestamp=hour(10))
     await drain()
     await make.events({"lead_id": "hard", "timestamp": hour(20)}, {"lead_id": elsewhere(client)})
-    with consumer._slow_routes.reserve() as taken:
-        assert len(taken) == 1
+    with consumer._slow_routes.reserve() as routes:
+        assert len(routes) == 1
         assert [await consume_batch() for _ in range(2)] == [1, 0]
         assert await make.score(elsewhere(client)) == 5
         assert await make.score("hard") == 5 * 31
@@ -70,7 +70,7 @@ async def test_while_they_are_replayed_others_are_scored(client: Caller, make: M
     assert await make.score("hard") == 5 * 32
 
 
-async def test_a_minute_after_its_last_late_event_it_is_like_any_other(
+async def test_a_minute_after_the_last_late_event_the_route_is_like_any_other(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await long_history(make, drain)
@@ -83,7 +83,7 @@ async def test_a_minute_after_its_last_late_event_it_is_like_any_other(
     assert [await consume_batch() for _ in range(2)] == [2, 0]
 
 
-async def test_its_ledger_is_exact(make: Make, database: TestDatabase, drain: Drain) -> None:
+async def test_the_ledger_is_exact(make: Make, database: TestDatabase, drain: Drain) -> None:
     await long_history(make, drain)
     for number in (50, 2, 30, 6, 4):
         await make.events({"lead_id": "hard", "timestamp": hour(number)}, {"lead_id": f"lead-{number}"})

@@ -26,7 +26,7 @@ async def score(client: Caller, lead_id: str = "lead-1") -> int:
     return (await client.get(f"/score/{lead_id}")).json()["score"]
 
 
-async def test_a_rescore_judges_old_events_by_new_rules(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_rescore_applies_new_rules_to_old_events(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("page_view", 5)
     await make.events({}, {}, {"lead_id": "lead-2"})
     await drain()
@@ -80,7 +80,7 @@ async def test_only_the_leads_that_are_named_are_rescored(client: Caller, make: 
     assert (await score(client), await score(client, "lead-2")) == (0, 5)
 
 
-async def test_what_comes_late_does_not_take_a_rescore_back(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_late_event_does_not_undo_a_rescore(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("page_view", 5)
     await make.events({"timestamp": "2025-03-01T10:00:00Z"}, {"timestamp": "2025-03-01T12:00:00Z"})
     await drain()
@@ -95,7 +95,7 @@ async def test_what_comes_late_does_not_take_a_rescore_back(client: Caller, make
 
 
 @pytest.mark.parametrize(("rescored", "total"), [("lead-1", 7 + 7 + 5), ("lead-2", 5 + 5 + 7)])
-async def test_a_rescored_lead_that_is_merged_lends_its_version_to_no_other(
+async def test_a_rescored_lead_does_not_pass_on_its_version_when_merged(
     client: Caller, make: Make, drain: Drain, rescored: str, total: int
 ) -> None:
     rule = await make.rule("page_view", 5)
@@ -109,21 +109,21 @@ async def test_a_rescored_lead_that_is_merged_lends_its_version_to_no_other(
     assert merged.json()["target"]["score"] == total
 
 
-async def test_failures_that_pass_do_not_add_up(
+async def test_temporary_failures_are_retried_each_time_anew(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule = await make.rule("page_view", 5)
     await make.events(*({"lead_id": f"lead-{number:02}"} for number in range(30)))
     await drain()
     await client.put(f"/rules/{rule['id']}", json={"weight": 7})
-    rescore_some, calls = rescoring._rescore_some, count()
+    rescore_batch, calls = rescoring._rescore_batch, count()
 
     async def every_second_time(*given: Any) -> Any:
         if next(calls) % 2 == 0:
             raise ConnectionError("the server restarts")
-        return await rescore_some(*given)
+        return await rescore_batch(*given)
 
-    monkeypatch.setattr(rescoring, "_rescore_some", every_second_time)
+    monkeypatch.setattr(rescoring, "_rescore_batch", every_second_time)
     monkeypatch.setattr(rescoring, "BATCH_LEADS", 1)
     monkeypatch.setattr(retries, "INITIAL_PAUSE_SECONDS", 0.0)
 
@@ -133,7 +133,7 @@ async def test_failures_that_pass_do_not_add_up(
     assert next(calls) > 2 * 30
 
 
-async def test_leads_that_are_made_meanwhile_never_take_the_progress_beyond_the_total(
+async def test_leads_created_during_a_rescore_never_take_the_progress_beyond_the_total(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make.event()

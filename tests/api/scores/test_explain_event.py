@@ -114,7 +114,7 @@ async def test_only_the_rulesets_that_an_event_touched_are_explained(client: Cal
     assert nothing["rulesets"] == []
 
 
-async def test_what_a_deleted_rule_paid_stays_explained(client: Caller, make: Make, drain: Drain) -> None:
+async def test_the_award_of_a_deleted_rule_stays_explained(client: Caller, make: Make, drain: Drain) -> None:
     rule = await make.rule("signup", 20)
     await make.event("signup", timestamp=NOON)
     await drain()

@@ -79,7 +79,7 @@ async def test_a_score_is_explained_by_the_rules_that_paid(client: Caller, make:
     }
 
 
-async def test_without_more_it_tells_the_last_day(client: Caller, make: Make, drain: Drain) -> None:
+async def test_by_default_the_last_day_is_explained(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.events({"timestamp": ago(days=3)}, {"timestamp": ago(hours=30)}, {"timestamp": ago(hours=1)})
     await drain()
@@ -90,7 +90,7 @@ async def test_without_more_it_tells_the_last_day(client: Caller, make: Make, dr
     assert (await explained(client, all=True))["score_change"] == 15
 
 
-async def test_a_rule_is_told_at_each_weight_that_it_had_even_when_it_is_gone(
+async def test_a_rule_is_listed_with_each_of_its_weights_even_after_its_deletion(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     filters = [{"field": "path", "operator": "contains", "value": "/pricing"}]
@@ -112,7 +112,7 @@ async def test_a_rule_is_told_at_each_weight_that_it_had_even_when_it_is_gone(
     assert explanation["score"] == explanation["drivers_total"] == 13
 
 
-async def test_a_surge_is_told_apart_from_the_rules(client: Caller, make: Make, drain: Drain) -> None:
+async def test_surge_points_are_separate_from_the_rules(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 10)
     await make.events(*({"timestamp": f"2026-01-10T12:00:{second:02}Z"} for second in range(6)))
     await drain()
@@ -125,7 +125,7 @@ async def test_a_surge_is_told_apart_from_the_rules(client: Caller, make: Make, 
     assert explanation["score"] == 66
 
 
-async def test_silence_and_adjustments_are_told_as_far_as_they_took_effect(
+async def test_decay_and_adjustments_count_as_far_as_they_took_effect(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     await make.rule("page_view", 12)
@@ -143,7 +143,7 @@ async def test_silence_and_adjustments_are_told_as_far_as_they_took_effect(
     assert explanation["score"] == 0
 
 
-async def test_what_the_floor_gave_back_is_told(client: Caller, make: Make, drain: Drain) -> None:
+async def test_points_that_the_floor_gave_back_are_shown(client: Caller, make: Make, drain: Drain) -> None:
     await make.rules({"Engagement": {"page_view": 5, "unsubscribe": -8}})
     await make.events({"timestamp": NOON}, {"event_type": "unsubscribe", "timestamp": "2026-01-10T12:01:00Z"})
     await drain()
@@ -155,7 +155,7 @@ async def test_what_the_floor_gave_back_is_told(client: Caller, make: Make, drai
     assert explanation["score"] == 0
 
 
-async def test_what_lifted_negatives_gave_back_is_told(client: Caller, make: Make, drain: Drain) -> None:
+async def test_negative_totals_that_were_set_to_zero_are_shown(client: Caller, make: Make, drain: Drain) -> None:
     await make.rules({"Engagement": {"page_view": 5, "unsubscribe": -8}})
     await client.put("/settings/scoring", json={"allow_negative_scores": True})
     await make.event("unsubscribe")
@@ -183,7 +183,7 @@ async def test_suppressed_events_are_counted(client: Caller, make: Make, drain: 
     assert (await explained(client))["inorganic_count"] == 0
 
 
-async def test_after_a_reset_only_what_came_later_is_told(client: Caller, make: Make, drain: Drain) -> None:
+async def test_after_a_reset_only_later_events_are_explained(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.events({}, {})
     await drain()
@@ -216,7 +216,7 @@ async def test_a_lead_without_events_has_nothing_to_explain(client: Caller, make
     assert (explanation["score"], parts(explanation), explanation["top_drivers"]) == (0, {}, [])
 
 
-async def test_what_is_unknown_or_makes_no_sense_is_refused(client: Caller, make: Make, stranger: Caller) -> None:
+async def test_unknown_leads_and_invalid_queries_are_refused(client: Caller, make: Make, stranger: Caller) -> None:
     await make.lead()
     for path in ("/lead/unknown/score-explain", "/lead/lead-1/score-explain?ruleset_id=rs_none"):
         assert (await client.get(path)).status_code == 404
@@ -300,7 +300,7 @@ class Story:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_whatever_happens_the_parts_add_up_and_the_past_stays_what_it_was(
+async def test_the_parts_always_add_up_and_past_scores_never_change(
     client: Caller, make: Make, drain: Drain, database: TestDatabase, seed: int
 ) -> None:
     await make.rules(WEIGHTS)
@@ -345,7 +345,7 @@ async def check_history(client: Caller, lead_id: str, ruleset_id: str) -> None:
         assert (await client.get(f"/score/{lead_id}", params=then)).json()["score"] == snapshot["score"]
 
 
-async def test_a_rescore_tells_what_the_rule_demands_now_though_it_pays_the_same(
+async def test_after_a_rescore_with_equal_points_the_filter_label_is_the_current_one(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     rule = await make.rule("page_view", 5)

@@ -31,7 +31,7 @@ async def explained(client: Caller, lead_id: str) -> dict[str, Any]:
     return (await client.get(f"/lead/{lead_id}/score-explain", params={"all": True})).raise_for_status().json()
 
 
-async def test_what_each_leads_own_reset_took_in_is_excluded(client: Caller, merged: None) -> None:
+async def test_events_before_each_leads_own_reset_are_excluded(client: Caller, merged: None) -> None:
     explanation = await explained(client, "t")
     assert explanation["reset_excluded_count"] == 3
     assert sum(explanation[part] for part in PARTS) == explanation["score"] == explanation["score_change"] == 20
@@ -43,12 +43,12 @@ async def test_a_reset_after_the_merge_excludes_everything(client: Caller, merge
     assert (explanation["reset_excluded_count"], explanation["score"], explanation["top_drivers"]) == (5, 0, [])
 
 
-async def test_a_lead_that_was_merged_away_has_nothing_to_explain(client: Caller, merged: None) -> None:
+async def test_a_merged_lead_has_nothing_to_explain(client: Caller, merged: None) -> None:
     explanation = await explained(client, "s")
     assert (explanation["score"], explanation["score_change"], explanation["top_drivers"]) == (0, 0, [])
 
 
-async def test_the_timeline_tells_of_the_merge(client: Caller, merged: None) -> None:
+async def test_the_timeline_shows_the_merge(client: Caller, merged: None) -> None:
     (told,) = (await client.get("/events/t", params={"event_type": "lead_merged"})).json()
     assert told["channel"] == told["metadata"]["channel"] == "system"
     assert "s" in str(told["metadata"])

@@ -27,13 +27,13 @@ async def then(client: Caller, **query: Any) -> Any:
     return (await client.get("/leads/lead-1/score", params=query)).raise_for_status().json()
 
 
-async def test_the_score_at_an_instant_counts_what_had_happened_by_then(client: Caller, scored: str) -> None:
+async def test_the_score_at_an_instant_counts_the_events_up_to_then(client: Caller, scored: str) -> None:
     assert (await then(client, at="2026-01-10T11:59:59Z"))["score"] == 0
     assert (await then(client, at="2026-01-10T12:00:00Z"))["score"] == 5
     assert (await then(client, at="2026-01-10T12:30:00Z"))["score"] == 15
 
 
-async def test_the_score_as_it_was_believed_lacks_what_came_later(client: Caller, scored: str) -> None:
+async def test_the_score_as_known_earlier_lacks_late_events(client: Caller, scored: str) -> None:
     believed = await then(client, at="2026-01-10T13:00:00Z", known_at=scored)
 
     assert believed["score"] == 5
@@ -42,7 +42,7 @@ async def test_the_score_as_it_was_believed_lacks_what_came_later(client: Caller
     assert (await then(client, at="2026-01-10T13:00:00Z"))["score"] == 15
 
 
-async def test_what_was_believed_of_a_total_that_a_late_event_changed_stays_readable(
+async def test_the_earlier_total_stays_readable_after_a_late_event_changed_it(
     client: Caller, make: Make, drain: Drain, scored: str
 ) -> None:
     await make.rule("refund", -7)
@@ -105,7 +105,7 @@ async def test_a_history_of_more_than_a_year_is_refused(client: Caller, make: Ma
 
 
 @pytest.mark.parametrize("query", [{"days": 0}, {"days": 91}, {"start_date": "yesterday"}, {"page": 1}])
-async def test_a_history_of_a_wrong_extent_is_refused(client: Caller, make: Make, query: dict[str, Any]) -> None:
+async def test_a_history_with_an_invalid_period_is_refused(client: Caller, make: Make, query: dict[str, Any]) -> None:
     await make.lead()
 
     answer = await client.get("/lead/lead-1/score-history", params=query)

@@ -29,7 +29,7 @@ async def primary(client: Caller) -> str:
 
 
 @pytest.mark.parametrize("path", ["/score/lead-1", "/lead/lead-1/score", "/leads/lead-1/score"])
-async def test_a_lead_to_which_nothing_happened_has_nothing(client: Caller, make: Make, path: str) -> None:
+async def test_a_lead_without_events_has_a_score_of_zero(client: Caller, make: Make, path: str) -> None:
     await make.lead("lead-1")
     ruleset_id = await primary(client)
     assert (await client.get(path)).json() == {
@@ -63,14 +63,14 @@ async def test_a_ruleset_that_is_not_active_now_does_not_count(
     assert body["engagement_scores"][campaign] == 35
 
 
-async def test_a_ruleset_can_be_asked_for(client: Caller, campaign: str) -> None:
+async def test_the_score_in_one_ruleset_can_be_read(client: Caller, campaign: str) -> None:
     body = (await client.get("/score/lead-2", params={"ruleset_id": campaign})).json()
     assert (body["score"], body["ruleset_id"]) == (0, campaign)
     body = (await client.get("/score/lead-1", params={"ruleset_id": campaign})).json()
     assert (body["score"], body["ruleset_id"]) == (35, campaign)
 
 
-async def test_nothing_in_one_ruleset_is_more_than_a_negative_total_in_another(client: Caller, campaign: str) -> None:
+async def test_zero_in_one_ruleset_is_higher_than_a_negative_total_in_another(client: Caller, campaign: str) -> None:
     await client.put("/settings/scoring", json={"allow_negative_scores": True})
     await client.post("/leads/lead-2/adjust-score", json={"points": -25})
     body = (await client.get("/score/lead-2")).json()
@@ -83,7 +83,7 @@ async def test_an_unknown_lead_or_ruleset_is_not_found(client: Caller, campaign:
     assert (await stranger.get("/score/lead-1")).status_code == 404
 
 
-async def test_a_batch_keeps_the_order_and_leaves_out_who_is_not_here(client: Caller, campaign: str) -> None:
+async def test_a_batch_keeps_the_order_and_leaves_out_unknown_leads(client: Caller, campaign: str) -> None:
     response = await client.post("/scores/batch", json={"lead_ids": ["lead-2", "unknown", "lead-1"]})
     ruleset_id = await primary(client)
     assert response.status_code == 200
@@ -94,7 +94,7 @@ async def test_a_batch_keeps_the_order_and_leaves_out_who_is_not_here(client: Ca
 
 
 @pytest.mark.parametrize("by", ["id", "name"])
-async def test_a_batch_may_ask_for_a_ruleset_by_id_or_name(client: Caller, campaign: str, by: str) -> None:
+async def test_the_ruleset_of_a_batch_is_named_by_id_or_name(client: Caller, campaign: str, by: str) -> None:
     ruleset = campaign if by == "id" else "Campaign"
     response = await client.post("/scores/batch", json={"lead_ids": ["lead-1", "lead-2"], "ruleset": ruleset})
     assert [(row["score"], row["ruleset_id"]) for row in response.json()] == [(35, campaign), (0, campaign)]

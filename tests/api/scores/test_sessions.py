@@ -33,7 +33,7 @@ async def two(client: Caller, make: Make, drain: Drain) -> None:
     await drain()
 
 
-async def test_a_session_tells_when_it_was_and_what_it_brought(client: Caller, two: None) -> None:
+async def test_a_session_has_its_times_and_its_points(client: Caller, two: None) -> None:
     second, first = await sessions(client)
 
     events = {event["event_type"]: event["id"] for event in (await client.get("/events/lead-1")).json()}
@@ -78,7 +78,9 @@ async def test_a_session_is_active_while_another_event_may_join_it(
     assert [session["status"] for session in await sessions(client)] == ["active", "ended", "ended"]
 
 
-async def test_neither_suppressed_events_nor_the_system_make_sessions(client: Caller, make: Make, drain: Drain) -> None:
+async def test_suppressed_events_and_system_events_do_not_make_sessions(
+    client: Caller, make: Make, drain: Drain
+) -> None:
     await make.filter("page_view", count_threshold=1)
     await make.events(
         {"timestamp": at(0)}, {"timestamp": at(0)}, {"timestamp": at(90), "metadata": {"channel": "system"}}
@@ -95,14 +97,14 @@ async def test_sessions_are_paged(client: Caller, two: None) -> None:
     assert "next" not in following.links
 
 
-async def test_sessions_of_a_lead_that_is_not_here_are_not_found(client: Caller, stranger: Caller, make: Make) -> None:
+async def test_sessions_of_an_unknown_lead_are_not_found(client: Caller, stranger: Caller, make: Make) -> None:
     await make.lead()
     assert await sessions(client) == []
     assert (await client.get("/leads/unknown/sessions")).status_code == 404
     assert (await stranger.get("/leads/lead-1/sessions")).status_code == 404
 
 
-async def test_a_session_that_lost_its_first_event_tells_of_the_others(
+async def test_a_session_whose_first_event_was_deleted_has_the_others(
     client: Caller, make: Make, drain: Drain, two: None
 ) -> None:
     await make.event(lead_id="target", timestamp=at(0))

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.paging import Page
 from leadvibe.core.scope import Scope, system_scope
-from leadvibe.events.repository import EventRepository, EventTypeRepository
+from leadvibe.events.repository import EventRepository
 from leadvibe.events.schemas import Cursor, EventFilter
+from leadvibe.events.types.repository import EventTypeRepository
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.leads.scored import ScoredLeads
 from leadvibe.leads.search import LeadSearch
@@ -86,24 +87,24 @@ async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, sc
 async def test_the_newest_events_are_read_in_their_order(
     session: AsyncSession, scope: Scope, where: EventFilter
 ) -> None:
-    assert await indexes_of(session, EventRepository(session, scope)._straight(where, 51)) == {"ix_events_newest"}
+    assert await indexes_of(session, EventRepository(session, scope)._in_order(where, 51)) == {"ix_events_newest"}
 
 
 async def test_what_is_common_is_met_on_a_walk_and_what_is_rare_is_looked_up(
     session: AsyncSession, scope: Scope
 ) -> None:
     events = EventRepository(session, scope)
-    assert await indexes_of(session, events._walked(COMMON, 51)) == {"ix_events_newest"}
+    assert await indexes_of(session, events._newest_scanned(COMMON, 51)) == {"ix_events_newest"}
     rare = EventFilter.model_validate({"metadata": ["campaign:nothing like it"]})
-    assert "ix_events_keys" in await indexes_of(session, events._keyed(rare, 51))
+    assert "ix_events_keys" in await indexes_of(session, events._by_keys(rare, 51))
 
 
 async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
     session: AsyncSession, scope: Scope
 ) -> None:
-    assert "ix_events_keys" in await indexes_of(session, EventTypeRepository(session, scope)._keys_of("rare"))
+    assert "ix_events_keys" in await indexes_of(session, EventTypeRepository(session, scope)._metadata_keys("rare"))
 
 
 async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
-    query = EventRepository(session, scope)._straight(EventFilter(lead_id="a"), 51)
+    query = EventRepository(session, scope)._in_order(EventFilter(lead_id="a"), 51)
     assert await indexes_of(session, query) == {"ix_events_lead"}

@@ -8,7 +8,7 @@ import pytest
 
 from support.callers import Caller
 from support.make import Make
-from support.operations import Operation, parameters, promised
+from support.operations import Operation, listed_operations, parameters
 from support.populated import MARK, Populated, digest, populate
 from support.postgres import TestDatabase
 
@@ -51,10 +51,10 @@ READABLE_IN_THE_ORGANIZATION = {"GET /members/{id}"}
 OF_NO_UNIT = ("/auth/me", "/me", "/settings/tokens", "/members", "/org-units", "/usage")
 """The person's own, or the organization's: no OU is asked for."""
 
-WITH_IDS = [operation for operation in promised() if parameters(operation.path)]
+WITH_IDS = [operation for operation in listed_operations() if parameters(operation.path)]
 LISTS = [
     operation
-    for operation in promised()
+    for operation in listed_operations()
     if operation.method == "GET" and not parameters(operation.path) and operation.path != "/stream"
 ]
 QUERIES: dict[str, dict[str, str]] = {"GET /leads/search": {"q": MARK}}

@@ -18,7 +18,7 @@ async def tried(client: Caller, lead_id: str = "lead-1", **rule: Any) -> dict[st
     return response.json()
 
 
-async def test_a_rule_is_tried_on_the_events_that_could_count(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_rule_is_tested_on_the_events_that_count(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.events(
         *({"metadata": {"page": page}} for page in ("/pricing", "/pricing", "/home")), {"event_type": "x"}
@@ -43,7 +43,7 @@ async def test_a_rule_is_tried_on_the_events_that_could_count(client: Caller, ma
     assert await make.score() == 15
 
 
-async def test_a_rule_that_finds_nothing_says_why(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_rule_without_matches_has_a_reason(client: Caller, make: Make, drain: Drain) -> None:
     await make.event()
     await drain()
     missing = await tried(client, event_type="login")
@@ -53,7 +53,9 @@ async def test_a_rule_that_finds_nothing_says_why(client: Caller, make: Make, dr
     assert other["reason"] == "None of the lead's 1 page_view events is what the rule asks for."
 
 
-async def test_what_was_reset_or_suppressed_does_not_count(client: Caller, make: Make, drain: Drain) -> None:
+async def test_suppressed_events_and_events_before_a_reset_do_not_count(
+    client: Caller, make: Make, drain: Drain
+) -> None:
     await make.events({}, {})
     await drain()
     await client.post("/leads/lead-1/reset-scores")
@@ -72,13 +74,13 @@ async def test_what_was_reset_or_suppressed_does_not_count(client: Caller, make:
         ({"lead_id": "lead-1", "rule": {"event_type": "a", "weight": 1.5}}, "rule.weight"),
     ],
 )
-async def test_a_bad_test_is_refused_and_the_field_named(client: Caller, body: Any, field: str) -> None:
+async def test_an_invalid_rule_test_names_the_field(client: Caller, body: Any, field: str) -> None:
     response = await client.post("/engagement-scoring/test", json=body)
     assert response.status_code == 400
     assert response.json()["errors"][0]["field"] == field
 
 
-async def test_a_lead_or_ruleset_of_another_unit_is_not_here(client: Caller, neighbour: Caller, make: Make) -> None:
+async def test_a_lead_or_ruleset_of_another_unit_is_not_found(client: Caller, neighbour: Caller, make: Make) -> None:
     await make.lead()
     body = {"lead_id": "lead-1", "rule": {"event_type": "a", "weight": 1}}
     assert (await neighbour.post("/engagement-scoring/test", json=body)).status_code == 404
@@ -86,7 +88,7 @@ async def test_a_lead_or_ruleset_of_another_unit_is_not_here(client: Caller, nei
     assert (await client.post("/engagement-scoring/test", json=body)).status_code == 404
 
 
-async def test_a_lead_that_was_merged_away_has_no_events_that_could_count(client: Caller, make: Make) -> None:
+async def test_a_merged_lead_cannot_be_tested(client: Caller, make: Make) -> None:
     await make.lead("lead-1")
     await make.lead("lead-2")
     await client.post("/leads/merge", json={"targetLeadId": "lead-2", "sourceLeadIds": ["lead-1"]})

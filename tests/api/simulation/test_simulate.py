@@ -58,7 +58,7 @@ async def a_busy_unit(client: Caller, make: Make, drain: Drain, *, leads: int = 
         await client.post("/leads/lead-2/reset-scores")
 
 
-async def test_without_a_draft_the_simulation_is_what_is_live(client: Caller, make: Make, drain: Drain) -> None:
+async def test_without_a_draft_the_simulation_equals_the_live_scores(client: Caller, make: Make, drain: Drain) -> None:
     await a_busy_unit(client, make, drain)
     found = await simulate(client, days=365)
     assert (found["leads"], found["unchanged"], found["up"], found["down"]) == (12, 12, 0, 0)
@@ -67,7 +67,7 @@ async def test_without_a_draft_the_simulation_is_what_is_live(client: Caller, ma
     assert (found["movers"], found["levels"], found["milestones"]) == ([], [], [])
 
 
-async def test_a_draft_says_what_a_rescore_would_do(
+async def test_a_draft_gives_the_scores_of_a_rescore(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leadvibe.simulation.service.BATCH_LEADS", 5)
@@ -94,7 +94,7 @@ async def test_a_draft_says_what_a_rescore_would_do(
         assert sum(reason["change"] for reason in mover["reasons"]) == mover["after"] - mover["before"]
 
 
-async def test_a_draft_may_ask_for_what_no_live_rule_asks_for(client: Caller, make: Make, drain: Drain) -> None:
+async def test_a_draft_rule_may_need_metadata_that_no_live_rule_needs(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("visit", 5)
     await make.events({"event_type": "visit", "metadata": {"plan": "pro"}}, {"event_type": "visit"})
     await drain()
@@ -103,7 +103,7 @@ async def test_a_draft_may_ask_for_what_no_live_rule_asks_for(client: Caller, ma
     assert [(mover["before"], mover["after"]) for mover in found["movers"]] == [(10, 50)]
 
 
-async def test_the_reasons_name_the_rules_that_moved_a_lead(client: Caller, make: Make, drain: Drain) -> None:
+async def test_the_reasons_name_the_rules_that_changed_a_score(client: Caller, make: Make, drain: Drain) -> None:
     kept, dropped = await make.rule("page_view", 5), await make.rule("login", 2)
     await make.events({}, {}, {"event_type": "login"}, {"event_type": "signup"})
     await drain()
@@ -133,7 +133,7 @@ async def test_the_reasons_name_the_rules_that_moved_a_lead(client: Caller, make
     assert await make.score() == 12
 
 
-async def test_what_happened_before_the_window_stays_as_it_was_judged(client: Caller, make: Make, drain: Drain) -> None:
+async def test_events_before_the_simulated_days_keep_their_points(client: Caller, make: Make, drain: Drain) -> None:
     await make.rule("page_view", 5)
     await make.events({"timestamp": ago(30 * DAY)}, {"timestamp": ago(2 * DAY)})
     await make.event(lead_id="silent", timestamp=ago(30 * DAY))
@@ -143,7 +143,7 @@ async def test_what_happened_before_the_window_stays_as_it_was_judged(client: Ca
     assert [(mover["lead_id"], mover["before"], mover["after"]) for mover in found["movers"]] == [("lead-1", 10, 105)]
 
 
-async def test_a_draft_decay_exists_since_the_window_began_and_reaches_the_silent(
+async def test_a_draft_decay_applies_from_the_first_simulated_day_to_inactive_leads(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("signup", 50)
@@ -158,7 +158,7 @@ async def test_a_draft_decay_exists_since_the_window_began_and_reaches_the_silen
     assert found["unchanged"] == 1
 
 
-async def test_a_decay_that_is_left_out_of_the_draft_takes_nothing_in_the_window(
+async def test_a_decay_left_out_of_the_draft_does_not_apply_in_the_simulated_days(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:
     decay = await make.decay(30, "days", 10)
@@ -174,9 +174,7 @@ async def test_a_decay_that_is_left_out_of_the_draft_takes_nothing_in_the_window
     assert (mover["before"], mover["after"]) == (20, 40)
 
 
-async def test_the_totals_of_the_ruleset_that_is_asked_for_are_compared(
-    client: Caller, make: Make, drain: Drain
-) -> None:
+async def test_the_totals_of_the_named_ruleset_are_compared(client: Caller, make: Make, drain: Drain) -> None:
     second = await make.ruleset("Second")
     await make.rule("page_view", 5)
     await make.rule("page_view", 7, ruleset_id=second["id"])
@@ -228,13 +226,13 @@ async def test_the_totals_of_the_ruleset_that_is_asked_for_are_compared(
         ),
     ],
 )
-async def test_a_bad_draft_is_refused_and_the_field_named(client: Caller, body: Any, field: str) -> None:
+async def test_an_invalid_draft_names_the_field(client: Caller, body: Any, field: str) -> None:
     response = await client.post("/rulesets/simulate", json=body)
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
-async def test_only_the_ous_own_leads_are_in_it(
+async def test_only_leads_of_the_ou_are_simulated(
     client: Caller, neighbour: Caller, stranger: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("page_view", 5)
@@ -245,7 +243,7 @@ async def test_only_the_ous_own_leads_are_in_it(
     assert (await simulate(client))["leads"] == 1
 
 
-async def test_viewers_may_ask_and_strangers_may_not(viewer: Caller, basic: Caller, anonymous: Caller) -> None:
+async def test_viewers_may_simulate_and_strangers_may_not(viewer: Caller, basic: Caller, anonymous: Caller) -> None:
     for caller in (viewer, basic):
         assert (await caller.post("/rulesets/simulate", json={})).status_code == 200
     assert (await anonymous.post("/rulesets/simulate", json={})).status_code == 401

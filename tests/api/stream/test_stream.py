@@ -153,7 +153,7 @@ async def test_one_who_reads_too_slowly_is_told_and_let_go(
 async def test_one_who_takes_nothing_at_all_is_given_up(
     app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "SEND_TIMEOUT", 0.01)
+    monkeypatch.setattr(service, "SEND_TIMEOUT_SECONDS", 0.01)
     async with following(app, client.headers) as open_stream:
         await until_alive(open_stream)
         open_stream.reading.clear()

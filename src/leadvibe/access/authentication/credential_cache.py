@@ -1,5 +1,8 @@
 """Recently verified API credentials, so that not every request of a stream reads the database."""
 
+# SQLAlchemy's event listeners are untyped.
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false
+
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
@@ -7,6 +10,7 @@ from typing import Final
 from cachetools import TTLCache
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from leadvibe.core.scope import Scope
 
@@ -47,4 +51,8 @@ credential_cache = CredentialCache()
 async def clear_credential_caches(session: AsyncSession) -> None:
     """Clear the caches of all processes when the session commits; this process's before the response is sent."""
     await session.execute(text(f"NOTIFY {CHANNEL}"))
-    event.listen(session.sync_session, "after_commit", lambda _: credential_cache.clear(), once=True)
+
+    def clear_after_commit(_: Session) -> None:
+        credential_cache.clear()
+
+    event.listen(session.sync_session, "after_commit", clear_after_commit, once=True)

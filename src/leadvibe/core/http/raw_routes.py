@@ -1,6 +1,6 @@
 """Operations served below FastAPI, because its routing and validation would cost more than the operation itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -25,7 +25,7 @@ class RawRoute(Route):
         app: ASGIApp,
         operation: dict[str, Any],
         *,
-        components: dict[str, Any] | None = None,
+        components: Mapping[str, dict[str, Any]] | None = None,
         role: Role | None = None,
     ) -> None:
         super().__init__(path, ProblemMiddleware(app), methods=[method], include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Events are deleted, and the scores are as if they had never been sent."""
+"""Deletes events. Scores become what they would be without them."""
 
 from typing import Annotated
 
@@ -15,8 +15,8 @@ router = APIRouter(tags=["Events"], responses=ANSWERS, dependencies=[OPERATOR])
 async def delete_events(
     body: EventBatch, deletions: Annotated[EventDeletions, Depends(provide(EventDeletions))]
 ) -> Deleted:
-    """Delete events, whether they are processed or still wait, for good; ids that aren't here are passed over.
+    """Delete events permanently, processed or not. Unknown ids are ignored.
 
-    The leads' scores become what they would be without them. Idempotency keys stay used.
+    The scores of their leads become what they would be without these events. Idempotency keys stay used.
     """
     return await deletions.delete(body.ids)

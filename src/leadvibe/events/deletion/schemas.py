@@ -1,4 +1,4 @@
-"""Which events to delete, and how many were."""
+"""The request and response bodies of the deletion of events."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from pydantic import AliasChoices, Field
 
 from leadvibe.core.http.schemas import PlainText, Read, Write
 
-MOST_EVENTS = 1_000
+MAX_EVENTS = 1_000
 
 
 class EventBatch(Write):
-    ids: Annotated[list[PlainText], Field(max_length=MOST_EVENTS)] = Field(
+    ids: Annotated[list[PlainText], Field(max_length=MAX_EVENTS)] = Field(
         validation_alias=AliasChoices("ids", "event_ids")
     )
 

@@ -1,4 +1,4 @@
-"""Events that were set aside since they could not be processed: listed with their error, and sent round once more."""
+"""Lists the events that could not be processed, and retries them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +25,8 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """What waits in a body."""
+class FailedEventContent:
+    """The decoded body."""
 
     event_type: str
     lead_id: str | None
@@ -38,19 +38,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedEventRow:
     id: UUID
     event_id: UUID
     unit_id: str
     received_at: datetime
     failed_at: datetime
     error: str
-    event: Accepted | None
+    event: FailedEventContent | None
 
 
 @dataclass(frozen=True, slots=True)
 class FailedPage:
-    items: list[Failed]
+    items: list[FailedEventRow]
     total: int
 
 
@@ -64,47 +64,52 @@ class FailedEventRepository(Repository[FailedEvent]):
     model = FailedEvent
 
     async def list(self, page: Page) -> FailedPage:
-        """The newest first."""
+        """A page of failed events, newest first."""
         newest_first = self._select().order_by(FailedEvent.failed_at.desc(), FailedEvent.event_id.desc())
         rows = await self.paginate(newest_first, page)
-        return FailedPage([_shown(row) for row in rows.items], rows.total)
+        return FailedPage([_row(row) for row in rows.items], rows.total)
 
     async def retry(self, event_id: str) -> Retry:
-        """Move it back to where events wait to be processed."""
-        found = await self.session.execute(
+        """Move a failed event back to the inbox."""
+        deleted = await self.session.execute(
             delete(FailedEvent)
             .where(FailedEvent.unit_id == self.scope.unit_id, FailedEvent.event_id == read("ev", event_id))
             .returning(FailedEvent.route, FailedEvent.event_id, FailedEvent.received_at, FailedEvent.body)
         )
-        row = found.one_or_none()
+        row = deleted.one_or_none()
         if row is None:
-            raise NotFound("There is no such failed event here.")
-        route, found_id, received_at, body = row
-        again = InboxEvent(
-            route=route, event_id=found_id, unit_id=self.scope.unit_id, received_at=received_at, body=body
+            raise NotFound("There is no such failed event in the OU.")
+        self.session.add(
+            InboxEvent(
+                route=row.route,
+                event_id=row.event_id,
+                unit_id=self.scope.unit_id,
+                received_at=row.received_at,
+                body=row.body,
+            )
         )
-        self.session.add(again)
         await self.session.flush()
         await self.session.execute(text(f"NOTIFY {INBOX_CHANNEL}"))
-        return Retry("event queued", found_id)
+        return Retry("event queued", row.event_id)
 
 
-def _shown(row: FailedEvent) -> Failed:
-    return Failed(
+def _row(row: FailedEvent) -> FailedEventRow:
+    return FailedEventRow(
         id=row.event_id,
         event_id=row.event_id,
         unit_id=row.unit_id,
         received_at=row.received_at,
         failed_at=row.failed_at,
         error=row.error,
-        event=_accepted(row.body),
+        event=_content(row.body),
     )
 
 
-def _accepted(body: bytes) -> Accepted | None:
+def _content(body: bytes) -> FailedEventContent | None:
+    """The content of an event, or None if the body can't be decoded."""
     try:
         event = decode(body)
-        return Accepted(
+        return FailedEventContent(
             event_type=event.event_type,
             lead_id=event.lead_id,
             aliases=[Alias(alias.kind, alias.raw_value) for alias in event.aliases],
@@ -113,5 +118,5 @@ def _accepted(body: bytes) -> Accepted | None:
             idempotency_key=event.idempotency_key,
             skip_triggers=event.skip_triggers,
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):  # perhaps that is why it failed
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
         return None

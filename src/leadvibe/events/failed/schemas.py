@@ -1,4 +1,4 @@
-"""Failed events as an admin sees them."""
+"""The response bodies for failed events."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class AcceptedRead(Read):
 
 
 class FailedEventRead(Read):
-    """An event that could not be processed, and why; `event` is null where it can't even be read."""
+    """An event that could not be processed, with its error. `event` is null if it can't be decoded."""
 
     id: EventId
     event_id: EventId

@@ -24,15 +24,15 @@ def _deletions(scope: CurrentScope) -> TypeDeletions:
 
 EventTypes = Annotated[EventTypeSettings, Depends(provide(EventTypeSettings))]
 Deletions = Annotated[TypeDeletions, Depends(_deletions)]
-EventTypeName = Annotated[PlainText, Path(description="It may contain `/`")]
+EventTypeName = Annotated[PlainText, Path(description="The name of the event type. It can contain `/`.")]
 
 
 @router.get("", dependencies=[VIEWER], response_model=list[EventTypeRead])
 async def list_event_type_settings(event_types: EventTypes) -> Sequence[EventTypeRow]:
-    """Every event type the active OU has seen or named in a rule, hidden ones too, and how many events it has.
+    """List all event types of the active OU, including hidden ones, with their settings and numbers of events.
 
-    A type is `protected`, and its events can't be deleted all at once, while an active rule or a filter names it or if
-    it is one of the system's own.
+    These are the types that the OU has received or that a rule uses. A type is `protected` if an active rule or a
+    filter uses it, or if it belongs to the system. The events of a protected type can't be deleted as a whole.
     """
     return await event_types.all()
 
@@ -41,18 +41,18 @@ async def list_event_type_settings(event_types: EventTypes) -> Sequence[EventTyp
 async def update_event_type_settings(
     event_type: EventTypeName, body: EventTypeChange, event_types: EventTypes, wants: WantsRepresentation
 ) -> Response:
-    """Change the fields that are sent, for events from now on: what there is keeps its points. For Owners.
+    """Change settings of an event type. They apply to new events; existing events keep their points. For Owners.
 
-    A hidden type is left out of lists, reports and streams, and its new events fire no rule and no trigger.
-    `max_processing_scope` is how far new events go: `observe` stores them, `decide` scores them too, `activate` also
-    sets off triggers.
+    A hidden type does not appear in lists, reports and streams, and its new events fire no rules and no triggers.
+    `max_processing_scope` limits what new events do: `observe` only stores them, `decide` also scores them, `activate`
+    also fires triggers.
     """
     return changed(EventTypeRead.model_validate(await event_types.change(event_type, body.sent())), wants)
 
 
 @router.get("/{event_type:path}/events/dry-run", dependencies=[VIEWER], response_model=TypeCountsRead)
 async def preview_event_type_deletion(event_type: EventTypeName, event_types: EventTypes) -> TypeCounts:
-    """How many events, and ledger entries that score them, a deletion of the type's events would remove."""
+    """Count the events of a type, and the ledger entries that score them, that a deletion would remove."""
     return await event_types.counts(event_type)
 
 
@@ -60,12 +60,16 @@ async def preview_event_type_deletion(event_type: EventTypeName, event_types: Ev
     "/{event_type:path}/events",
     dependencies=[OWNER],
     response_model=TypeDeletedRead,
-    responses={202: {"model": JobRead, "description": "It takes longer: the job"}, **problems(Conflict)},
+    responses={
+        202: {"model": JobRead, "description": "The deletion takes longer and continues as this job."},
+        **problems(Conflict),
+    },
 )
 async def delete_event_type_events(event_type: EventTypeName, deletions: Deletions) -> Response:
-    """Delete all events of a type that were sent until now, for good; leads and accounts stay. For Owners.
+    """Delete all events of a type that were received until now, permanently. Leads and accounts stay. For Owners.
 
-    The scores become what they would be without them. Answers 200 with the counts where that takes less than ten
-    seconds, else 202 with the job that goes on with it. A type that nothing names any more leaves the lists.
+    The scores become what they would be without these events. If the deletion ends within ten seconds, the response is
+    200 with the counts. Otherwise it is 202 with the job that continues the deletion. A type that nothing uses any more
+    is removed from the lists.
     """
     return job_response(await deletions.delete(event_type))

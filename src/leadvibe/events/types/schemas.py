@@ -1,4 +1,4 @@
-"""An OU's event types as its settings show and take them."""
+"""The request and response bodies of the settings of event types."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -7,10 +7,13 @@ from pydantic import Field, StrictBool
 from leadvibe.core.http.schemas import UNSENT, Read
 from leadvibe.rulesets.schemas import ConfigurationWrite
 
-Hidden = Annotated[StrictBool, Field(description="Left out of lists, reports and streams; new events score nothing")]
+Hidden = Annotated[StrictBool, Field(description="Hidden from lists, reports and streams. New events score nothing.")]
 MaxScope = Annotated[
     Literal["observe", "decide", "activate"],
-    Field(description="How far new events go: observe only stores them, decide also scores, activate also triggers"),
+    Field(
+        description="What happens to new events: `observe` stores them, `decide` also scores them, `activate` also "
+        "fires triggers."
+    ),
 ]
 
 

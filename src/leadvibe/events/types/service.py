@@ -1,4 +1,4 @@
-"""Starts the deletion of all events of a type, and waits a moment for its end."""
+"""Starts the deletion of all events of a type, and waits some seconds for its end."""
 
 from leadvibe.core.database.clock import database_now
 from leadvibe.core.database.transactions import transaction
@@ -12,11 +12,11 @@ from leadvibe.events.types.tasks import DeleteEventsOfType
 
 
 class ProtectedType(Conflict):
-    detail = "A system type's events, and those of a type that an active rule or a filter names, are not deleted."
+    detail = "The events of this type can't be deleted: an active rule or a filter uses it, or it is a system type."
 
 
 class TypeDeletions:
-    """Takes transactions of its own: the job is to be done while the request still waits."""
+    """Uses transactions of its own, so that the job can run while the request waits."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -24,7 +24,7 @@ class TypeDeletions:
     async def delete(self, event_type: str) -> Job:
         async with transaction(self.scope) as session:
             types = EventTypeSettings(session, self.scope)
-            await types.named(event_type)
+            await types.require(event_type)
             if event_type in await types.protected():
                 raise ProtectedType
             message = DeleteEventsOfType(event_type, await database_now(session))

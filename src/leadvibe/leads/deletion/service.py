@@ -79,7 +79,7 @@ class DeletionService:
         )
         changes = CounterChanges(leads=Counter({self.scope.unit_id: -1}))
         counts = [(event_type, events) for event_type, events in await self.session.execute(query)]
-        changes.deleted(self.scope.unit_id, counts)
+        changes.remove_events(self.scope.unit_id, counts)
         return changes
 
     async def _aliases(self, lead_ids: Sequence[str]) -> list[AliasKey]:

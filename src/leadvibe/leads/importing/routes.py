@@ -1,5 +1,8 @@
 """Importing leads from a CSV file: upload and preview, start, progress."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownVariableType=false
+
 from typing import Annotated, Any, Final
 
 import msgspec

@@ -15,7 +15,8 @@ from leadvibe.core.http.problems import Problem
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import Redirects, UnresolvedEvent, identify
+from leadvibe.identity.identify import UnresolvedEvent, identify
+from leadvibe.identity.locks import Redirects
 from leadvibe.ingest.csv_records import Record
 from leadvibe.ingest.metadata import write
 from leadvibe.ingest.metadata_field import merge_metadata

@@ -10,7 +10,7 @@ from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
 from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.jobs.queue import schedule
-from leadvibe.identity.identify import Redirects, until_stable
+from leadvibe.identity.locks import Redirects, until_stable
 from leadvibe.leads.importing.mapping import ImportLeads, RowReader
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import decode_piece

@@ -8,13 +8,13 @@ from starlette.types import Receive, Scope, Send
 
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.multipart import read_file
-from leadvibe.ingest.handlers import event_sender
+from leadvibe.ingest.handlers import authorize_operator
 from leadvibe.leads.importing.reading import MAX_FILE_BYTES, read_leads
 from leadvibe.leads.importing.repository import LeadImports
 
 
 async def preview_leads(scope: Scope, receive: Receive, send: Send) -> None:
-    caller = await event_sender(scope)
+    caller = await authorize_operator(scope)
     upload = await read_file(dict(scope["headers"]), receive, "file", MAX_FILE_BYTES)
     file = await asyncio.to_thread(read_leads, upload)  # in a thread, because millions of short rows take seconds
     async with transaction(caller) as session:

@@ -15,7 +15,7 @@ from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.events.last_events import look_up_last_events
+from leadvibe.events.last_events import update_last_events
 from leadvibe.events.models import Event
 from leadvibe.leads.merging.origins import latest, lock_with_merged, read_origins, replace_origins
 from leadvibe.leads.merging.schemas import MergeCreate
@@ -57,7 +57,7 @@ class MergeService:
         moved_events = await self._transfer(merge, merged_before, _sources_end_at(states, source_ids, now))
         await self._add_timeline_entry(target_id, source_ids, moved_events, now)
         projections = await replay_leads(self.session, [states[target_id]], now)
-        await look_up_last_events(self.session, self.scope.unit_id, merge.lead_ids)
+        await update_last_events(self.session, self.scope.unit_id, merge.lead_ids)
         await update_counters(
             await raw(self.session), CounterChanges(leads=Counter({self.scope.unit_id: -len(source_ids)}))
         )

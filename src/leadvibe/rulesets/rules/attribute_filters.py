@@ -1,5 +1,8 @@
 """Attribute filters: a rule's conditions on the metadata of an event."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownArgumentType=false
+
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256

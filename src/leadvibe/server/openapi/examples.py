@@ -1,5 +1,8 @@
 """Puts the examples of requests and responses into the operations; they are in `samples/*.yaml`, by operation."""
 
+# Decoded JSON: values whose keys and items have no types.
+# pyright: reportUnknownVariableType=false
+
 import re
 from functools import cache
 from importlib.resources import files

@@ -17,7 +17,7 @@ async def score(client: Any, lead_id: str = "lead-1", **query: Any) -> int:
     return (await client.get(f"/score/{lead_id}", params=query)).raise_for_status().json()["score"]
 
 
-async def test_a_reset_sets_every_ruleset_to_zero_and_says_what_there_was(
+async def test_a_reset_sets_every_ruleset_to_zero_and_returns_the_previous_totals(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rules({"Engagement": {"page_view": 5}, "Other": {"page_view": 7}})
@@ -57,7 +57,7 @@ async def test_an_event_queued_before_the_reset_does_not_survive_it(client: Call
     assert await score(client) == 0
 
 
-async def test_a_reset_at_zero_lists_the_zeros_and_is_recorded_all_the_same(client: Caller, make: Make) -> None:
+async def test_a_reset_at_zero_lists_the_zeros_and_is_still_recorded(client: Caller, make: Make) -> None:
     await make.lead()
 
     done = (await client.post("/leads/lead-1/reset-scores")).json()
@@ -80,7 +80,7 @@ async def test_a_viewer_may_neither_reset_nor_adjust(viewer: Caller, make: Make)
     assert (await viewer.post("/leads/lead-1/adjust-score", json={"points": 1})).status_code == 403
 
 
-async def test_an_adjustment_adds_what_the_floor_leaves_of_it(client: Caller, make: Make) -> None:
+async def test_an_adjustment_is_limited_by_the_floor(client: Caller, make: Make) -> None:
     await make.lead()
 
     given = (await client.post("/leads/lead-1/adjust-score", json={"points": 10, "reason": "met at a fair"})).json()
@@ -91,7 +91,7 @@ async def test_an_adjustment_adds_what_the_floor_leaves_of_it(client: Caller, ma
     assert set(given) == {"lead_id", "ruleset_id", "points_added", "score"}
 
 
-async def test_an_adjustment_is_judged_where_it_stands_when_a_late_event_comes(
+async def test_after_a_late_event_an_adjustment_is_applied_again_at_its_own_time(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.rule("page_view", 5)
@@ -104,7 +104,7 @@ async def test_an_adjustment_is_judged_where_it_stands_when_a_late_event_comes(
     assert await score(client) == 2
 
 
-async def test_an_adjustment_says_which_field_is_wrong(client: Caller, make: Make) -> None:
+async def test_an_invalid_adjustment_names_the_field(client: Caller, make: Make) -> None:
     await make.lead()
 
     for body, field in [

@@ -1,4 +1,4 @@
-"""The loan events as they may arrive: in order or in none, some of them twice, in several imports, to any workers."""
+"""Imports the loan events in any order, some of them twice, in several files, with several workers."""
 
 import asyncio
 import csv
@@ -14,33 +14,33 @@ from support.make import Make
 from support.postgres import TestDatabase
 from support.waiting import eventually
 
-Keyed = tuple[str, str, str, str, str]
+KeyedRow = tuple[str, str, str, str, str]
 """An event with its idempotency key."""
 
 
-def keyed(rows: Sequence[loans.Row]) -> list[Keyed]:
-    """Every event with a key of its own."""
+def with_keys(rows: Sequence[loans.Row]) -> list[KeyedRow]:
+    """The events, each with its own idempotency key."""
     return [(*row, f"key-{number}") for number, row in enumerate(rows)]
 
 
-def every_tenth_twice(rows: Sequence[Keyed]) -> list[Keyed]:
+def every_tenth_twice(rows: Sequence[KeyedRow]) -> list[KeyedRow]:
     return [*rows, *rows[::10]]
 
 
-def mixed(rows: Sequence[Keyed], seed: int) -> list[Keyed]:
+def shuffled(rows: Sequence[KeyedRow], seed: int) -> list[KeyedRow]:
     result = list(rows)
     Random(seed).shuffle(result)
     return result
 
 
-def as_csv(rows: Sequence[Keyed]) -> bytes:
+def as_csv(rows: Sequence[KeyedRow]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows([(*loans.COLUMNS, "idempotency_key"), *rows])
     return text.getvalue().encode()
 
 
 async def configure(make: Make) -> None:
-    """Standard surge, as every OU has it; a negative rule, a limited one, a velocity filter of each kind."""
+    """The default surge policy, a negative rule, a rule with a limit, and a velocity filter of each kind."""
     await make.rules({"Engagement": {"A_SUBMITTED": 5, "W_Completeren aanvraag": 3, "A_DECLINED": -40, "O_SENT": 8}})
     await make.rule("W_Nabellen offertes", 4, max_per_lead=3)
     await make.filter("W_Completeren aanvraag", count_threshold=2, time_window_ms=3_600_000)
@@ -48,9 +48,9 @@ async def configure(make: Make) -> None:
 
 
 async def ledger_of(
-    caller: Caller, database: TestDatabase, rows: Sequence[Keyed], *, imports: int, workers: int, within: float = 120
+    caller: Caller, database: TestDatabase, rows: Sequence[KeyedRow], *, imports: int, workers: int, within: float = 120
 ) -> str:
-    """The ledger's fingerprint once everything is scored, while it still comes in."""
+    """Import the rows while workers score them. Returns the fingerprint of the final ledger."""
     stop = asyncio.Event()
     working = [asyncio.create_task(consume_inbox(stop)) for _ in range(workers)]
     for part in range(imports):

@@ -1,0 +1,114 @@
+"""The request and response bodies of the ingest operations. Their OpenAPI schemas are derived from these types."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from leadvibe.identity.aliases import MAX_VALUE_LENGTH, AliasKind
+
+MAX_ALIASES: Final = 50
+MAX_REPORTED_ROWS: Final = 100
+
+
+def documented(description: str, *examples: Any, **schema: Any) -> Meta:
+    """Documentation for the OpenAPI only. `validation.accept` checks the limits, so that its errors name the field."""
+    return Meta(description=description, examples=list(examples) or None, extra_json_schema=schema or None)
+
+
+Line = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 200})]
+Kind = Annotated[AliasKind, Meta(extra_json_schema={"type": "string"})]
+Value = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_VALUE_LENGTH})]
+Count = Annotated[int, Meta(extra_json_schema={"minimum": 0})]
+
+
+class SentAlias(msgspec.Struct):
+    """An identifier of a lead."""
+
+    alias_kind: Kind
+    raw_value: Annotated[Value, documented("The identifier in any spelling", "ada@example.com")]
+
+
+class SentEvent(msgspec.Struct):
+    """An event to ingest. Other fields are ignored, including `unit_id`: the caller determines the OU."""
+
+    event_type: Annotated[Line, documented("What happened", "page_view")]
+    lead_id: Annotated[
+        Line | None,
+        documented("The lead that the event belongs to. An unknown lead is created.", "lead-1"),
+    ] = None
+    aliases: Annotated[
+        Annotated[list[SentAlias], Meta(extra_json_schema={"maxItems": MAX_ALIASES})] | None,
+        documented(
+            "Identifiers of the lead. Required if there is no `lead_id`. Otherwise they are attached to that lead."
+        ),
+    ] = None
+    alias_kind: Annotated[Kind | None, documented("Use `aliases` instead.", deprecated=True)] = None
+    alias: Annotated[Value | None, documented("Use `aliases` instead.", deprecated=True)] = None
+    timestamp: Annotated[
+        Annotated[str, Meta(extra_json_schema={"format": "date-time"})] | None,
+        documented(
+            "When the event happened, as an RFC 3339 time with a zone. Default: the time of receipt.",
+            "2025-08-15T12:00:00Z",
+        ),
+    ] = None
+    metadata: Annotated[
+        msgspec.Raw,
+        documented("Any JSON object of at most 100 KB", type=["object", "null"], additionalProperties=True),
+    ] = msgspec.field(default_factory=msgspec.Raw)
+    """Empty if it was not sent."""
+    idempotency_key: Annotated[
+        Line | None, documented("A second event with the same key has no effect.", "order-7")
+    ] = None
+
+
+class IngestResult(msgspec.Struct, frozen=True):
+    """The event was stored. It is scored a moment later."""
+
+    message: Annotated[str, documented("A constant text", "event ingested")]
+    metadata: Annotated[msgspec.Raw, documented("The metadata as stored", type="object", additionalProperties=True)]
+    event_id: Annotated[str, documented("The id of the event", "ev_0198aab0c6a47d4b8f3b1c0f5e2d7a91")]
+
+
+class RejectedEvent(msgspec.Struct, frozen=True):
+    """An event of a batch that is not valid."""
+
+    index: Annotated[Count, documented("The position of the event in the batch, from 0")]
+    error: Annotated[str, documented("The field and what is wrong with it", "event_type: is required")]
+
+
+class BatchResult(msgspec.Struct, frozen=True):
+    """The valid events of the batch were stored."""
+
+    accepted: Annotated[Count, documented("The number of stored events")]
+    rejected: Annotated[Count, documented("The number of events that are not valid")]
+    errors: list[RejectedEvent]
+
+
+class RejectedBatch(msgspec.Struct, frozen=True):
+    """A problem document for a batch without a valid event. Nothing was stored."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    accepted: Count
+    rejected: Count
+    errors: list[RejectedEvent]
+
+
+class RejectedRow(msgspec.Struct, frozen=True):
+    """A row of an imported file that is not valid."""
+
+    line: Annotated[Count, documented("The number of the row's first line in the file, from 1")]
+    error: Annotated[str, documented("The column and what is wrong with it", "timestamp: must not be empty")]
+
+
+class ImportResult(msgspec.Struct):
+    """The valid rows of the file were stored."""
+
+    message: Annotated[str, documented("A constant text", "import queued")]
+    imported: Annotated[Count, documented("The number of stored events")]
+    errors: Annotated[Count, documented("The number of rows that are not valid")]
+    error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
