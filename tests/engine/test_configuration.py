@@ -136,6 +136,23 @@ def test_only_totals_below_zero_are_lifted(total: int, lifted: list[int]) -> Non
     assert [line.applied for line in lead.lines.values() if line.kind == "lift"] == lifted
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_lift_comes_after_the_facts_of_its_instant_and_before_all_later_ones(batches: int) -> None:
+    rules = rule(), rule(ruleset_id="B", event_type="other")
+    switched = versions((0, configuration(*rules, allow_negative_scores=True)), (NOON + HOUR, configuration(*rules)))
+    lead = lead_with(switched, [adjustment(0, -10)])
+    facts = [adjustment(HOUR, 5, ruleset_id="B"), event(HOUR + 1, version=2)]
+    for batch in [facts] if batches == 1 else [[fact] for fact in facts]:
+        lead.receive(*batch)
+    assert [(line.kind, line.applied) for line in lead.lines.values()] == [
+        ("adjustment", -10),
+        ("adjustment", 5),
+        ("lift", 10),
+        ("event", 10),
+    ]
+    assert lead.replays == 0
+
+
 def test_a_decay_at_the_instant_of_the_lift_comes_before_it() -> None:
     rules = rule(), rule(ruleset_id="B")
     negative = configuration(*rules, allow_negative_scores=True, decays=[WEEKLY])
@@ -271,11 +288,37 @@ def test_draft_decays_stay_in_force_whatever_was_changed_within_the_window() -> 
 
 
 def test_under_draft_decays_the_floor_stays_as_it_was() -> None:
-    hourly = {**WEEKLY, "inactive_for": 1, "unit": "hours", "decrease": 20}
     live = versions((0, UNFILTERED), (NOON + 2 * HOUR, configuration(rule(), allow_negative_scores=True)))
-    lead = lead_with(live.drafted(configuration(rule(), decays=[hourly]), NOON, drafts_decays=True), [event()])
+    lead = lead_with(live.drafted(configuration(rule(), decays=[HOURLY]), NOON, drafts_decays=True), [event()])
     lead.advance(NOON + 3 * HOUR)
     assert lead.totals == {"A": -40}
+
+
+HOURLY = {**WEEKLY, "inactive_for": 1, "unit": "hours", "decrease": 20}
+
+
+@pytest.mark.parametrize("since", [HOUR, 2 * HOUR])
+def test_under_draft_decays_the_settings_of_the_version_in_force_stay(since: int) -> None:
+    negative = configuration(rule(), allow_negative_scores=True)
+    live = versions((0, UNFILTERED), (NOON + HOUR, negative))
+    draft = live.drafted(configuration(rule(), decays=[HOURLY]), NOON + since, drafts_decays=True)
+    lead = lead_with(draft, [event()])
+    lead.advance(NOON + since)
+    assert lead.totals == {"A": -10}
+
+
+def test_a_draft_decay_with_the_id_of_a_live_one_keeps_its_instants() -> None:
+    live = versions((0, configuration(rule(weight=100))), (NOON, configuration(decays=[WEEKLY])))
+    harder = configuration(decays=[{**WEEKLY, "decrease": 8}])
+    lead = lead_with(live.drafted(harder, NOON + 3 * DAY, drafts_decays=True), [event(-20 * DAY)])
+    lead.advance(NOON + 8 * DAY)
+    assert [((line.at - NOON) // DAY, line.applied) for line in lead.lines.values()][1:] == [(0, -5), (7, -8)]
+
+
+@pytest.mark.parametrize(("at", "points"), [(-1, 10), (0, 50)])
+def test_a_draft_judges_the_events_from_its_first_instant_on(at: int, points: int) -> None:
+    draft = plans(rule(weight=10)).drafted(configuration(rule(weight=50)), NOON, drafts_decays=False)
+    assert lead_with(draft, [event(at)]).totals == {"A": points}
 
 
 def test_a_draft_may_begin_before_the_first_version() -> None:

@@ -114,6 +114,12 @@ def test_7_a_pause_longer_than_the_timeout_splits_sessions_and_a_late_event_join
     assert (session.start - NOON, session.end - NOON, session.count) == (0, 60 * MINUTE + SECOND, 4)
 
 
+def test_7_an_event_joins_the_last_of_several_sessions() -> None:
+    lead = lead_with(plans(), [event(0), event(HOUR)])
+    lead.receive(event(HOUR + MINUTE))
+    assert [session.count for session in lead.sessions.values()] == [1, 2]
+
+
 def test_8_decay_takes_points_for_every_further_period_of_silence_down_to_the_floor() -> None:
     lead = lead_with(plans(rule(weight=12), **WEEKLY), [event()])
     lead.advance(NOON + 28 * DAY)
