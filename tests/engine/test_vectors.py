@@ -1,5 +1,8 @@
 """The worked examples of scoring, with their numbers."""
 
+# The vectors are JSON.
+# pyright: reportArgumentType=false
+
 from datetime import UTC, datetime
 
 import pytest

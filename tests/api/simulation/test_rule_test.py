@@ -47,10 +47,10 @@ async def test_a_rule_without_matches_has_a_reason(client: Caller, make: Make, d
     await make.event()
     await drain()
     missing = await tried(client, event_type="login")
-    assert (missing["matches"], missing["reason"]) == (False, "The lead has no login event that could count.")
+    assert (missing["matches"], missing["reason"]) == (False, "The lead has no login events that count.")
     other = await tried(client, end_at="2020-01-01T00:00:00Z")
     assert (other["matches"], other["matching_events"]) == (False, 0)
-    assert other["reason"] == "None of the lead's 1 page_view events is what the rule asks for."
+    assert other["reason"] == "None of the lead's 1 page_view events matches the rule."
 
 
 async def test_suppressed_events_and_events_before_a_reset_do_not_count(
