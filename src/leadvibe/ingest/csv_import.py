@@ -9,9 +9,9 @@ from leadvibe.core.http.problems import Invalid, Problem, Unavailable
 from leadvibe.core.http.request_body import IncompleteBody
 from leadvibe.core.transient import is_transient
 from leadvibe.identity.aliases import STRENGTH, AliasKind
-from leadvibe.ingest.buffer import InboxRow, append, row_of
+from leadvibe.ingest.buffer import append
 from leadvibe.ingest.csv_records import CsvRecords, Record
-from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.inbox import AcceptedEvent, InboxRow, row_of
 from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, SentAlias, SentEvent
 from leadvibe.ingest.validation import accept
 

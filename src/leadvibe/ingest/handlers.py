@@ -22,8 +22,9 @@ from leadvibe.core.http.request_body import (
 from leadvibe.core.ids import show
 from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
-from leadvibe.ingest.buffer import InboxRow, ingest_buffer, row_of
+from leadvibe.ingest.buffer import ingest_buffer
 from leadvibe.ingest.csv_import import import_csv
+from leadvibe.ingest.inbox import InboxRow, row_of
 from leadvibe.ingest.schemas import BatchResult, IngestResult, RejectedBatch, RejectedEvent
 from leadvibe.ingest.validation import line_of_text, read_event
 
