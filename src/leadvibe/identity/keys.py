@@ -28,7 +28,8 @@ SELECT unit_id, key, event_id FROM used UNION ALL SELECT unit_id, key, event_id 
 """
 
 RELEASE_KEYS: Final = """
-DELETE FROM idempotency_keys AS keys USING unnest($1::text[], $2::text[], $3::uuid[]) AS dropped (unit_id, key, event_id)
+DELETE FROM idempotency_keys AS keys
+USING unnest($1::text[], $2::text[], $3::uuid[]) AS dropped (unit_id, key, event_id)
 WHERE keys.unit_id = dropped.unit_id AND keys.key = dropped.key AND keys.event_id = dropped.event_id
 """
 

@@ -50,12 +50,7 @@ class NotifyThrottle:
 _notify_throttle = NotifyThrottle()
 
 
-async def append(rows: Sequence[InboxRow]) -> list[Stored]:
-    """Write rows to the inbox, except repeats. They are committed when this returns."""
-    return await append_rows(rows)
-
-
-async def append_rows(
+async def append(
     rows: Sequence[InboxRow],
     request: IngestRequest | None = None,
     answer: Callable[[Sequence[Stored]], Answer] | None = None,

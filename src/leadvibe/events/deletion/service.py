@@ -89,7 +89,7 @@ class EventDeletions:
         return await self._delete_and_use_keys(deletion.returning(FailedEvent.event_id, FailedEvent.body))
 
     async def _delete_and_use_keys(self, deletion: Any) -> int:
-        """Delete unprocessed events, and give their idempotency keys to their leads, which processing would have done."""
+        """Delete unprocessed events, and record the leads of their idempotency keys, as processing would have done."""
         rows: Sequence[Any] = (await self.session.execute(deletion.execution_options(synchronize_session=False))).all()
         events = [(row.event_id, event) for row in rows if (event := try_decode(row.body)) is not None]
         leads = await self._leads_of_aliases([event for _, event in events])
