@@ -7,20 +7,24 @@ import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem, Unavailable
 from leadvibe.core.http.request_body import IncompleteBody
+from leadvibe.core.ids import read
 from leadvibe.core.transient import is_transient
 from leadvibe.identity.aliases import STRENGTH, AliasKind
-from leadvibe.ingest.buffer import InboxRow, append, row_of
+from leadvibe.ingest.buffer import append
 from leadvibe.ingest.csv_records import CsvRecords, Record
-from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.inbox import InboxRow, row_of
+from leadvibe.ingest.repeats import Stored
+from leadvibe.ingest.requests import Answer, IngestRequest
 from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, SentAlias, SentEvent
-from leadvibe.ingest.validation import accept
+from leadvibe.ingest.validation import Accepted, accept
 
 ROWS_PER_COMMIT: Final = 2_000
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 NOT_CSV: Final = {b"PK\x03\x04": "a spreadsheet or archive", b"\x1f\x8b": "compressed", b"%PDF": "a PDF"}
 """The kinds of other files, by the signature that they start with."""
 MAX_SIGNATURE_BYTES: Final = 4
-COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key")
+ACCEPTED: Final = 202
+COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key", "event_id", "id")
 
 
 class Columns:
@@ -39,7 +43,7 @@ class Columns:
         self._positions = {name: names.index(name) for name in COLUMNS if name in names}
         self._aliases: list[tuple[AliasKind, int]] = [(kind, names.index(kind)) for kind in STRENGTH if kind in names]
 
-    def read(self, cells: Sequence[str], *, default_key: str | None, skip_triggers: bool) -> AcceptedEvent:
+    def read(self, cells: Sequence[str], *, position_key: str | None, skip_triggers: bool) -> Accepted:
         """The event of a row. An empty cell means that the field was not sent."""
         if len(cells) > len(self._names):
             raise Invalid.field("row", f"has {len(cells)} cells, but the header has {len(self._names)}")
@@ -52,20 +56,27 @@ class Columns:
             timestamp=sent["timestamp"].strip() if "timestamp" in sent else None,
             metadata=msgspec.Raw(sent.get("metadata", "{}").encode()),
             idempotency_key=sent.get("idempotency_key"),
+            event_id=sent.get("event_id") or _exported_id(sent.get("id", "")),
         )
         fields = [alias.alias_kind for alias in aliases]
-        return accept(event, default_key=default_key, skip_triggers=skip_triggers, alias_fields=fields)
+        return accept(event, position_key=position_key, skip_triggers=skip_triggers, alias_fields=fields)
+
+
+def _exported_id(value: str) -> str | None:
+    """The id of an event of this server, as in its exports. A column `id` of another origin has no meaning here."""
+    return value if read("ev", value.strip()) is not None else None
 
 
 class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
-    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool) -> None:
+    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool, request: IngestRequest | None) -> None:
         self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
         self._unit_id = unit_id
         self._key = key
         """If set, row n of the file, from 0, gets the idempotency key `key/n`."""
         self._skip_triggers = skip_triggers
+        self._request = request
         self._records = CsvRecords()
         self._start: bytes | None = b""
         """The first bytes, until they are enough to recognize the kind of file. None after that."""
@@ -87,7 +98,7 @@ class CsvImport:
         await self._add(self._records.finish())
         if self._columns is None:
             raise Invalid.field("file", "must not be empty: it must have a header row")
-        await self._commit()
+        await self._commit(last=True)
         return self.result
 
     def _check_start(self, start: bytes) -> bytes:
@@ -113,7 +124,7 @@ class CsvImport:
             self._reject(record.line, record.problem)
             return
         try:
-            event = columns.read(record.cells, default_key=key, skip_triggers=self._skip_triggers)
+            event, _ = columns.read(record.cells, position_key=key, skip_triggers=self._skip_triggers)
         except Problem as problem:
             self._reject(record.line, problem.detail)
         else:
@@ -124,18 +135,38 @@ class CsvImport:
         if len(self.result.error_rows) < MAX_REPORTED_ROWS:
             self.result.error_rows.append(RejectedRow(line, error))
 
-    async def _commit(self) -> None:
-        if self._rows:
-            await append(self._rows)
-            self.result.imported += len(self._rows)
-            self._rows = []
+    async def _commit(self, *, last: bool = False) -> None:
+        """Store the waiting rows. The last commit of a request also stores its answer."""
+        if not self._rows and not (last and self.result.imported):
+            return
+        self.result.imported += len(self._rows)
+        answer = self._answer if last and self._request is not None else None
+        stored = await append(self._rows, self._request, answer)
+        if answer is None:
+            self._count(stored)
+        self._rows = []
+
+    def _count(self, stored: Sequence[Stored]) -> None:
+        self.result.repeated += sum(event.repeated for event in stored)
+
+    def _answer(self, stored: Sequence[Stored]) -> Answer:
+        self._count(stored)
+        return Answer(ACCEPTED, msgspec.json.encode(self.result))
 
 
 async def import_csv(
-    chunks: AsyncIterable[bytes], unit_id: str, *, key: str | None, skip_triggers: bool
+    chunks: AsyncIterable[bytes],
+    unit_id: str,
+    *,
+    key: str | None,
+    skip_triggers: bool,
+    request: IngestRequest | None = None,
 ) -> ImportResult:
-    """Import a file. If the upload ends early, the committed rows stay, and the problem says how many they are."""
-    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers)
+    """Import a file. `request` is the request that brought it, if the request has an idempotency key.
+
+    If the file can't be read to its end, the committed rows stay, and the problem says how many they are.
+    """
+    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers, request=request)
     try:
         async for chunk in chunks:
             await task.feed(chunk)
