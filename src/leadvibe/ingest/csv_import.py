@@ -1,128 +1,114 @@
-"""Imports events from a CSV stream. Each row is accepted or rejected by itself; the file is never held in memory."""
+"""Imports events from a CSV stream. Each row is accepted or refused by itself; the file is never held in memory."""
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+import csv
+from collections.abc import AsyncIterable, Iterable
+from contextlib import closing
 from typing import Final
-
-import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem, Unavailable
 from leadvibe.core.http.request_body import IncompleteBody
 from leadvibe.core.transient import is_transient
-from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.buffer import InboxRow, append, row_of
-from leadvibe.ingest.csv_records import CsvRecords, Record
+from leadvibe.ingest.csv_columns import Columns
+from leadvibe.ingest.csv_decoding import NotCsv
+from leadvibe.ingest.csv_reader import CsvReader, shown
+from leadvibe.ingest.csv_records import Record
+from leadvibe.ingest.import_keys import ImportKeys
+from leadvibe.ingest.import_options import ImportOptions
 from leadvibe.ingest.inbox import AcceptedEvent
-from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, SentAlias, SentEvent
-from leadvibe.ingest.validation import accept
+from leadvibe.ingest.refused_rows import RefusedRows
+from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow
 
 ROWS_PER_COMMIT: Final = 2_000
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-NOT_CSV: Final = {b"PK\x03\x04": "a spreadsheet or archive", b"\x1f\x8b": "compressed", b"%PDF": "a PDF"}
-"""The kinds of other files, by the signature that they start with."""
-MAX_SIGNATURE_BYTES: Final = 4
-COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key")
-
-
-class Columns:
-    """The columns that the header names."""
-
-    def __init__(self, header: Record) -> None:
-        if header.problem is not None:
-            raise Invalid.field("file", f"must be a CSV in UTF-8: the header {header.problem}")
-        names = [name.strip().lower() for name in header.cells]
-        for name in names:
-            if name and names.count(name) > 1:
-                raise Invalid.field("file", f"must not have two columns named {name!r}")
-        if "event_type" not in names:
-            raise Invalid.field("event_type", "the header must have this column (columns are separated by commas)")
-        self._names = names
-        self._positions = {name: names.index(name) for name in COLUMNS if name in names}
-        self._aliases: list[tuple[AliasKind, int]] = [(kind, names.index(kind)) for kind in STRENGTH if kind in names]
-
-    def read(self, cells: Sequence[str], *, default_key: str | None, skip_triggers: bool) -> AcceptedEvent:
-        """The event of a row. An empty cell means that the field was not sent."""
-        if len(cells) > len(self._names):
-            raise Invalid.field("row", f"has {len(cells)} cells, but the header has {len(self._names)}")
-        sent = {name: cells[at] for name, at in self._positions.items() if at < len(cells) and cells[at]}
-        aliases = [SentAlias(kind, cells[at]) for kind, at in self._aliases if at < len(cells) and cells[at]]
-        event = SentEvent(
-            event_type=sent.get("event_type", ""),
-            lead_id=sent.get("lead_id"),
-            aliases=aliases,
-            timestamp=sent["timestamp"].strip() if "timestamp" in sent else None,
-            metadata=msgspec.Raw(sent.get("metadata", "{}").encode()),
-            idempotency_key=sent.get("idempotency_key"),
-        )
-        fields = [alias.alias_kind for alias in aliases]
-        return accept(event, default_key=default_key, skip_triggers=skip_triggers, alias_fields=fields)
 
 
 class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
-    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool) -> None:
-        self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
+    def __init__(
+        self, unit_id: str, options: ImportOptions, keys: ImportKeys, *, key: str | None, refused: RefusedRows | None
+    ) -> None:
+        self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[], ignored_columns=[])
         self._unit_id = unit_id
+        self._options = options
+        self._keys = keys
         self._key = key
         """If set, row n of the file, from 0, gets the idempotency key `key/n`."""
-        self._skip_triggers = skip_triggers
-        self._records = CsvRecords()
-        self._start: bytes | None = b""
-        """The first bytes, until they are enough to recognize the kind of file. None after that."""
+        self._refused = refused
+        self._reader = CsvReader(options.delimiter)
         self._columns: Columns | None = None
         self._index = 0
         self._rows: list[InboxRow] = []
 
     async def feed(self, chunk: bytes) -> None:
-        if self._start is not None:
-            self._start += chunk
-            if len(self._start) < MAX_SIGNATURE_BYTES:
-                return
-            chunk = self._check_start(self._start)
-        await self._add(self._records.feed(chunk))
+        self._keys.add_content(chunk)
+        await self._add(self._reader.feed(chunk))
 
     async def finish(self) -> ImportResult:
-        if self._start is not None:
-            await self._add(self._records.feed(self._check_start(self._start)))
-        await self._add(self._records.finish())
-        if self._columns is None:
-            raise Invalid.field("file", "must not be empty: it must have a header row")
+        await self._add(self._reader.finish())
+        self._open()
+        for event in self._keys.undated():
+            await self._append(event)
         await self._commit()
+        for column in sorted(self._reader.columns_with_lost_values):
+            self.result.warnings.append(f"column {column} has values but no name in the header; it is ignored")
         return self.result
 
-    def _check_start(self, start: bytes) -> bytes:
-        self._start = None
-        for signature, kind in NOT_CSV.items():
-            if start.startswith(signature):
-                raise Invalid.field("file", f"must be a CSV in UTF-8, but it is {kind}")
-        return start.removeprefix(BYTE_ORDER_MARK)
+    def _open(self) -> Columns:
+        """The columns of the file, whose header has arrived."""
+        if self._columns is None:
+            header, problem = self._reader.header, self._reader.header_problem
+            if header is None:
+                raise Invalid.field("file", "must not be empty: it must have a header row")
+            if problem is not None:
+                raise Invalid.field("file", f"must be a CSV in UTF-8: the header {problem}")
+            self._columns = Columns(header, self._options)
+            self.result.ignored_columns = shown(self._columns.ignored)
+        return self._columns
 
     async def _add(self, records: Iterable[Record]) -> None:
-        for record in records:
-            if self._columns is None:
-                self._columns = Columns(record)
-                continue
-            self._read(record, self._columns)
-            if len(self._rows) >= ROWS_PER_COMMIT:
-                await self._commit()
+        try:
+            for record in records:
+                event = self._read(record, self._open())
+                if event is not None:
+                    await self._append(event)
+        except NotCsv as kind:
+            raise Invalid.field("file", f"must be a CSV, but it is {kind}") from None
 
-    def _read(self, record: Record, columns: Columns) -> None:
+    def _read(self, record: Record, columns: Columns) -> AcceptedEvent | None:
+        """The event of a row; None if it is refused, or if it waits for the end of the file."""
         key = None if self._key is None else f"{self._key}/{self._index}"
         self._index += 1
         if record.problem is not None:
-            self._reject(record.line, record.problem)
-            return
+            self._refuse(record, record.problem)
+            return None
         try:
-            event = columns.read(record.cells, default_key=key, skip_triggers=self._skip_triggers)
+            event = columns.read(record.cells, default_key=key)
         except Problem as problem:
-            self._reject(record.line, problem.detail)
-        else:
-            self._rows.append(row_of(self._unit_id, event))
+            self._refuse(record, problem.detail)
+            return None
+        if event.idempotency_key is not None:
+            return event
+        if event.timestamp is not None:
+            return self._keys.with_key(event)
+        self._keys.keep(event, record.line)
+        return None
 
-    def _reject(self, line: int, error: str) -> None:
+    def _refuse(self, record: Record, error: str) -> None:
         self.result.errors += 1
         if len(self.result.error_rows) < MAX_REPORTED_ROWS:
-            self.result.error_rows.append(RejectedRow(line, error))
+            self.result.error_rows.append(RejectedRow(record.line, error))
+        if self._refused is not None:
+            delimiter = self._reader.delimiter or ","
+            cells = record.cells
+            if record.problem is not None:
+                cells = self._reader.named_cells(next(csv.reader([record.text], delimiter=delimiter), list[str]()))
+            self._refused.write(self._reader.header or [], delimiter, cells, f"line {record.line}: {error}")
+
+    async def _append(self, event: AcceptedEvent) -> None:
+        self._rows.append(row_of(self._unit_id, event))
+        if len(self._rows) >= ROWS_PER_COMMIT:
+            await self._commit()
 
     async def _commit(self) -> None:
         if self._rows:
@@ -132,21 +118,35 @@ class CsvImport:
 
 
 async def import_csv(
-    chunks: AsyncIterable[bytes], unit_id: str, *, key: str | None, skip_triggers: bool
+    chunks: AsyncIterable[bytes],
+    unit_id: str,
+    options: ImportOptions,
+    *,
+    key: str | None = None,
+    refused: RefusedRows | None = None,
 ) -> ImportResult:
     """Import a file. If the upload ends early, the committed rows stay, and the problem says how many they are."""
-    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers)
-    try:
-        async for chunk in chunks:
-            await task.feed(chunk)
-        return await task.finish()
-    except IncompleteBody as problem:
-        raise Invalid(f"{problem.detail} ({_stored(task)})", fields=problem.fields) from None
-    except Exception as error:
-        if is_transient(error):
-            raise Unavailable(f"The database is unavailable ({_stored(task)}). Try again in a moment.") from error
-        raise
+    with closing(ImportKeys()) as keys:
+        task = CsvImport(unit_id, options, keys, key=key, refused=refused)
+        try:
+            async for chunk in chunks:
+                await task.feed(chunk)
+            return await task.finish()
+        except IncompleteBody as problem:
+            raise Invalid(f"{problem.detail} ({_stored(task)})", fields=problem.fields) from None
+        except Exception as error:
+            if is_transient(error):
+                raise Unavailable(f"The database is unavailable ({_stored(task)}). Try again in a moment.") from error
+            raise
 
 
 def _stored(task: CsvImport) -> str:
     return f"{task.result.imported} rows were imported before the error"
+
+
+def nothing_imported(result: ImportResult) -> str:
+    """Why an import without an imported row failed."""
+    if not result.error_rows:
+        return "file: has no rows below its header"
+    first = result.error_rows[0]
+    return f"file: none of its {result.errors:,} rows can be imported. Line {first.line}: {first.error}"

@@ -23,8 +23,9 @@ from leadvibe.core.ids import show
 from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
 from leadvibe.ingest.buffer import InboxRow, ingest_buffer, row_of
-from leadvibe.ingest.csv_import import import_csv
-from leadvibe.ingest.schemas import BatchResult, IngestResult, RejectedBatch, RejectedEvent
+from leadvibe.ingest.csv_import import import_csv, nothing_imported
+from leadvibe.ingest.import_options import ImportOptions, read_options
+from leadvibe.ingest.schemas import BatchResult, IngestResult, RejectedBatch, RejectedEvent, RejectedImport
 from leadvibe.ingest.validation import line_of_text, read_event
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
@@ -83,12 +84,31 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     """`POST /import`: accept the valid rows of a CSV file while it arrives, and report the others."""
     caller = await authorize_operator(scope)
     headers = dict(scope["headers"])
-    skip_triggers = BOOLEANS.get(QueryParams(scope["query_string"]).get("skip_triggers", "false").lower())
+    options = _import_options(QueryParams(scope["query_string"]))
+    chunks = stream_file(headers, receive, "file")
+    result = await import_csv(chunks, caller.unit_id, options, key=idempotency_key(headers))
+    if result.imported:
+        await _send_accepted(send, result)
+    else:
+        problem = problem_body(400, nothing_imported(result))
+        counts = msgspec.structs.asdict(result)
+        del counts["message"]
+        rejected = RejectedImport(**problem, **counts)
+        await Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)(scope, receive, send)
+
+
+def _import_options(query: QueryParams) -> ImportOptions:
+    skip_triggers = BOOLEANS.get(query.get("skip_triggers", "false").lower())
     if skip_triggers is None:
         raise Invalid.field("skip_triggers", "must be true or false")
-    chunks = stream_file(headers, receive, "file")
-    result = await import_csv(chunks, caller.unit_id, key=idempotency_key(headers), skip_triggers=skip_triggers)
-    await _send_accepted(send, result)
+    return read_options(
+        columns=query.getlist("map"),
+        constants=query.getlist("set"),
+        metadata=query.get("metadata"),
+        timezone=query.get("timezone"),
+        delimiter=query.get("delimiter"),
+        skip_triggers=skip_triggers,
+    )
 
 
 async def authorize_operator(scope: Scope) -> Caller:

@@ -112,3 +112,22 @@ class ImportResult(msgspec.Struct):
     imported: Annotated[Count, documented("The number of stored events")]
     errors: Annotated[Count, documented("The number of rows that are not valid")]
     error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
+    ignored_columns: Annotated[list[str], documented("The first columns that the import doesn't read", ["color"])]
+    warnings: Annotated[list[str], documented("What else you should know about the file")] = msgspec.field(
+        default_factory=list[str]
+    )
+
+
+class RejectedImport(msgspec.Struct, frozen=True):
+    """A problem document for a file without a valid row. Nothing was stored."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    imported: Count
+    errors: Count
+    error_rows: list[RejectedRow]
+    ignored_columns: list[str]
+    warnings: list[str]
