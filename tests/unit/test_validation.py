@@ -14,7 +14,7 @@ from leadvibe.ingest.validation import read_event
 
 
 def event(**fields: Any) -> AcceptedEvent:
-    return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode())
+    return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode()).event
 
 
 def rejected(body: bytes | str, problem: type[Problem] = Invalid) -> str:
@@ -34,7 +34,7 @@ def with_metadata(text: str) -> str:
 
 
 def metadata_of(text: str) -> bytes:
-    return read_event(with_metadata(text).encode()).metadata
+    return read_event(with_metadata(text).encode()).event.metadata
 
 
 def test_an_event_needs_a_type_and_a_lead_and_nothing_else() -> None:
@@ -110,7 +110,7 @@ def test_aliases_are_distinct_and_the_strongest_comes_first() -> None:
 
 
 def test_the_deprecated_pair_of_fields_is_an_alias() -> None:
-    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}')
+    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}').event
     assert read.aliases == [Identifier("email", "a@b.c", "A@b.c")]
 
 
@@ -300,9 +300,9 @@ def test_a_sent_decay_event_has_the_channel_system() -> None:
 
 
 def test_the_default_key_is_used_if_the_event_has_none() -> None:
-    assert read_event(b'{"event_type": "a", "lead_id": "b"}', default_key="k").idempotency_key == "k"
+    assert read_event(b'{"event_type": "a", "lead_id": "b"}', default_key="k").event.idempotency_key == "k"
     own = b'{"event_type": "a", "lead_id": "b", "idempotency_key": "own"}'
-    assert read_event(own, default_key="k").idempotency_key == "own"
+    assert read_event(own, default_key="k").event.idempotency_key == "own"
 
 
 def test_an_accepted_event_survives_encoding_and_decoding() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import zlib
 from collections.abc import AsyncGenerator, Callable, Generator
 from itertools import chain, count
@@ -19,6 +20,7 @@ from leadvibe.core.database.transactions import Database, close_database, open_d
 from leadvibe.core.http.problems import Invalid, Problem
 from leadvibe.core.transient import is_transient
 from leadvibe.ingest.csv_import import import_csv
+from leadvibe.ingest.import_keys import ImportKeys
 from leadvibe.ingest.import_options import ImportOptions, read_options
 from leadvibe.ingest.refused_rows import RefusedRows
 from leadvibe.ingest.schemas import ImportResult
@@ -115,7 +117,8 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
         )
     for warning in outcome.warnings:
         console.print(f"Warning: {warning}.", markup=False, highlight=False)
-    console.print(f"{outcome.imported:,} imported, {outcome.errors:,} errors", highlight=False)
+    repeated = f" ({outcome.repeated:,} of them were imported before)" if outcome.repeated else ""
+    console.print(f"{outcome.imported:,} imported{repeated}, {outcome.errors:,} errors", highlight=False)
     if not refused.is_empty:
         console.print(f"The refused rows are in {refused.path}.", markup=False, highlight=False)
     if not outcome.imported:
@@ -131,9 +134,11 @@ async def _import(url: str, file: Path, unit: str | None, options: ImportOptions
         unit_id = await _find_unit(unit)
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True)) as progress:
-            bar = progress.add_task("importing", total=size)
+            bar = progress.add_task("reading", total=size)
+            keys = ImportKeys(_digest(file, lambda position: progress.update(bar, completed=position)))
+            progress.reset(bar, description="importing")
             chunks = _chunks(file, lambda position: progress.update(bar, completed=position))
-            return await import_csv(chunks, unit_id, options, refused=refused)
+            return await import_csv(chunks, unit_id, options, keys, refused=refused)
     except Problem as problem:
         raise CommandError(f"{file}: {problem.detail}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as damaged:
@@ -173,6 +178,14 @@ async def _find_unit(id_or_slug: str | None) -> str:
         )
     names = ", ".join(f"{unit.unit_id} ({unit.name})" for unit in units[:MAX_LISTED_UNITS])
     raise CommandError(f"There are several OUs; choose one with --unit: {names}")
+
+
+def _digest(file: Path, report: Callable[[int], None]) -> bytes:
+    """SHA-256 of the uncompressed content, so that compression doesn't change it."""
+    digest = hashlib.sha256()
+    for chunk in _read(file, report):
+        digest.update(chunk)
+    return digest.digest()
 
 
 async def _chunks(file: Path, report: Callable[[int], None]) -> AsyncGenerator[bytes]:

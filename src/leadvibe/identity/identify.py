@@ -17,6 +17,7 @@ import msgspec
 
 from leadvibe.core.ids import new_id
 from leadvibe.identity.aliases import Identifier
+from leadvibe.identity.keys import KeyClaim, claim_keys, release_keys
 from leadvibe.identity.locks import IdentityChanged, LeadKey, LockedLead, Redirects, lock_or_create_leads
 from leadvibe.identity.tombstones import (
     TombstoneKey,
@@ -29,13 +30,6 @@ from leadvibe.identity.tombstones import (
 
 AliasKey = tuple[str, str, str]
 """(unit_id, kind, value)"""
-
-USE_KEYS = """
-INSERT INTO idempotency_keys (unit_id, key, event_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[])
-ON CONFLICT DO NOTHING
-RETURNING event_id
-"""
 
 READ_ALIASES = """
 SELECT aliases.unit_id, aliases.kind, aliases.value, aliases.lead_id, aliases.original_lead_id
@@ -100,6 +94,7 @@ async def identify(
     Raises IdentityChanged if another transaction changed one of the identities meanwhile; see `until_stable`.
     """
     not_deleted = await _without_deleted(connection, events)
+    await _release_keys_of_dropped(connection, events, not_deleted)
     countable = await _first_of_each_key(connection, not_deleted)
     resolution = _Resolution(await _read_aliases(connection, countable), redirects)
     result = Identified({}, {event.event_id: resolution.resolve(event) for event in countable})
@@ -148,22 +143,38 @@ def _is_deleted(deleted: Mapping[TombstoneKey, datetime], event: UnresolvedEvent
     return deleted_at is not None and event.received_at <= deleted_at
 
 
+async def _release_keys_of_dropped(
+    connection: asyncpg.Connection, events: Sequence[UnresolvedEvent], not_deleted: Sequence[UnresolvedEvent]
+) -> None:
+    if len(events) > len(not_deleted):
+        remaining = {event.event_id for event in not_deleted}
+        await release_keys(connection, _claims(event for event in events if event.event_id not in remaining))
+
+
 async def _first_of_each_key(
     connection: asyncpg.Connection, events: Sequence[UnresolvedEvent]
 ) -> Sequence[UnresolvedEvent]:
-    """The events whose idempotency key is new, and those without a key."""
-    first: dict[tuple[str, str], UnresolvedEvent] = {}
-    for event in events:
-        if event.idempotency_key is not None:
-            first.setdefault((event.unit_id, event.idempotency_key), event)
-    if not first:
+    """The events whose idempotency key belongs to them, and those without a key.
+
+    A key is claimed when its event is accepted. An event that an earlier version accepted claims its key here.
+    """
+    claims = _claims(events)
+    if not claims:
         return events
-    keys = sorted(first)
-    used = await connection.fetch(
-        USE_KEYS, [unit for unit, _ in keys], [key for _, key in keys], [first[key].event_id for key in keys]
-    )
-    new = {row["event_id"] for row in used}
-    return [event for event in events if event.idempotency_key is None or event.event_id in new]
+    holders = await claim_keys(connection, claims)
+    return [
+        event
+        for event in events
+        if event.idempotency_key is None or holders[event.unit_id, event.idempotency_key] == event.event_id
+    ]
+
+
+def _claims(events: Iterable[UnresolvedEvent]) -> list[KeyClaim]:
+    return [
+        KeyClaim(event.unit_id, event.idempotency_key, event.event_id)
+        for event in events
+        if event.idempotency_key is not None
+    ]
 
 
 async def _read_aliases(connection: asyncpg.Connection, events: Iterable[UnresolvedEvent]) -> dict[AliasKey, Identity]:

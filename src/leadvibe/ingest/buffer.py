@@ -2,11 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 import asyncpg
 import structlog
@@ -14,33 +13,24 @@ import structlog
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.http.problems import Problem, Unavailable
-from leadvibe.core.ids import new_uuid
 from leadvibe.core.metrics import EVENTS_INGESTED
-from leadvibe.ingest.inbox import INBOX_CHANNEL, AcceptedEvent, encode, route_of
+from leadvibe.ingest.inbox import INBOX_CHANNEL, INBOX_COLUMNS, InboxRow
+from leadvibe.ingest.repeats import Stored, claim_rows
+from leadvibe.ingest.requests import Answer, IngestRequest
 
 NOTIFY_INTERVAL_SECONDS: Final = 0.2
 """The shortest time between two notifications of one process. A worker polls for longer than this after an event."""
 MAX_FLUSH_EVENTS: Final = 5_000
 MAX_CONCURRENT_FLUSHES: Final = 2
 MAX_BUFFER_BYTES: Final = 64 * 1024 * 1024
+MAX_DEADLOCKS: Final = 3
+"""How often a flush is repeated after a deadlock."""
+COLUMNS: Final = len(INBOX_COLUMNS)
 
 _ROW_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError, OverflowError)
 """Errors caused by the content of a row, not by the database or the connection."""
 
 log = structlog.get_logger()
-
-
-class InboxRow(NamedTuple):
-    """A new row of the inbox. The fields are its columns."""
-
-    route: int
-    event_id: UUID
-    unit_id: str
-    body: bytes
-
-
-def row_of(unit_id: str, event: AcceptedEvent) -> InboxRow:
-    return InboxRow(route_of(unit_id, event), new_uuid(), unit_id, encode(event))
 
 
 class NotifyThrottle:
@@ -60,14 +50,43 @@ class NotifyThrottle:
 _notify_throttle = NotifyThrottle()
 
 
-async def append(rows: Sequence[InboxRow]) -> None:
-    """Write rows to the inbox. They are committed when this returns."""
+async def append(
+    rows: Sequence[InboxRow],
+    request: IngestRequest | None = None,
+    answer: Callable[[Sequence[Stored]], Answer] | None = None,
+) -> list[Stored]:
+    """Write rows to the inbox, except repeats. Returns the event that counts for each row. They are committed then.
+
+    With a `request`, the transaction also claims the request's key. `answer` makes the answer that it stores with the
+    last rows. Raises KeyReused if the key was used with another body, and AlreadyAnswered if the request was answered.
+    """
+    for _ in range(MAX_DEADLOCKS):
+        try:
+            return await _append(rows, request, answer)
+        except asyncpg.TransactionRollbackError as error:
+            log.warning("flush is repeated", events=len(rows), error=repr(error))
+    return await _append(rows, request, answer)
+
+
+async def _append(
+    rows: Sequence[InboxRow],
+    request: IngestRequest | None,
+    answer: Callable[[Sequence[Stored]], Answer] | None,
+) -> list[Stored]:
     async with transaction(None) as session:
         connection = await raw(session)
-        await connection.copy_records_to_table("inbox", records=rows, columns=InboxRow._fields)
-        if _notify_throttle.is_due():
+        if request is not None:
+            await request.claim(connection)
+        stored = await claim_rows(connection, rows)
+        new = [row[:COLUMNS] for row, event in zip(rows, stored, strict=True) if not event.repeated]
+        if new:
+            await connection.copy_records_to_table("inbox", records=new, columns=INBOX_COLUMNS)
+        if request is not None and answer is not None:
+            await request.save(connection, answer(stored))
+        if new and _notify_throttle.is_due():
             await connection.execute(f"NOTIFY {INBOX_CHANNEL}")
-    EVENTS_INGESTED.inc(len(rows))
+    EVENTS_INGESTED.inc(len(new))
+    return stored
 
 
 @dataclass(slots=True, eq=False)
@@ -76,15 +95,15 @@ class _Request:
 
     rows: Sequence[InboxRow]
     size_bytes: int
-    committed: asyncio.Future[None]
+    stored: asyncio.Future[Sequence[Stored]]
 
-    def resolve(self, problem: Problem | None = None) -> None:
-        if self.committed.done():  # the client disconnected
+    def resolve(self, result: Sequence[Stored] | Problem) -> None:
+        if self.stored.done():  # the client disconnected
             return
-        if problem is None:
-            self.committed.set_result(None)
+        if isinstance(result, Problem):
+            self.stored.set_exception(result)
         else:
-            self.committed.set_exception(problem)
+            self.stored.set_result(result)
 
 
 class IngestBuffer:
@@ -103,8 +122,11 @@ class IngestBuffer:
         self._flushing_events = 0
         self._is_scheduled = False
 
-    async def put(self, rows: Sequence[InboxRow]) -> None:
-        """Return when the rows are committed. Raises Unavailable at once if the buffer is full."""
+    async def put(self, rows: Sequence[InboxRow]) -> Sequence[Stored]:
+        """Return the event that counts for each row, once the rows are committed.
+
+        Raises Unavailable at once if the buffer is full.
+        """
         size = sum(len(row.body) for row in rows)
         too_many = self._waiting_events + len(rows) > self._max_events
         if self._waiting and (too_many or self._waiting_bytes + size > MAX_BUFFER_BYTES):
@@ -118,7 +140,7 @@ class IngestBuffer:
             # In the next iteration of the loop, so that requests which arrive together share a flush.
             self._is_scheduled = True
             loop.call_soon(self._start_flush)
-        await request.committed
+        return await request.stored
 
     async def close(self) -> None:
         """Return when all waiting rows are flushed."""
@@ -160,7 +182,7 @@ class IngestBuffer:
 async def _flush(requests: Sequence[_Request]) -> None:
     """Commit the rows of these requests together, and resolve each request."""
     try:
-        await append([row for request in requests for row in request.rows])
+        stored = await append([row for request in requests for row in request.rows])
     except _ROW_ERRORS as error:
         await _bisect(requests, error)
     except Exception as error:  # noqa: BLE001 - after any error, no request may be acknowledged
@@ -172,8 +194,11 @@ async def _flush(requests: Sequence[_Request]) -> None:
             request.resolve(Unavailable("The server is shutting down."))
         raise
     else:
+        start = 0
         for request in requests:
-            request.resolve()
+            end = start + len(request.rows)
+            request.resolve(stored[start:end])
+            start = end
 
 
 async def _bisect(requests: Sequence[_Request], error: Exception) -> None:

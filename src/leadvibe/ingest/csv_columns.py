@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from leadvibe.core.http.problems import Invalid
+from leadvibe.core.ids import read
 from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.csv_times import with_zone
 from leadvibe.ingest.import_options import FIELDS, ImportOptions
@@ -42,13 +43,14 @@ class Columns:
                 "the header must have this column. The option `map` reads a column of another name, and `set` gives "
                 "all rows the same event type",
             )
+        self._id = names.index("id") if "id" in names and "id" not in options.columns else None
         used = {*self._positions.values()} | {at for at, name in enumerate(names) if name == ERROR_COLUMN}
         others = [(name, at) for at, name in enumerate(header) if at not in used]
         self._rest = others if options.keep_rest else []
-        self.ignored = [] if options.keep_rest else [name for name, _ in others]
+        self.ignored = [] if options.keep_rest else [name for name, at in others if at != self._id]
         """The names of the columns that are not read."""
 
-    def read(self, cells: Sequence[str], *, default_key: str | None) -> AcceptedEvent:
+    def read(self, cells: Sequence[str], *, position_key: str | None) -> AcceptedEvent:
         """The event of a row. An empty cell means that the field was not sent. Raises Problem."""
         if len(cells) > self._width:
             raise Invalid.field("row", f"has {len(cells)} cells, but the header has {self._width}")
@@ -63,9 +65,15 @@ class Columns:
             timestamp=with_zone(sent["timestamp"].strip(), self._options.zone) if "timestamp" in sent else None,
             metadata=msgspec.Raw(self._metadata(sent.get("metadata"), cells)),
             idempotency_key=sent.get("idempotency_key"),
+            event_id=sent.get("event_id") or self._exported_id(cells),
         )
         skip_triggers = self._options.skip_triggers
-        return accept(event, default_key=default_key, skip_triggers=skip_triggers, alias_fields=fields)
+        return accept(event, position_key=position_key, skip_triggers=skip_triggers, alias_fields=fields).event
+
+    def _exported_id(self, cells: Sequence[str]) -> str | None:
+        """The id of an event of this server, as in its exports. A column `id` of another origin has no meaning."""
+        value = "" if self._id is None or self._id >= len(cells) else cells[self._id].strip()
+        return value if read("ev", value) is not None else None
 
     def _metadata(self, sent: str | None, cells: Sequence[str]) -> bytes:
         """The metadata of a row as JSON. A field of the column `metadata` wins over a column of the same name."""

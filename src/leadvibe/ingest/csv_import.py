@@ -1,39 +1,49 @@
 """Imports events from a CSV stream. Each row is accepted or refused by itself; the file is never held in memory."""
 
 import csv
-from collections.abc import AsyncIterable, Iterable
-from contextlib import closing
+from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem, Unavailable
 from leadvibe.core.http.request_body import IncompleteBody
 from leadvibe.core.transient import is_transient
-from leadvibe.ingest.buffer import InboxRow, append, row_of
+from leadvibe.ingest.buffer import append
 from leadvibe.ingest.csv_columns import Columns
 from leadvibe.ingest.csv_decoding import NotCsv
 from leadvibe.ingest.csv_reader import CsvReader, shown
 from leadvibe.ingest.csv_records import Record
 from leadvibe.ingest.import_keys import ImportKeys
 from leadvibe.ingest.import_options import ImportOptions
-from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.inbox import InboxRow, row_of
 from leadvibe.ingest.refused_rows import RefusedRows
+from leadvibe.ingest.repeats import Stored
+from leadvibe.ingest.requests import Answer, IngestRequest
 from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow
 
 ROWS_PER_COMMIT: Final = 2_000
+ACCEPTED: Final = 202
 
 
 class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
     def __init__(
-        self, unit_id: str, options: ImportOptions, keys: ImportKeys, *, key: str | None, refused: RefusedRows | None
+        self,
+        unit_id: str,
+        options: ImportOptions,
+        keys: ImportKeys | str,
+        *,
+        request: IngestRequest | None,
+        refused: RefusedRows | None,
     ) -> None:
-        self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[], ignored_columns=[])
+        self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
         self._unit_id = unit_id
         self._options = options
         self._keys = keys
-        self._key = key
-        """If set, row n of the file, from 0, gets the idempotency key `key/n`."""
+        """If this is a key, row n of the file, from 0, gets the idempotency key `key/n`."""
+        self._request = request
         self._refused = refused
         self._reader = CsvReader(options.delimiter)
         self._columns: Columns | None = None
@@ -41,17 +51,14 @@ class CsvImport:
         self._rows: list[InboxRow] = []
 
     async def feed(self, chunk: bytes) -> None:
-        self._keys.add_content(chunk)
         await self._add(self._reader.feed(chunk))
 
     async def finish(self) -> ImportResult:
         await self._add(self._reader.finish())
         self._open()
-        for event in self._keys.undated():
-            await self._append(event)
-        await self._commit()
         for column in sorted(self._reader.columns_with_lost_values):
             self.result.warnings.append(f"column {column} has values but no name in the header; it is ignored")
+        await self._commit(last=True)
         return self.result
 
     def _open(self) -> Columns:
@@ -69,30 +76,26 @@ class CsvImport:
     async def _add(self, records: Iterable[Record]) -> None:
         try:
             for record in records:
-                event = self._read(record, self._open())
-                if event is not None:
-                    await self._append(event)
+                self._read(record, self._open())
+                if len(self._rows) >= ROWS_PER_COMMIT:
+                    await self._commit()
         except NotCsv as kind:
             raise Invalid.field("file", f"must be a CSV, but it is {kind}") from None
 
-    def _read(self, record: Record, columns: Columns) -> AcceptedEvent | None:
-        """The event of a row; None if it is refused, or if it waits for the end of the file."""
-        key = None if self._key is None else f"{self._key}/{self._index}"
+    def _read(self, record: Record, columns: Columns) -> None:
+        key = f"{self._keys}/{self._index}" if isinstance(self._keys, str) else None
         self._index += 1
         if record.problem is not None:
             self._refuse(record, record.problem)
-            return None
+            return
         try:
-            event = columns.read(record.cells, default_key=key)
+            event = columns.read(record.cells, position_key=key)
         except Problem as problem:
             self._refuse(record, problem.detail)
-            return None
-        if event.idempotency_key is not None:
-            return event
-        if event.timestamp is not None:
-            return self._keys.with_key(event)
-        self._keys.keep(event, record.line)
-        return None
+            return
+        if event.idempotency_key is None and isinstance(self._keys, ImportKeys):
+            event = msgspec.structs.replace(event, idempotency_key=self._keys.key_of(event, record.line))
+        self._rows.append(row_of(self._unit_id, event))
 
     def _refuse(self, record: Record, error: str) -> None:
         self.result.errors += 1
@@ -105,39 +108,49 @@ class CsvImport:
                 cells = self._reader.named_cells(next(csv.reader([record.text], delimiter=delimiter), list[str]()))
             self._refused.write(self._reader.header or [], delimiter, cells, f"line {record.line}: {error}")
 
-    async def _append(self, event: AcceptedEvent) -> None:
-        self._rows.append(row_of(self._unit_id, event))
-        if len(self._rows) >= ROWS_PER_COMMIT:
-            await self._commit()
+    async def _commit(self, *, last: bool = False) -> None:
+        """Store the waiting rows. The last commit of a request also stores its answer."""
+        if not self._rows and not (last and self.result.imported):
+            return
+        self.result.imported += len(self._rows)
+        answer = self._answer if last and self._request is not None else None
+        stored = await append(self._rows, self._request, answer)
+        if answer is None:
+            self._count(stored)
+        self._rows = []
 
-    async def _commit(self) -> None:
-        if self._rows:
-            await append(self._rows)
-            self.result.imported += len(self._rows)
-            self._rows = []
+    def _count(self, stored: Sequence[Stored]) -> None:
+        self.result.repeated += sum(event.repeated for event in stored)
+
+    def _answer(self, stored: Sequence[Stored]) -> Answer:
+        self._count(stored)
+        return Answer(ACCEPTED, msgspec.json.encode(self.result))
 
 
 async def import_csv(
     chunks: AsyncIterable[bytes],
     unit_id: str,
     options: ImportOptions,
+    keys: ImportKeys | str,
     *,
-    key: str | None = None,
+    request: IngestRequest | None = None,
     refused: RefusedRows | None = None,
 ) -> ImportResult:
-    """Import a file. If the upload ends early, the committed rows stay, and the problem says how many they are."""
-    with closing(ImportKeys()) as keys:
-        task = CsvImport(unit_id, options, keys, key=key, refused=refused)
-        try:
-            async for chunk in chunks:
-                await task.feed(chunk)
-            return await task.finish()
-        except IncompleteBody as problem:
-            raise Invalid(f"{problem.detail} ({_stored(task)})", fields=problem.fields) from None
-        except Exception as error:
-            if is_transient(error):
-                raise Unavailable(f"The database is unavailable ({_stored(task)}). Try again in a moment.") from error
-            raise
+    """Import a file. `keys` are the keys of its rows, or the idempotency key of the request that brought it.
+
+    If the file can't be read to its end, the committed rows stay, and the problem says how many they are.
+    """
+    task = CsvImport(unit_id, options, keys, request=request, refused=refused)
+    try:
+        async for chunk in chunks:
+            await task.feed(chunk)
+        return await task.finish()
+    except IncompleteBody as problem:
+        raise Invalid(f"{problem.detail} ({_stored(task)})", fields=problem.fields) from None
+    except Exception as error:
+        if is_transient(error):
+            raise Unavailable(f"The database is unavailable ({_stored(task)}). Try again in a moment.") from error
+        raise
 
 
 def _stored(task: CsvImport) -> str:

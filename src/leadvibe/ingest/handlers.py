@@ -1,7 +1,10 @@
 """Handles requests that ingest events. A request is acknowledged once its events are committed to the inbox."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -10,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from leadvibe.access.dependencies import scope_of_headers
+from leadvibe.config import settings
 from leadvibe.core.http.multipart import stream_file
 from leadvibe.core.http.problems import MEDIA_TYPE, Forbidden, Invalid, Problem, TooLarge, problem_body
 from leadvibe.core.http.request_body import (
@@ -22,11 +26,24 @@ from leadvibe.core.http.request_body import (
 from leadvibe.core.ids import show
 from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
-from leadvibe.ingest.buffer import InboxRow, ingest_buffer, row_of
+from leadvibe.ingest.buffer import append, ingest_buffer
 from leadvibe.ingest.csv_import import import_csv, nothing_imported
+from leadvibe.ingest.import_keys import ImportKeys
 from leadvibe.ingest.import_options import ImportOptions, read_options
-from leadvibe.ingest.schemas import BatchResult, IngestResult, RejectedBatch, RejectedEvent, RejectedImport
-from leadvibe.ingest.validation import line_of_text, read_event
+from leadvibe.ingest.inbox import InboxRow, row_of
+from leadvibe.ingest.repeats import Stored
+from leadvibe.ingest.requests import AlreadyAnswered, Answer, IngestRequest
+from leadvibe.ingest.schemas import (
+    BatchResult,
+    EventWarning,
+    ImportResult,
+    IngestResult,
+    RejectedBatch,
+    RejectedEvent,
+    RejectedImport,
+)
+from leadvibe.ingest.spool import spooled
+from leadvibe.ingest.validation import read_event, read_key
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """Of the whole body. Metadata has its own limit."""
@@ -34,6 +51,10 @@ MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 MAX_BATCH_EVENTS: Final = 10_000
 EVENTS_PER_YIELD: Final = 250
 """After this many events of a batch, other requests get a turn on the event loop."""
+
+ACCEPTED: Final = 202
+QUOTED: Final = re.compile(r'"(.*)"', re.DOTALL)
+ESCAPED: Final = re.compile(r'\\(["\\])')
 
 BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -47,12 +68,26 @@ async def ingest_event(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     check_type(headers, JSON_TYPES)
     key = idempotency_key(headers)
-    event = read_event(await read_body(headers, receive, MAX_EVENT_BYTES), default_key=key)
+    event, warnings = read_event(await read_body(headers, receive, MAX_EVENT_BYTES), default_key=key)
     if key is not None and event.idempotency_key != key:
         raise Invalid.field("idempotency_key", "differs from the Idempotency-Key header")
-    row = row_of(caller.unit_id, event)
-    await ingest_buffer().put([row])
-    await _send_accepted(send, IngestResult("event ingested", msgspec.Raw(event.metadata), show("ev", row.event_id)))
+    [stored] = await ingest_buffer().put([row_of(caller.unit_id, event)])
+    event_id, metadata = show("ev", stored.event_id), msgspec.Raw(event.metadata)
+    await _send_accepted(send, IngestResult("event ingested", metadata, event_id, warnings, stored.repeated))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The rows of a batch, and what the response reports about the other events."""
+
+    rows: list[InboxRow] = field(default_factory=list[InboxRow])
+    errors: list[RejectedEvent] = field(default_factory=list[RejectedEvent])
+    warnings: list[EventWarning] = field(default_factory=list[EventWarning])
+
+    def answer(self, stored: Sequence[Stored]) -> Answer:
+        repeated = sum(event.repeated for event in stored)
+        result = BatchResult(len(self.rows), len(self.errors), self.errors, self.warnings, repeated)
+        return Answer(ACCEPTED, _json.encode(result))
 
 
 async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,39 +97,64 @@ async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
     check_type(headers, EVENT_LIST_TYPES)
     key = idempotency_key(headers)
     body = await read_body(headers, receive, MAX_BATCH_BYTES)
-    rows: list[InboxRow] = []
-    errors: list[RejectedEvent] = []
+    request = None if key is None else IngestRequest(caller.unit_id, key, sha256(body).digest())
+    answer = None if request is None else await request.find_answer()
+    if answer is None:
+        batch = await _read_batch(caller.unit_id, body, key)
+        if not batch.rows:
+            problem = problem_body(400, "body: must contain at least one valid event")
+            rejected = RejectedBatch(**problem, accepted=0, rejected=len(batch.errors), errors=batch.errors)
+            await Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)(scope, receive, send)
+            return
+        answer = await _store_batch(batch, request)
+    await _send_answer(send, answer)
+
+
+async def _read_batch(unit_id: str, body: bytes, key: str | None) -> _Batch:
+    batch = _Batch()
     async for index, sent in _enumerate(_split(body)):
         try:
-            event = read_event(sent, default_key=None if key is None else f"{key}/{index}")
+            event, warnings = read_event(sent, position_key=None if key is None else f"{key}/{index}")
         except Problem as problem:
-            errors.append(RejectedEvent(index, problem.detail))
+            batch.errors.append(RejectedEvent(index, problem.detail))
         else:
-            rows.append(row_of(caller.unit_id, event))
-    if rows:
-        await ingest_buffer().put(rows)
-        await _send_accepted(send, BatchResult(len(rows), len(errors), errors))
-    else:
-        problem = problem_body(400, "body: must contain at least one valid event")
-        rejected = RejectedBatch(**problem, accepted=0, rejected=len(errors), errors=errors)
-        await Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)(scope, receive, send)
+            batch.rows.append(row_of(unit_id, event))
+            batch.warnings += (EventWarning(index, warning) for warning in warnings)
+    return batch
+
+
+async def _store_batch(batch: _Batch, request: IngestRequest | None) -> Answer:
+    if request is None:
+        return batch.answer(await ingest_buffer().put(batch.rows))
+    try:
+        # In a transaction of its own, which also stores the answer.
+        return batch.answer(await append(batch.rows, request, batch.answer))
+    except AlreadyAnswered as earlier:
+        return earlier.answer
 
 
 async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
-    """`POST /import`: accept the valid rows of a CSV file while it arrives, and report the others."""
+    """`POST /import`: accept the valid rows of a CSV file, and report the others."""
     caller = await authorize_operator(scope)
     headers = dict(scope["headers"])
     options = _import_options(QueryParams(scope["query_string"]))
-    chunks = stream_file(headers, receive, "file")
-    result = await import_csv(chunks, caller.unit_id, options, key=idempotency_key(headers))
+    key = idempotency_key(headers)
+    async with spooled(stream_file(headers, receive, "file"), settings().max_import_bytes) as upload:
+        request = None if key is None else IngestRequest(caller.unit_id, key, upload.digest)
+        answer = None if request is None else await request.find_answer()
+        if answer is not None:
+            await _send_answer(send, answer)
+            return
+        keys = ImportKeys(upload.digest) if key is None else key
+        try:
+            result = await import_csv(upload.chunks(), caller.unit_id, options, keys, request=request)
+        except AlreadyAnswered as earlier:
+            await _send_answer(send, earlier.answer)
+            return
     if result.imported:
         await _send_accepted(send, result)
     else:
-        problem = problem_body(400, nothing_imported(result))
-        counts = msgspec.structs.asdict(result)
-        del counts["message"]
-        rejected = RejectedImport(**problem, **counts)
-        await Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)(scope, receive, send)
+        await _response_without_rows(result)(scope, receive, send)
 
 
 def _import_options(query: QueryParams) -> ImportOptions:
@@ -111,6 +171,18 @@ def _import_options(query: QueryParams) -> ImportOptions:
     )
 
 
+def _response_without_rows(result: ImportResult) -> Response:
+    rejected = RejectedImport(
+        **problem_body(400, nothing_imported(result)),
+        imported=0,
+        errors=result.errors,
+        error_rows=result.error_rows,
+        ignored_columns=result.ignored_columns,
+        warnings=result.warnings,
+    )
+    return Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)
+
+
 async def authorize_operator(scope: Scope) -> Caller:
     """Authenticate the request. Raises Forbidden if the caller is less than an Operator in the OU."""
     caller = await scope_of_headers(scope["headers"])
@@ -120,8 +192,17 @@ async def authorize_operator(scope: Scope) -> Caller:
 
 
 def idempotency_key(headers: RawHeaders) -> str | None:
+    """The key in the header. It may be in quotes, as structured header fields are."""
     value = headers.get(b"idempotency-key")
-    return None if value is None else line_of_text("Idempotency-Key", value.decode("latin-1"))
+    if value is None:
+        return None
+    try:
+        key = value.decode().strip()
+    except UnicodeDecodeError:
+        raise Invalid.field("Idempotency-Key", "must be UTF-8") from None
+    if quoted := QUOTED.fullmatch(key):
+        key = ESCAPED.sub(r"\1", quoted[1])
+    return read_key("Idempotency-Key", key)
 
 
 def _split(body: bytes) -> list[msgspec.Raw] | list[bytes]:
@@ -158,7 +239,10 @@ async def _enumerate(events: list[msgspec.Raw] | list[bytes]) -> AsyncGenerator[
 
 
 async def _send_accepted(send: Send, result: msgspec.Struct) -> None:
-    body = _json.encode(result)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 202, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await _send_answer(send, Answer(ACCEPTED, _json.encode(result)))
+
+
+async def _send_answer(send: Send, answer: Answer) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -10,11 +10,11 @@ from leadvibe.identity.aliases import STRENGTH
 from leadvibe.ingest.csv_delimiter import read_delimiter
 from leadvibe.ingest.csv_times import read_zone
 
-EVENT_COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key")
+EVENT_COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key", "event_id")
 FIELDS: Final = (*EVENT_COLUMNS, *STRENGTH)
 """What a column can contain."""
 REST: Final = "rest"
-_FOR_ONE_ROW: Final = frozenset({"idempotency_key"})
+_FOR_ONE_ROW: Final = frozenset({"idempotency_key", "event_id"})
 """Fields that make no sense as a constant: the same key on every row leaves one event."""
 
 

@@ -1,10 +1,12 @@
 """The inbox of accepted, unprocessed events: how an event is encoded, and which route it takes."""
 
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 from zlib import crc32
 
 import msgspec
 
+from leadvibe.core.ids import new_uuid
 from leadvibe.identity.aliases import Identifier
 
 INBOX_CHANNEL: Final = "leadvibe_inbox"
@@ -50,3 +52,21 @@ def route_of(unit_id: str, event: AcceptedEvent) -> int:
         strongest = event.aliases[0]
         name = f"{unit_id}\0{strongest.kind}\0{strongest.value}"
     return crc32(name.encode()) % ROUTES
+
+
+class InboxRow(NamedTuple):
+    """A new row of the inbox. The first fields are its columns."""
+
+    route: int
+    event_id: UUID
+    unit_id: str
+    body: bytes
+    key: str | None = None
+    """The idempotency key of the event."""
+
+
+INBOX_COLUMNS: Final = InboxRow._fields[:4]
+
+
+def row_of(unit_id: str, event: AcceptedEvent) -> InboxRow:
+    return InboxRow(route_of(unit_id, event), new_uuid(), unit_id, encode(event), event.idempotency_key)

@@ -1,11 +1,11 @@
-"""The table of accepted events that are not processed yet."""
+"""The tables of accepted events that are not processed yet, and of requests with an idempotency key."""
 
 from uuid import UUID
 
 from sqlalchemy import SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from leadvibe.core.database.models import Base, Blob, Id, Instant
+from leadvibe.core.database.models import Base, Blob, Id, Instant, OfUnit
 
 
 class InboxEvent(Base):
@@ -28,3 +28,17 @@ class InboxEvent(Base):
     unit_id: Mapped[Id]
     received_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
     body: Mapped[Blob]
+
+
+class IngestRequestRow(Base, OfUnit):
+    """A batch or an import with an idempotency key, and its answer."""
+
+    __tablename__ = "ingest_requests"
+
+    key: Mapped[Id] = mapped_column(primary_key=True)
+    digest: Mapped[Blob]
+    """SHA-256 of the body."""
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    """The HTTP status of the answer. None until the last rows are stored."""
+    answer: Mapped[Blob | None]
+    created_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))

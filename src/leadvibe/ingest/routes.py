@@ -177,7 +177,7 @@ IMPORT: Final = _operation(
     "You can send a file again, also after you corrected or added rows: rows with a timestamp that were imported "
     "before don't count twice. Rows without a timestamp count once per file. With an `Idempotency-Key`, each row has "
     "this key and its position instead.\n\n"
-    "Rows are stored while the file arrives. If the upload ends early, the rows stored by then stay. For Operators.",
+    "An upload that ends early stores nothing. For Operators.",
     {
         "multipart/form-data": {
             "schema": {

@@ -60,14 +60,42 @@ class SentEvent(msgspec.Struct):
     idempotency_key: Annotated[
         Line | None, documented("A second event with the same key has no effect.", "order-7")
     ] = None
+    event_id: Annotated[
+        Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": 200})] | int | None,
+        documented(
+            "Your own id of the event. It is the idempotency key if no key is sent. The id of an event of the OU, as "
+            "in an export, makes this a repeat of that event.",
+            "visit-42",
+        ),
+    ] = None
 
 
-class IngestResult(msgspec.Struct, frozen=True):
+class StrictEvent(SentEvent, forbid_unknown_fields=True):
+    """Decodes an event without unknown fields. The other fields of a stored event are known, and ignored."""
+
+    unit_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    org_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    created_at: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    received_at: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    channel: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    suppression_reason: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    original_lead_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
+Warnings = Annotated[list[str], documented("Parts of the event that were left out, each with its field")]
+
+
+class IngestResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The event was stored. It is scored a moment later."""
 
     message: Annotated[str, documented("A constant text", "event ingested")]
     metadata: Annotated[msgspec.Raw, documented("The metadata as stored", type="object", additionalProperties=True)]
     event_id: Annotated[str, documented("The id of the event", "ev_0198aab0c6a47d4b8f3b1c0f5e2d7a91")]
+    warnings: Warnings = []
+    repeated: Annotated[
+        bool, documented("Only if true: the event repeats the event with this id, and changes nothing")
+    ] = False
 
 
 class RejectedEvent(msgspec.Struct, frozen=True):
@@ -77,12 +105,21 @@ class RejectedEvent(msgspec.Struct, frozen=True):
     error: Annotated[str, documented("The field and what is wrong with it", "event_type: is required")]
 
 
-class BatchResult(msgspec.Struct, frozen=True):
+class EventWarning(msgspec.Struct, frozen=True):
+    """A part of a stored event of a batch was left out."""
+
+    index: Annotated[Count, documented("The position of the event in the batch, from 0")]
+    warning: Annotated[str, documented("The field and why it was left out")]
+
+
+class BatchResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The valid events of the batch were stored."""
 
-    accepted: Annotated[Count, documented("The number of stored events")]
+    accepted: Annotated[Count, documented("The number of valid events, repeated ones included")]
     rejected: Annotated[Count, documented("The number of events that are not valid")]
     errors: list[RejectedEvent]
+    warnings: Annotated[list[EventWarning], documented("Parts of stored events that were left out")] = []
+    repeated: Annotated[Count, documented("The number of events that repeat an earlier one and change nothing")] = 0
 
 
 class RejectedBatch(msgspec.Struct, frozen=True):
@@ -105,17 +142,16 @@ class RejectedRow(msgspec.Struct, frozen=True):
     error: Annotated[str, documented("The column and what is wrong with it", "timestamp: must not be empty")]
 
 
-class ImportResult(msgspec.Struct):
+class ImportResult(msgspec.Struct, omit_defaults=True):
     """The valid rows of the file were stored."""
 
     message: Annotated[str, documented("A constant text", "import queued")]
-    imported: Annotated[Count, documented("The number of stored events")]
+    imported: Annotated[Count, documented("The number of valid rows, repeated ones included")]
     errors: Annotated[Count, documented("The number of rows that are not valid")]
     error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
-    ignored_columns: Annotated[list[str], documented("The first columns that the import doesn't read", ["color"])]
-    warnings: Annotated[list[str], documented("What else you should know about the file")] = msgspec.field(
-        default_factory=list[str]
-    )
+    repeated: Annotated[Count, documented("The number of rows that repeat an earlier event and change nothing")] = 0
+    ignored_columns: Annotated[list[str], documented("The first columns that the import doesn't read", ["color"])] = []
+    warnings: Annotated[list[str], documented("What else you should know about the file")] = []
 
 
 class RejectedImport(msgspec.Struct, frozen=True):

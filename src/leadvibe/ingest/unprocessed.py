@@ -10,6 +10,7 @@ import msgspec
 
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.scope import Scope
+from leadvibe.identity.keys import KeyClaim, release_keys
 from leadvibe.ingest.claim import lock_routes
 from leadvibe.ingest.inbox import AcceptedEvent, decode, encode
 
@@ -53,7 +54,7 @@ async def rewrite_inbox(scope: Scope, until: datetime, rewrite: Rewrite) -> None
                 connection = await raw(session)
                 await lock_routes(connection, [route])
                 rows = await connection.fetch(READ_INBOX, route, after, scope.unit_id, until, PAGE_EVENTS)
-                await _rewrite(connection, rows, rewrite, route, (DELETE_FROM_INBOX, UPDATE_INBOX))
+                await _rewrite(connection, scope, rows, route, (DELETE_FROM_INBOX, UPDATE_INBOX), rewrite=rewrite)
             after = _last(rows)
 
 
@@ -64,7 +65,7 @@ async def rewrite_failed(scope: Scope, until: datetime, rewrite: Rewrite) -> Non
         async with transaction(scope) as session:
             connection = await raw(session)
             rows = await connection.fetch(READ_FAILED, scope.unit_id, after, until, PAGE_EVENTS)
-            await _rewrite(connection, rows, rewrite, scope.unit_id, (DELETE_FAILED, UPDATE_FAILED))
+            await _rewrite(connection, scope, rows, scope.unit_id, (DELETE_FAILED, UPDATE_FAILED), rewrite=rewrite)
         after = _last(rows)
 
 
@@ -92,22 +93,31 @@ async def _routes(scope: Scope, until: datetime) -> list[int]:
 
 async def _rewrite(
     connection: asyncpg.Connection,
+    scope: Scope,
     rows: Sequence[asyncpg.Record],
-    rewrite: Rewrite,
     key: int | str,
     statements: tuple[str, str],
+    *,
+    rewrite: Rewrite,
 ) -> None:
-    """Rewrite these rows. `key` precedes the event id in the table's primary key: the route, or the OU."""
+    """Rewrite these rows, and release the idempotency keys of the deleted ones.
+
+    `key` precedes the event id in the table's primary key: the route, or the OU.
+    """
     delete, update = statements
     deleted: list[tuple[int | str, UUID]] = []
     updated: list[tuple[int | str, UUID, bytes]] = []
+    released: list[KeyClaim] = []
     for event_id, body in rows:
         event = try_decode(body)
         result = event and rewrite(event)
         if event is not None and result is None:
             deleted.append((key, event_id))
+            if event.idempotency_key is not None:
+                released.append(KeyClaim(scope.unit_id, event.idempotency_key, event_id))
         elif result is not None and result is not event:
             updated.append((key, event_id, encode(result)))
+    await release_keys(connection, released)
     await connection.executemany(delete, deleted)
     await connection.executemany(update, updated)
 

@@ -5,8 +5,9 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,7 +17,7 @@ from leadvibe.core.instants import micros, parse_instant
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
 from leadvibe.ingest import metadata as metadata_form
 from leadvibe.ingest.inbox import AcceptedEvent
-from leadvibe.ingest.schemas import MAX_ALIASES, SentEvent
+from leadvibe.ingest.schemas import MAX_ALIASES, SentEvent, StrictEvent
 
 MAX_CHANNEL_LENGTH: Final = 100
 RESERVED_TYPES: Final = frozenset({"alias_conflict", "lead_merged", "score_reset"})
@@ -29,27 +30,75 @@ _MSGSPEC_ERROR = re.compile(r"(?P<message>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?"
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 
 
+_UNKNOWN_FIELD: Final = "Object contains unknown field"
+MAX_UNKNOWN_FIELDS: Final = 20
+"""The most unknown fields of an event that warnings name."""
+MAX_SHOWN_NAME_LENGTH: Final = 100
+
 _decoder = msgspec.json.Decoder(SentEvent)
+_strict_decoder = msgspec.json.Decoder(StrictEvent)
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_event(body: bytes | msgspec.Raw, *, default_key: str | None = None) -> AcceptedEvent:
-    """Validate a JSON object as an event. `default_key` is the idempotency key of an event that has none itself."""
+class Accepted(NamedTuple):
+    """A valid event, and warnings about the parts of it that were left out."""
+
+    event: AcceptedEvent
+    warnings: list[str]
+    """Each names its field."""
+
+
+def read_event(
+    body: bytes | msgspec.Raw, *, default_key: str | None = None, position_key: str | None = None
+) -> Accepted:
+    """Validate a JSON object as an event, and name its unknown fields in the warnings.
+
+    `default_key` is the idempotency key of an event that has none itself. `position_key` is the key of an event that
+    has no `event_id` either.
+    """
+    unknown: list[str] = []
     try:
-        sent = _decoder.decode(body)
+        try:
+            sent: SentEvent = _strict_decoder.decode(body)
+        except msgspec.ValidationError as error:
+            # Unknown fields are rare, so only an event that has them is decoded more than once.
+            if not str(error).startswith(_UNKNOWN_FIELD):
+                raise
+            sent = _decoder.decode(body)
+            unknown = _unknown_fields(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(error, bytes(body)) from None
-    return accept(sent, default_key=default_key)
+    event, warnings = accept(sent, default_key=default_key, position_key=position_key)
+    return Accepted(event, [*unknown, *warnings] if unknown else warnings)
+
+
+def _unknown_fields(body: bytes | msgspec.Raw) -> list[str]:
+    names = [name for name in _fields_decoder.decode(body) if name not in StrictEvent.__struct_fields__]
+    warnings = [
+        f"{shown_name(name)}: is not a field of an event; it was ignored" for name in names[:MAX_UNKNOWN_FIELDS]
+    ]
+    if len(names) > MAX_UNKNOWN_FIELDS:
+        warnings.append(f"{len(names) - MAX_UNKNOWN_FIELDS:,} more fields were ignored")
+    return warnings
+
+
+def shown_name(name: str) -> str:
+    """A name as messages show it: on one line, and not too long."""
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in name)
+    return printable if len(printable) <= MAX_SHOWN_NAME_LENGTH else f"{printable[:MAX_SHOWN_NAME_LENGTH]}…"
 
 
 def accept(
     sent: SentEvent,
     *,
     default_key: str | None = None,
+    position_key: str | None = None,
     skip_triggers: bool = False,
     alias_fields: Sequence[str] | None = None,
-) -> AcceptedEvent:
+) -> Accepted:
     """Validate an event. Raises a Problem that names the field which is not valid.
 
+    The idempotency key is the event's own, else `default_key`, else its `event_id`, else `position_key`.
     `alias_fields` has the name that errors use for each alias, if the aliases come from columns of a file.
     """
     event_type = line_of_text("event_type", sent.event_type.strip())
@@ -66,17 +115,39 @@ def accept(
             },
         )
     metadata = _metadata(sent, event_type)
-    key = default_key if sent.idempotency_key is None else line_of_text("idempotency_key", sent.idempotency_key)
-    return AcceptedEvent(
+    event = AcceptedEvent(
         event_type=event_type,
         lead_id=lead_id,
         aliases=aliases,
         timestamp=None if sent.timestamp is None else _timestamp(sent.timestamp),
         metadata=metadata_form.write(metadata),
         channel=_channel(metadata),
-        idempotency_key=key,
+        idempotency_key=_key(sent, default_key, position_key),
         skip_triggers=skip_triggers,
     )
+    return Accepted(event, [])
+
+
+def _key(sent: SentEvent, default_key: str | None, position_key: str | None) -> str | None:
+    if sent.idempotency_key is not None:
+        return read_key("idempotency_key", sent.idempotency_key)
+    if default_key is not None:
+        return default_key
+    if sent.event_id is not None:
+        return read_key("event_id", str(sent.event_id))
+    return position_key
+
+
+def read_key(field: str, value: str) -> str:
+    """The clean form of an idempotency key."""
+    return _checked(field, value, _clean_key)
+
+
+def _clean_key(value: str) -> str:
+    key = unicodedata.normalize("NFC", check_line(value.strip()))
+    if any(unicodedata.category(character) in {"Cc", "Cf"} for character in key):
+        raise ValueError("must not contain invisible characters")
+    return key
 
 
 def line_of_text(field: str, value: str) -> str:

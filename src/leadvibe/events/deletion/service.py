@@ -89,7 +89,7 @@ class EventDeletions:
         return await self._delete_and_use_keys(deletion.returning(FailedEvent.event_id, FailedEvent.body))
 
     async def _delete_and_use_keys(self, deletion: Any) -> int:
-        """Delete unprocessed events, and mark their idempotency keys as used, which processing would have done."""
+        """Delete unprocessed events, and record the leads of their idempotency keys, as processing would have done."""
         rows: Sequence[Any] = (await self.session.execute(deletion.execution_options(synchronize_session=False))).all()
         events = [(row.event_id, event) for row in rows if (event := try_decode(row.body)) is not None]
         leads = await self._leads_of_aliases([event for _, event in events])
@@ -102,7 +102,13 @@ class EventDeletions:
             used = insert(IdempotencyKey).values(
                 unit_id=self.scope.unit_id, key=key, event_id=event_id, lead_id=lead_id
             )
-            await self.session.execute(used.on_conflict_do_nothing())
+            # The key was claimed when the event was accepted, unless an earlier version accepted it.
+            upsert = used.on_conflict_do_update(
+                index_elements=["unit_id", "key"],
+                set_={"lead_id": used.excluded.lead_id},
+                where=IdempotencyKey.event_id == used.excluded.event_id,
+            )
+            await self.session.execute(upsert)
         return len(rows)
 
     async def _leads_of_aliases(self, events: Iterable[AcceptedEvent]) -> dict[tuple[str, str], str]:
