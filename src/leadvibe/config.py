@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     # Ingestion and scoring
     ingest_buffer_events: int = 20_000
     """Maximum number of events that wait to be saved in one API process; then it answers 503."""
+    lead_import_rows: int = 500_000
+    """Maximum number of rows in a file of leads (`POST /leads/import/preview`)."""
     max_import_bytes: int = 4 * 1024**3
     """Maximum size of a CSV file of events in an upload. The file waits in a temporary file while it arrives."""
     worker_batch_events: int = 2_000

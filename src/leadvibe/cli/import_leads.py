@@ -21,7 +21,7 @@ from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 POLL_SECONDS: Final = 0.2
 SOME_ROWS_FAILED: Final = 3
 
-File = Annotated[Path, typer.Argument(help="A CSV file in UTF-8 with a header row.", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="A CSV file with a header row.", exists=True, dir_okay=False)]
 Primary = Annotated[
     str | None,
     typer.Option(
@@ -34,6 +34,9 @@ Aliases = Annotated[
 Fields = Annotated[
     list[str] | None, typer.Option("--field", metavar="COLUMN:NAME", help="A column to store as a metadata field.")
 ]
+Delimiter = Annotated[
+    str | None, typer.Option(help="The character between columns, or the word tab. Default: it is found.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the import job as JSON.")]
 
 
@@ -44,6 +47,7 @@ def import_leads(
     primary: Primary = None,
     aliases: Aliases = None,
     fields: Fields = None,
+    delimiter: Delimiter = None,
     as_json: AsJson = False,
 ) -> None:
     """Import leads from a CSV file. Asks for the identifying column unless --primary is given.
@@ -55,7 +59,13 @@ def import_leads(
     if file.stat().st_size > MAX_FILE_BYTES:
         raise CommandError(f"{file} is too large: a file may have {MAX_FILE_BYTES:,} bytes.")
     server: Server = context.obj()
-    preview = server.post("/leads/import/preview", files={"file": (file.name, file.read_bytes(), "text/csv")})
+    preview = server.post(
+        "/leads/import/preview",
+        files={"file": (file.name, file.read_bytes(), "text/csv")},
+        params={} if delimiter is None else {"delimiter": delimiter},
+    )
+    for warning in preview["warnings"]:
+        Console(stderr=True).print(f"Warning: {warning}.", markup=False, highlight=False)
     column, kind = identifier or _ask_identifier(preview)
     _warn_ignored([name for name in preview["headers"] if name not in {column, *alias_mappings, *field_mappings}])
     body = {

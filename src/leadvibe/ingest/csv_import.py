@@ -1,5 +1,6 @@
-"""Imports events from a CSV stream. Each row is accepted or rejected by itself; the file is never held in memory."""
+"""Imports events from a CSV stream. Each row is accepted or refused by itself; the file is never held in memory."""
 
+import csv
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Final
 
@@ -7,133 +8,105 @@ import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem, Unavailable
 from leadvibe.core.http.request_body import IncompleteBody
-from leadvibe.core.ids import read
 from leadvibe.core.transient import is_transient
-from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.buffer import append
-from leadvibe.ingest.csv_records import CsvRecords, Record
+from leadvibe.ingest.csv_columns import Columns
+from leadvibe.ingest.csv_decoding import NotCsv
+from leadvibe.ingest.csv_reader import CsvReader, shown
+from leadvibe.ingest.csv_records import Record
+from leadvibe.ingest.import_keys import ImportKeys
+from leadvibe.ingest.import_options import ImportOptions
 from leadvibe.ingest.inbox import InboxRow, row_of
+from leadvibe.ingest.refused_rows import RefusedRows
 from leadvibe.ingest.repeats import Stored
 from leadvibe.ingest.requests import Answer, IngestRequest
-from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, SentAlias, SentEvent
-from leadvibe.ingest.validation import Accepted, accept
+from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow
 
 ROWS_PER_COMMIT: Final = 2_000
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-NOT_CSV: Final = {b"PK\x03\x04": "a spreadsheet or archive", b"\x1f\x8b": "compressed", b"%PDF": "a PDF"}
-"""The kinds of other files, by the signature that they start with."""
-MAX_SIGNATURE_BYTES: Final = 4
 ACCEPTED: Final = 202
-COLUMNS: Final = ("event_type", "lead_id", "timestamp", "metadata", "idempotency_key", "event_id", "id")
-
-
-class Columns:
-    """The columns that the header names."""
-
-    def __init__(self, header: Record) -> None:
-        if header.problem is not None:
-            raise Invalid.field("file", f"must be a CSV in UTF-8: the header {header.problem}")
-        names = [name.strip().lower() for name in header.cells]
-        for name in names:
-            if name and names.count(name) > 1:
-                raise Invalid.field("file", f"must not have two columns named {name!r}")
-        if "event_type" not in names:
-            raise Invalid.field("event_type", "the header must have this column (columns are separated by commas)")
-        self._names = names
-        self._positions = {name: names.index(name) for name in COLUMNS if name in names}
-        self._aliases: list[tuple[AliasKind, int]] = [(kind, names.index(kind)) for kind in STRENGTH if kind in names]
-
-    def read(self, cells: Sequence[str], *, position_key: str | None, skip_triggers: bool) -> Accepted:
-        """The event of a row. An empty cell means that the field was not sent."""
-        if len(cells) > len(self._names):
-            raise Invalid.field("row", f"has {len(cells)} cells, but the header has {len(self._names)}")
-        sent = {name: cells[at] for name, at in self._positions.items() if at < len(cells) and cells[at]}
-        aliases = [SentAlias(kind, cells[at]) for kind, at in self._aliases if at < len(cells) and cells[at]]
-        event = SentEvent(
-            event_type=sent.get("event_type", ""),
-            lead_id=sent.get("lead_id"),
-            aliases=aliases,
-            timestamp=sent["timestamp"].strip() if "timestamp" in sent else None,
-            metadata=msgspec.Raw(sent.get("metadata", "{}").encode()),
-            idempotency_key=sent.get("idempotency_key"),
-            event_id=sent.get("event_id") or _exported_id(sent.get("id", "")),
-        )
-        fields = [alias.alias_kind for alias in aliases]
-        return accept(event, position_key=position_key, skip_triggers=skip_triggers, alias_fields=fields)
-
-
-def _exported_id(value: str) -> str | None:
-    """The id of an event of this server, as in its exports. A column `id` of another origin has no meaning here."""
-    return value if read("ev", value.strip()) is not None else None
 
 
 class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
-    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool, request: IngestRequest | None) -> None:
+    def __init__(
+        self,
+        unit_id: str,
+        options: ImportOptions,
+        keys: ImportKeys | str,
+        *,
+        request: IngestRequest | None,
+        refused: RefusedRows | None,
+    ) -> None:
         self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
         self._unit_id = unit_id
-        self._key = key
-        """If set, row n of the file, from 0, gets the idempotency key `key/n`."""
-        self._skip_triggers = skip_triggers
+        self._options = options
+        self._keys = keys
+        """If this is a key, row n of the file, from 0, gets the idempotency key `key/n`."""
         self._request = request
-        self._records = CsvRecords()
-        self._start: bytes | None = b""
-        """The first bytes, until they are enough to recognize the kind of file. None after that."""
+        self._refused = refused
+        self._reader = CsvReader(options.delimiter)
         self._columns: Columns | None = None
         self._index = 0
         self._rows: list[InboxRow] = []
 
     async def feed(self, chunk: bytes) -> None:
-        if self._start is not None:
-            self._start += chunk
-            if len(self._start) < MAX_SIGNATURE_BYTES:
-                return
-            chunk = self._check_start(self._start)
-        await self._add(self._records.feed(chunk))
+        await self._add(self._reader.feed(chunk))
 
     async def finish(self) -> ImportResult:
-        if self._start is not None:
-            await self._add(self._records.feed(self._check_start(self._start)))
-        await self._add(self._records.finish())
-        if self._columns is None:
-            raise Invalid.field("file", "must not be empty: it must have a header row")
+        await self._add(self._reader.finish())
+        self._open()
+        for column in sorted(self._reader.columns_with_lost_values):
+            self.result.warnings.append(f"column {column} has values but no name in the header; it is ignored")
         await self._commit(last=True)
         return self.result
 
-    def _check_start(self, start: bytes) -> bytes:
-        self._start = None
-        for signature, kind in NOT_CSV.items():
-            if start.startswith(signature):
-                raise Invalid.field("file", f"must be a CSV in UTF-8, but it is {kind}")
-        return start.removeprefix(BYTE_ORDER_MARK)
+    def _open(self) -> Columns:
+        """The columns of the file, whose header has arrived."""
+        if self._columns is None:
+            header, problem = self._reader.header, self._reader.header_problem
+            if header is None:
+                raise Invalid.field("file", "must not be empty: it must have a header row")
+            if problem is not None:
+                raise Invalid.field("file", f"must be a CSV in UTF-8: the header {problem}")
+            self._columns = Columns(header, self._options)
+            self.result.ignored_columns = shown(self._columns.ignored)
+        return self._columns
 
     async def _add(self, records: Iterable[Record]) -> None:
-        for record in records:
-            if self._columns is None:
-                self._columns = Columns(record)
-                continue
-            self._read(record, self._columns)
-            if len(self._rows) >= ROWS_PER_COMMIT:
-                await self._commit()
+        try:
+            for record in records:
+                self._read(record, self._open())
+                if len(self._rows) >= ROWS_PER_COMMIT:
+                    await self._commit()
+        except NotCsv as kind:
+            raise Invalid.field("file", f"must be a CSV, but it is {kind}") from None
 
     def _read(self, record: Record, columns: Columns) -> None:
-        key = None if self._key is None else f"{self._key}/{self._index}"
+        key = f"{self._keys}/{self._index}" if isinstance(self._keys, str) else None
         self._index += 1
         if record.problem is not None:
-            self._reject(record.line, record.problem)
+            self._refuse(record, record.problem)
             return
         try:
-            event, _ = columns.read(record.cells, position_key=key, skip_triggers=self._skip_triggers)
+            event = columns.read(record.cells, position_key=key)
         except Problem as problem:
-            self._reject(record.line, problem.detail)
-        else:
-            self._rows.append(row_of(self._unit_id, event))
+            self._refuse(record, problem.detail)
+            return
+        if event.idempotency_key is None and isinstance(self._keys, ImportKeys):
+            event = msgspec.structs.replace(event, idempotency_key=self._keys.key_of(event, record.line))
+        self._rows.append(row_of(self._unit_id, event))
 
-    def _reject(self, line: int, error: str) -> None:
+    def _refuse(self, record: Record, error: str) -> None:
         self.result.errors += 1
         if len(self.result.error_rows) < MAX_REPORTED_ROWS:
-            self.result.error_rows.append(RejectedRow(line, error))
+            self.result.error_rows.append(RejectedRow(record.line, error))
+        if self._refused is not None:
+            delimiter = self._reader.delimiter or ","
+            cells = record.cells
+            if record.problem is not None:
+                cells = self._reader.named_cells(next(csv.reader([record.text], delimiter=delimiter), list[str]()))
+            self._refused.write(self._reader.header or [], delimiter, cells, f"line {record.line}: {error}")
 
     async def _commit(self, *, last: bool = False) -> None:
         """Store the waiting rows. The last commit of a request also stores its answer."""
@@ -157,16 +130,17 @@ class CsvImport:
 async def import_csv(
     chunks: AsyncIterable[bytes],
     unit_id: str,
+    options: ImportOptions,
+    keys: ImportKeys | str,
     *,
-    key: str | None,
-    skip_triggers: bool,
     request: IngestRequest | None = None,
+    refused: RefusedRows | None = None,
 ) -> ImportResult:
-    """Import a file. `request` is the request that brought it, if the request has an idempotency key.
+    """Import a file. `keys` are the keys of its rows, or the idempotency key of the request that brought it.
 
     If the file can't be read to its end, the committed rows stay, and the problem says how many they are.
     """
-    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers, request=request)
+    task = CsvImport(unit_id, options, keys, request=request, refused=refused)
     try:
         async for chunk in chunks:
             await task.feed(chunk)
@@ -181,3 +155,11 @@ async def import_csv(
 
 def _stored(task: CsvImport) -> str:
     return f"{task.result.imported} rows were imported before the error"
+
+
+def nothing_imported(result: ImportResult) -> str:
+    """Why an import without an imported row failed."""
+    if not result.error_rows:
+        return "file: has no rows below its header"
+    first = result.error_rows[0]
+    return f"file: none of its {result.errors:,} rows can be imported. Line {first.line}: {first.error}"

@@ -3,7 +3,7 @@
 import csv
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -11,10 +11,10 @@ MAX_RECORD_BYTES: Final = 1024 * 1024
 """A quote that is not closed within this size, or within the CSV reader's limit for one cell, is an error."""
 
 UNCLOSED: Final = "has a quote that is not closed"
+TEXT_AFTER_QUOTE: Final = "has text after a closing quote"
 PROBLEMS: Final = {
     "new-line character": "has a carriage return in the middle of a line",
     "field larger": f"has a cell of more than {csv.field_size_limit():,} characters",
-    "',' expected": "has text after a closing quote",
     "unexpected end": UNCLOSED,
 }
 """Our messages, by the beginning of the CSV reader's own, which are for programmers and change between versions."""
@@ -28,15 +28,18 @@ class Record:
     """The number of its first line, from 1."""
     cells: list[str]
     problem: str | None = None
+    text: str = field(default="", compare=False)
+    """The text of a malformed record as far as it can be read, for the user who corrects it."""
 
 
 class CsvRecords:
     """Parses records chunk by chunk. A record with an unclosed quote ends at its first line break."""
 
-    def __init__(self) -> None:
+    def __init__(self, delimiter: str = ",", *, first_line: int = 1) -> None:
+        self._delimiter = delimiter
         self._lines: deque[bytes] = deque()
         self._unfinished = b""
-        self._line = 1
+        self._line = first_line
         self._is_skipping = False
 
     def feed(self, chunk: bytes) -> Generator[Record]:
@@ -76,7 +79,7 @@ class CsvRecords:
         supply = _LineSupply(self._lines)
         line = self._line
         try:
-            cells = next(csv.reader(supply, strict=True))
+            cells = next(csv.reader(supply, strict=True, delimiter=self._delimiter))
         except UnicodeDecodeError:
             problem = "is not UTF-8"
         except csv.Error as error:
@@ -86,8 +89,9 @@ class CsvRecords:
         else:
             self._drop(supply.lines_read)
             return Record(line, cells)
+        text = _readable(self._lines[0])
         self._drop()
-        return Record(line, [], problem)
+        return Record(line, [], problem, text)
 
     def _drop(self, lines: int = 1) -> None:
         for _ in range(lines):
@@ -95,7 +99,18 @@ class CsvRecords:
         self._line += lines
 
 
+def _readable(line: bytes) -> str:
+    """A malformed line as text. Most lines that aren't UTF-8 were written by Windows programs."""
+    text = line.rstrip(b"\r\n")
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
+
+
 def _message(error: csv.Error) -> str:
+    if " expected after " in str(error):  # the message starts with the delimiter
+        return TEXT_AFTER_QUOTE
     return next(
         (message for start, message in PROBLEMS.items() if str(error).startswith(start)), "cannot be read as CSV"
     )

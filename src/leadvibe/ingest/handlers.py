@@ -27,11 +27,21 @@ from leadvibe.core.ids import show
 from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
 from leadvibe.ingest.buffer import append, ingest_buffer
-from leadvibe.ingest.csv_import import import_csv
+from leadvibe.ingest.csv_import import import_csv, nothing_imported
+from leadvibe.ingest.import_keys import ImportKeys
+from leadvibe.ingest.import_options import ImportOptions, read_options
 from leadvibe.ingest.inbox import InboxRow, row_of
 from leadvibe.ingest.repeats import Stored
 from leadvibe.ingest.requests import AlreadyAnswered, Answer, IngestRequest
-from leadvibe.ingest.schemas import BatchResult, EventWarning, IngestResult, RejectedBatch, RejectedEvent
+from leadvibe.ingest.schemas import (
+    BatchResult,
+    EventWarning,
+    ImportResult,
+    IngestResult,
+    RejectedBatch,
+    RejectedEvent,
+    RejectedImport,
+)
 from leadvibe.ingest.spool import spooled
 from leadvibe.ingest.validation import read_event, read_key
 
@@ -127,9 +137,7 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     """`POST /import`: accept the valid rows of a CSV file, and report the others."""
     caller = await authorize_operator(scope)
     headers = dict(scope["headers"])
-    skip_triggers = BOOLEANS.get(QueryParams(scope["query_string"]).get("skip_triggers", "false").lower())
-    if skip_triggers is None:
-        raise Invalid.field("skip_triggers", "must be true or false")
+    options = _import_options(QueryParams(scope["query_string"]))
     key = idempotency_key(headers)
     async with spooled(stream_file(headers, receive, "file"), settings().max_import_bytes) as upload:
         request = None if key is None else IngestRequest(caller.unit_id, key, upload.digest)
@@ -137,14 +145,42 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
         if answer is not None:
             await _send_answer(send, answer)
             return
+        keys = ImportKeys(upload.digest) if key is None else key
         try:
-            result = await import_csv(
-                upload.chunks(), caller.unit_id, key=key, skip_triggers=skip_triggers, request=request
-            )
+            result = await import_csv(upload.chunks(), caller.unit_id, options, keys, request=request)
         except AlreadyAnswered as earlier:
             await _send_answer(send, earlier.answer)
             return
-    await _send_accepted(send, result)
+    if result.imported:
+        await _send_accepted(send, result)
+    else:
+        await _response_without_rows(result)(scope, receive, send)
+
+
+def _import_options(query: QueryParams) -> ImportOptions:
+    skip_triggers = BOOLEANS.get(query.get("skip_triggers", "false").lower())
+    if skip_triggers is None:
+        raise Invalid.field("skip_triggers", "must be true or false")
+    return read_options(
+        columns=query.getlist("map"),
+        constants=query.getlist("set"),
+        metadata=query.get("metadata"),
+        timezone=query.get("timezone"),
+        delimiter=query.get("delimiter"),
+        skip_triggers=skip_triggers,
+    )
+
+
+def _response_without_rows(result: ImportResult) -> Response:
+    rejected = RejectedImport(
+        **problem_body(400, nothing_imported(result)),
+        imported=0,
+        errors=result.errors,
+        error_rows=result.error_rows,
+        ignored_columns=result.ignored_columns,
+        warnings=result.warnings,
+    )
+    return Response(_json.encode(rejected), 400, media_type=MEDIA_TYPE)
 
 
 async def authorize_operator(scope: Scope) -> Caller:

@@ -17,13 +17,17 @@ from leadvibe.ingest.schemas import (
     ImportResult,
     IngestResult,
     RejectedBatch,
+    RejectedImport,
     SentEvent,
 )
 
 Schema = dict[str, Any]
 
-(EVENT, INGESTED, BATCH_RESULT, REJECTED_BATCH, IMPORT_RESULT), COMPONENTS = msgspec.json.schema_components(
-    (SentEvent, IngestResult, BatchResult, RejectedBatch, ImportResult), ref_template="#/components/schemas/{name}"
+(EVENT, INGESTED, BATCH_RESULT, REJECTED_BATCH, IMPORT_RESULT, REJECTED_IMPORT), COMPONENTS = (
+    msgspec.json.schema_components(
+        (SentEvent, IngestResult, BatchResult, RejectedBatch, ImportResult, RejectedImport),
+        ref_template="#/components/schemas/{name}",
+    )
 )
 ALIAS_COLUMNS: Final = ", ".join(f"`{kind}`" for kind in STRENGTH)
 PROBLEM: Final[Schema] = {"$ref": "#/components/schemas/Problem"}
@@ -44,6 +48,51 @@ SKIP_TRIGGERS: Final[Schema] = {
     "schema": {"type": "boolean", "default": False},
     "description": "Score the events without firing triggers",
 }
+DELIMITER: Final[Schema] = {
+    "name": "delimiter",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string"},
+    "example": ";",
+    "description": "The character that separates the columns, or the word `tab`. Default: the server finds `,`, `;`, "
+    "tab or `|`, and reads a first line like `sep=;`",
+}
+IMPORT_PARAMETERS: Final[tuple[Schema, ...]] = (
+    {
+        "name": "map",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "array", "items": {"type": "string"}},
+        "example": ["visited=timestamp"],
+        "description": "`COLUMN=FIELD`: read a column of the file as this field of the event. Can be repeated",
+    },
+    {
+        "name": "set",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "array", "items": {"type": "string"}},
+        "example": ["event_type=page_view"],
+        "description": "`FIELD=VALUE`: the value of this field in the rows that have none. Can be repeated",
+    },
+    {
+        "name": "metadata",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": ["rest"]},
+        "example": "rest",
+        "description": "`rest` keeps all other columns as metadata",
+    },
+    {
+        "name": "timezone",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string"},
+        "example": "Europe/Berlin",
+        "description": "The time zone of dates and times that state none, as a name of the IANA database. Without it, "
+        "such rows are refused",
+    },
+    DELIMITER,
+)
 PROBLEMS: Final = {
     "400": "The request is not valid; `errors` names the field.",
     "401": "Valid credentials are required.",
@@ -127,17 +176,20 @@ IMPORT: Final = _operation(
     "import_events",
     "Import events from a CSV",
     "Store each row of a CSV as an event. A header row names the columns: `event_type` (required), `lead_id`, "
-    f"`timestamp`, `metadata` (JSON), `idempotency_key`, `event_id`, and the aliases {ALIAS_COLUMNS}. "
-    "Other columns are ignored. "
-    f"Rows that are not valid are counted, and the first {MAX_REPORTED_ROWS} are reported.\n\n"
-    "Rows are stored after the whole file has arrived: an upload that ends early stores nothing. If the server fails "
-    "during the import, send the same file again with the same `Idempotency-Key`: no row counts twice. The column `id` "
-    "of an export is read, so importing an export changes nothing. For Operators.",
+    f"`timestamp`, `metadata` (JSON), `idempotency_key`, `event_id`, and the aliases {ALIAS_COLUMNS}. `occurred_at`, "
+    "`created_at` or `time_stamp` is read as `timestamp` if there is no such column. Other columns are ignored, and "
+    f"named in `ignored_columns`. Rows that are not valid are counted, and the first {MAX_REPORTED_ROWS} are reported. "
+    "If no row can be imported, the response is a 400.\n\n"
+    "You can send a file again, also after you corrected or added rows: rows with a timestamp that were imported "
+    "before don't count twice. Rows without a timestamp count once per file. With an `Idempotency-Key`, each row has "
+    "this key and its position instead. The column `id` of an export is read, so importing an export changes "
+    "nothing.\n\n"
+    "An upload that ends early stores nothing. For Operators.",
     {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "properties": {"file": {"type": "string", "format": "binary", "description": "A CSV in UTF-8"}},
+                "properties": {"file": {"type": "string", "format": "binary", "description": "A CSV"}},
                 "required": ["file"],
             },
             "example": {"file": "event_type,lead_id,timestamp\npage_view,lead-1,2025-08-15T12:00:00Z\n"},
@@ -145,10 +197,19 @@ IMPORT: Final = _operation(
     },
     {
         "schema": IMPORT_RESULT,
-        "example": {"message": "import queued", "imported": 1, "errors": 0, "error_rows": []},
+        "example": {
+            "message": "import queued",
+            "imported": 1,
+            "errors": 0,
+            "error_rows": [],
+            "ignored_columns": [],
+            "warnings": [],
+        },
     },
     SKIP_TRIGGERS,
+    *IMPORT_PARAMETERS,
 )
+IMPORT["responses"]["400"]["content"] = {MEDIA_TYPE: {"schema": {"anyOf": [PROBLEM, REJECTED_IMPORT]}}}
 
 
 IMPORT["responses"]["422"] = KEY_REUSED

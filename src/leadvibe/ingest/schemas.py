@@ -154,3 +154,20 @@ class ImportResult(msgspec.Struct, omit_defaults=True):
     errors: Annotated[Count, documented("The number of rows that are not valid")]
     error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
     repeated: Annotated[Count, documented("The number of rows that repeat an earlier event and change nothing")] = 0
+    ignored_columns: Annotated[list[str], documented("The first columns that the import doesn't read", ["color"])] = []
+    warnings: Annotated[list[str], documented("What else you should know about the file")] = []
+
+
+class RejectedImport(msgspec.Struct, frozen=True):
+    """A problem document for a file without a valid row. Nothing was stored."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    error: str
+    imported: Count
+    errors: Count
+    error_rows: list[RejectedRow]
+    ignored_columns: list[str]
+    warnings: list[str]

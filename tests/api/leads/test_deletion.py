@@ -236,7 +236,7 @@ async def test_a_deletion_waits_for_files_that_are_being_uploaded(
     )
     await make.event(aliases=MAIL)
     await drain()
-    file = read_leads(UploadedFile("leads.csv", "text/csv", f"mail\n{QUAGGA}@example.com\n".encode()))
+    file = read_leads(UploadedFile("leads.csv", "text/csv", f"mail\n{QUAGGA}@example.com\n".encode()), max_rows=10)
     scope = system_scope(client.org_id, client.unit_id)
 
     async with transaction(scope) as session:

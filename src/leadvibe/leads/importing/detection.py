@@ -40,15 +40,30 @@ UNMISTAKABLE: Final[dict[AliasKind, IsKind]] = {
 """Values that identify the kind of a column, whatever its header is."""
 
 
+KIND_ROWS: Final = 100
+"""Rows that show the kind of a column. More rows show whether its values repeat."""
+MAX_REPEATED_SHARE: Final = 0.2
+"""Of the values. A column with more repeats doesn't identify the person: it may be the address of a contact's owner."""
+
+
 def detect_identifiers(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[AliasKind, list[str]]:
     """The headers of the columns of each kind, judged by some rows of the file."""
     columns: dict[AliasKind, list[str]] = {kind: [] for kind in HEADER_PATTERNS}
     for index, header in enumerate(headers):
-        values = [row[index].strip() for row in rows if index < len(row) and row[index].strip()]
-        kind = _kind(header, values)
-        if kind is not None:
+        kind = _kind(header, _values(rows[:KIND_ROWS], index))
+        if kind is not None and _hardly_repeat(_values(rows, index)):
             columns[kind].append(header)
     return columns
+
+
+def _values(rows: Sequence[Sequence[str]], index: int) -> list[str]:
+    return [row[index].strip() for row in rows if index < len(row) and row[index].strip()]
+
+
+def _hardly_repeat(values: Sequence[str]) -> bool:
+    """Whether nearly all values are different. In a short file, one value may occur twice."""
+    repeats = len(values) - len({value.lower() for value in values})
+    return repeats <= max(1, MAX_REPEATED_SHARE * len(values))
 
 
 def _kind(header: str, values: Sequence[str]) -> AliasKind | None:

@@ -1,16 +1,18 @@
 """Reads an uploaded CSV of leads: checks the file, detects identifier columns and splits the records into pieces."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import msgspec
 
 from leadvibe.core.http.multipart import UploadedFile
-from leadvibe.core.http.problems import Invalid, UnsupportedMediaType
+from leadvibe.core.http.problems import Invalid, TooLarge, UnsupportedMediaType
 from leadvibe.identity.aliases import AliasKind
-from leadvibe.ingest.csv_import import BYTE_ORDER_MARK, NOT_CSV
-from leadvibe.ingest.csv_records import CsvRecords, Record
+from leadvibe.ingest.csv_decoding import UTF_16, kind_of_file
+from leadvibe.ingest.csv_reader import CsvReader
+from leadvibe.ingest.csv_records import Record
 from leadvibe.leads.importing.detection import detect_identifiers
 
 RECORDS_PER_PIECE: Final = 250
@@ -20,7 +22,7 @@ MAX_COLUMNS: Final = 1_000
 BLOCK_BYTES: Final = 64 * 1024
 SAMPLE_ROWS: Final = 5
 """Rows that a preview shows."""
-DETECTION_ROWS: Final = 100
+DETECTION_ROWS: Final = 10_000
 """Rows whose values are examined to detect identifier columns."""
 
 CSV_TYPES: Final = frozenset(
@@ -30,17 +32,6 @@ CSV_TYPES: Final = frozenset(
     }
 )
 """Accepted content types of the file, in lower case."""
-SIGNATURES: Final = NOT_CSV | {
-    b"PK\x05\x06": "an empty archive",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet",
-    b"\x89PNG": "an image",
-    b"\xff\xd8\xff": "an image",
-    b"GIF8": "an image",
-    b"7z\xbc\xaf": "an archive",
-}
-"""First bytes of files that are not CSV, and the kind of file."""
-UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])
 
@@ -54,6 +45,8 @@ class LeadsFile:
     """The detected columns of each kind."""
     pieces: list[bytes]
     """Encoded records; see `encode_piece`."""
+    delimiter: str
+    warnings: list[str]
 
 
 def encode_piece(records: Sequence[Record]) -> bytes:
@@ -64,70 +57,78 @@ def decode_piece(body: bytes) -> list[Record]:
     return _decoder.decode(body)
 
 
-def read_leads(upload: UploadedFile) -> LeadsFile:
-    """Read a CSV in UTF-8 with a header row.
+def read_leads(upload: UploadedFile, *, max_rows: int, delimiter: str | None = None) -> LeadsFile:
+    """Read a CSV with a header row, in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises Invalid or UnsupportedMediaType for other files. Broken records are no error here: the import reports them.
+    Raises Invalid or UnsupportedMediaType for other files, and TooLarge for more rows than `max_rows`. Broken records
+    are no error here: the import reports them.
     """
     _check_file_type(upload)
-    records = _records(_check_utf8(upload.content))
-    headers = _headers(next(records, None))
+    reader = CsvReader(delimiter)
+    records = _records(reader, upload.content)
+    # The first rows show the delimiter, so the header is read together with them.
+    piece = _next_records(records)
+    headers = _check_headers(reader)
     examined: list[list[str]] = []
     pieces: list[bytes] = []
     row_count = 0
-    while piece := _next_records(records):
+    while piece:
         row_count += len(piece)
+        if row_count > max_rows:
+            raise TooLarge(f"file: must have at most {max_rows:,} rows", fields={"file": "has too many rows"})
         examined += [record.cells for record in piece if not record.problem][: DETECTION_ROWS - len(examined)]
         pieces.append(encode_piece(piece))
+        piece = _next_records(records)
     identifiers = detect_identifiers(headers, examined)
-    return LeadsFile(headers, examined[:SAMPLE_ROWS], row_count, identifiers, pieces)
+    warnings = [
+        f"column {column} has values but no name in the header; it is ignored"
+        for column in sorted(reader.columns_with_lost_values)
+    ]
+    return LeadsFile(headers, examined[:SAMPLE_ROWS], row_count, identifiers, pieces, reader.delimiter or ",", warnings)
 
 
 def _check_file_type(upload: UploadedFile) -> None:
-    for signature, kind in SIGNATURES.items():
-        if upload.content.startswith(signature):
-            raise UnsupportedMediaType(f"file: is {kind}; send a CSV in UTF-8")
-    if upload.content.startswith(UTF_16_MARKS):
-        raise Invalid.field("file", "is in UTF-16; send it in UTF-8")
-    if b"\x00" in upload.content[:BLOCK_BYTES]:
-        raise UnsupportedMediaType("file: is binary; send a CSV in UTF-8")
+    if kind := kind_of_file(upload.content):
+        raise UnsupportedMediaType(f"file: is {kind}; send a CSV in UTF-8")
     if upload.media_type not in CSV_TYPES:
         raise UnsupportedMediaType(f"file: has the content type {upload.media_type[:100]}; send a CSV (text/csv)")
+    if upload.content.startswith(tuple(UTF_16)):
+        return
+    if b"\x00" in upload.content[:BLOCK_BYTES]:
+        raise UnsupportedMediaType("file: is binary; send a CSV in UTF-8")
+    _check_utf8(upload.content)
 
 
-def _check_utf8(content: bytes) -> bytes:
-    """The content without a byte order mark."""
+def _check_utf8(content: bytes) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise Invalid.field("file", f"line {line} is not UTF-8") from None
-    return content.removeprefix(BYTE_ORDER_MARK)
 
 
-def _records(content: bytes) -> Iterator[Record]:
-    reader = CsvRecords()
+def _records(reader: CsvReader, content: bytes) -> Iterator[Record]:
     for start in range(0, len(content), BLOCK_BYTES):
         yield from reader.feed(content[start : start + BLOCK_BYTES])
     yield from reader.finish()
 
 
 def _next_records(records: Iterator[Record]) -> list[Record]:
-    return [record for _, record in zip(range(RECORDS_PER_PIECE), records, strict=False)]
+    """The records of the next piece. The text of malformed ones is not stored: a deletion couldn't search it."""
+    following = islice(records, RECORDS_PER_PIECE)
+    return [replace(record, text="") if record.text else record for record in following]
 
 
-def _headers(record: Record | None) -> list[str]:
-    if record is None:
+def _check_headers(reader: CsvReader) -> list[str]:
+    headers = reader.header
+    if headers is None:
         raise Invalid.field("file", "is empty; it must start with a header row")
-    if record.problem is not None:
-        raise Invalid.field("file", f"the header {record.problem}")
-    headers = [cell.strip() for cell in record.cells]
+    if reader.header_problem is not None:
+        raise Invalid.field("file", f"the header {reader.header_problem}")
     if len(headers) > MAX_COLUMNS:
         raise Invalid.field("file", f"has {len(headers):,} columns; at most {MAX_COLUMNS:,} are allowed")
     seen: set[str] = set()
-    for number, name in enumerate(headers, start=1):
-        if not name:
-            raise Invalid.field("file", f"column {number} has no name in the header")
+    for name in headers:
         if name in seen:
             raise Invalid.field("file", f"the header contains the column {name!r} twice")
         seen.add(name)

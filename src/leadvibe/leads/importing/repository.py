@@ -51,6 +51,8 @@ class LeadImports(Repository[LeadImportFile]):
                 **{f"{kind}_columns": columns for kind, columns in file.identifiers.items()}
             ),
             expires_at=stored.expires_at,
+            delimiter=file.delimiter,
+            warnings=file.warnings,
         )
 
     async def start(self, body: ImportStart) -> Job:

@@ -13,7 +13,7 @@ from leadvibe.core.http.raw_routes import RawRoute
 from leadvibe.core.http.schemas import PlainText
 from leadvibe.core.jobs.models import Job
 from leadvibe.core.scope import Role
-from leadvibe.ingest.routes import PROBLEMS
+from leadvibe.ingest.routes import DELIMITER, PROBLEMS
 from leadvibe.leads.importing.repository import LeadImports
 from leadvibe.leads.importing.schemas import ImportJobRead, ImportStart, LeadImportPreview
 from leadvibe.leads.importing.upload import preview_leads
@@ -50,9 +50,11 @@ PREVIEW_OPERATION: Final[dict[str, Any]] = {
     "tags": ["Leads"],
     "operationId": "preview_lead_import",
     "summary": "Preview an import of leads",
-    "description": "Upload a CSV in UTF-8 with a header row, at most 10 MB, and see what it contains. The file is "
-    "stored for an hour. Nothing is imported until you call `POST /leads/import/start`.",
+    "description": "Upload a CSV with a header row, and see what it contains. The file has at most 10 MB and 500,000 "
+    "rows (the setting `LEADVIBE_LEAD_IMPORT_ROWS`). It is in UTF-8, or in UTF-16 with a byte order mark. It is stored "
+    "for an hour. Nothing is imported until you call `POST /leads/import/start`.",
     "security": [{"bearerAuth": []}, {"basicAuth": []}],
+    "parameters": [DELIMITER],
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM}}},
     "responses": {
         "200": {

@@ -30,9 +30,14 @@ class LeadImportPreview(msgspec.Struct, frozen=True):
     row_count: Annotated[int, msgspec.Meta(ge=0)]
     auto_detected_identifiers: Annotated[
         DetectedIdentifiers,
-        msgspec.Meta(description="Columns that probably contain identifiers, judged by their headers and values"),
+        msgspec.Meta(
+            description="Columns that probably contain identifiers, judged by their headers and values. Columns whose "
+            "values repeat, like the address of a contact's owner, are left out"
+        ),
     ]
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    delimiter: Annotated[str, msgspec.Meta(description="The character that separates the columns of the file")]
+    warnings: Annotated[list[str], msgspec.Meta(description="What else you should know about the file")]
 
 
 class PrimaryIdentifier(Write):
