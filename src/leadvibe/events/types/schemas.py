@@ -7,7 +7,13 @@ from pydantic import Field, StrictBool
 from leadvibe.core.http.schemas import UNSENT, Read
 from leadvibe.rulesets.schemas import ConfigurationWrite
 
-Hidden = Annotated[StrictBool, Field(description="Hidden from lists, reports and streams. New events score nothing.")]
+Hidden = Annotated[
+    StrictBool,
+    Field(
+        description="Left out of the list of event types, reports, streams and lead activity; new events score nothing. "
+        "Lists of events still contain them."
+    ),
+]
 MaxScope = Annotated[
     Literal["observe", "decide", "activate"],
     Field(
