@@ -1,7 +1,7 @@
 """Request and response bodies of the lead operations."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
@@ -72,6 +72,8 @@ class LeadList(Read):
 
 
 class LeadCreate(Write):
+    shown_as: ClassVar[type[Read] | None] = LeadDetailRead
+
     lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"), description="An id of your choice")
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
@@ -80,6 +82,8 @@ class LeadCreate(Write):
 
 class LeadChange(Write):
     """Fields that you don't send stay unchanged. `metadata` replaces all metadata; `null` removes account or owner."""
+
+    shown_as: ClassVar[type[Read] | None] = LeadDetailRead
 
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None

@@ -10,8 +10,8 @@ from leadvibe.rulesets.schemas import ConfigurationWrite
 Hidden = Annotated[
     StrictBool,
     Field(
-        description="Left out of the list of event types, reports, streams and lead activity; new events score nothing. "
-        "Lists of events still contain them."
+        description="Left out of the list of event types, reports, streams and lead activity. "
+        "New events score nothing, but lists of events contain them."
     ),
 ]
 MaxScope = Annotated[
@@ -33,7 +33,7 @@ class EventTypeRead(Read):
 
 
 class EventTypeChange(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"name", "ou_event_count", "protected", "deletable"}
+    shown_as: ClassVar[type[Read] | None] = EventTypeRead
 
     hidden: Hidden = UNSENT
     max_processing_scope: MaxScope = UNSENT
