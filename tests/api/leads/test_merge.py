@@ -289,3 +289,26 @@ async def test_a_preview_refuses_the_same_requests_as_the_merge(client: Caller, 
     for path in ("/leads/merge/preview", "/leads/merge"):
         refused = await client.post(path, json=body)
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "accountId")
+
+
+async def test_sources_fill_in_empty_metadata(client: Caller, make: Make) -> None:
+    await make.lead("t", metadata={"phone": None, "city": "", "visits": 0, "vip": False, "name": "Ada"})
+    await make.lead("s1", metadata={"phone": "", "city": "Rome", "visits": 5, "vip": True, "name": "Eve"})
+    await make.lead("s2", metadata={"phone": "+49 1", "city": "Bern", "plan": None})
+    await merge(client, "t", "s1", "s2")
+    merged = {"phone": "+49 1", "city": "Rome", "visits": 0, "vip": False, "name": "Ada", "plan": None}
+    assert (await client.get("/leads/t/profile")).json() == merged
+
+
+async def test_metadata_over_the_limit_after_a_merge_can_be_changed_and_shrink(client: Caller, make: Make) -> None:
+    await make.lead("t", metadata={"a": "x" * 90_000})
+    await make.lead("s", metadata={"b": "x" * 90_000, "plan": "free"})
+    await merge(client, "t", "s")
+    for changes, status in (
+        ({"plan": "paid"}, 200),  # as long as before
+        ({"plan": None}, 200),
+        ({"plan": "free"}, 413),  # longer
+        ({"b": None}, 200),
+        ({"plan": "free"}, 200),  # below the limit again
+    ):
+        assert (await client.patch("/leads/t/metadata", json=changes)).status_code == status

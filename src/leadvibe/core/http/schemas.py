@@ -121,8 +121,12 @@ class Write(BaseModel):
         if not isinstance(body, dict):
             return body
         fields = cls.rename_aliases(dict(cast(dict[str, Any], body)))
-        ignored = _shown_names(cls.shown_as) - _accepted_names(cls)
-        return {name: value for name, value in fields.items() if name not in ignored}
+        shown = _shown_names(cls.shown_as)
+        for first, *others in _accepted_names(cls):
+            # Responses show some fields under two names.
+            fields = {name: value for name, value in fields.items() if name not in others or fields.get(first) != value}
+        accepted = {name for names in _accepted_names(cls) for name in names}
+        return {name: value for name, value in fields.items() if name in accepted or name not in shown}
 
     @classmethod
     def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -148,11 +152,9 @@ def _shown_names(shown_as: type[Read] | None) -> frozenset[str]:
 
 
 @cache
-def _accepted_names(write: type[Write]) -> frozenset[str]:
-    """The names under which a request body's fields can be sent."""
-    return frozenset(
-        str(name) for field, info in write.model_fields.items() for name in _choices(info.validation_alias or field)
-    )
+def _accepted_names(write: type[Write]) -> Sequence[Sequence[str]]:
+    """The names under which each field of a request body can be sent."""
+    return [list(map(str, _choices(info.validation_alias or field))) for field, info in write.model_fields.items()]
 
 
 def _choices(alias: str | AliasPath | AliasChoices) -> Sequence[str | AliasPath]:
