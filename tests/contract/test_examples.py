@@ -24,7 +24,7 @@ STREAM = "follow_stream"  # never ends
 SIGNED_IN = {"refresh_sign_in", "sign_out_member"}
 """Operations that need the refresh cookie."""
 DESCRIBED_HEADERS = (
-    *("X-Total-Count", "Link", "Retry-After", "X-OU-ID", "X-OU-Name"),
+    *("X-Total-Count", "Link", "X-Merged-From", "Retry-After", "X-OU-ID", "X-OU-Name"),
     *("Preference-Applied", "Set-Cookie", "Content-Disposition", "WWW-Authenticate"),
 )
 

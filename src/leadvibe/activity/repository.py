@@ -27,7 +27,7 @@ from leadvibe.events.conditions import hidden_types
 from leadvibe.events.models import Event
 from leadvibe.events.repository import EventRow
 from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
-from leadvibe.identity.leads import require_lead
+from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import TimelineEntry
 from leadvibe.orders.repository import OrderRepository, OrderRow
 from leadvibe.scores.models import ScoreEntry
@@ -51,6 +51,7 @@ class Activity:
     events: Sequence[ActivityEvent]
     orders: Sequence[OrderRow]
     timeline: Sequence[ActivityEvent | OrderRow]
+    merged_from: str | None
 
 
 class ActivityRepository(ScoreRepository):
@@ -58,11 +59,11 @@ class ActivityRepository(ScoreRepository):
 
     async def of_lead(self, lead_id: str, where: ActivityFilter) -> Activity:
         window = where.window(datetime.now(UTC))
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         events = await self._events(lead_id, where, window)
         orders = await OrderRepository(self.session, self.scope).of(lead_id, window, where.limit)
         both = sorted([*events, *orders], key=lambda row: row.occurred_at, reverse=True)
-        return Activity(events, orders, both[: where.limit])
+        return Activity(events, orders, both[: where.limit], merged_from)
 
     async def _events(self, lead_id: str, where: ActivityFilter, window: TimeSpan) -> Sequence[ActivityEvent]:
         primary = (await self.rulesets()).primary

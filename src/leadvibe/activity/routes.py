@@ -25,8 +25,8 @@ async def get_lead_activity(
 
     The events include entries on channel `system`: `score_reset`, `DECAY`, `lead_merged` and `alias_conflict`. Events
     of hidden types are excluded. `range` filters events and orders; the other filters apply to events only. Each list
-    contains the newest `limit` rows, at most 500. For older ones use `range=custom`, or `GET /events/{lead_id}`, which
-    returns all events in pages.
+    contains the newest `limit` rows, at most 500. For older ones send `start` and `end`, or use
+    `GET /events/{lead_id}`, which returns all events in pages.
     """
     return await activities.of_lead(lead_id, where)
 

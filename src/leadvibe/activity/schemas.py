@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from leadvibe.core.http.merged_from import MergedFrom
 from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
 from leadvibe.core.http.schemas import Read, Time
@@ -29,8 +30,8 @@ class ActivityRange(StrEnum):
 
 class ActivityFilter(BaseModel):
     range: ActivityRange = Field(default=ActivityRange.LAST_7D, description="Events and orders in this range of time")
-    start: Time | None = Field(default=None, description="Start of the range `custom`, inclusive")
-    end: Time | None = Field(default=None, description="End of the range `custom`, exclusive")
+    start: Time | None = Field(default=None, description="Start of the period, inclusive. Overrides `range`.")
+    end: Time | None = Field(default=None, description="End of the period, exclusive. Overrides `range`.")
     channel: Literal["all", "web", "email", "slack", "webinar", "crm", "system"] = Field(
         default="all", description="Events with this channel; does not filter orders"
     )
@@ -56,17 +57,17 @@ class ActivityFilter(BaseModel):
     limit: int = Field(default=MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of rows in each list")
 
     def window(self, now: datetime) -> TimeSpan:
-        """Raises Invalid unless `start` and `end` are sent with the range `custom`, and only with it."""
-        if self.range is not ActivityRange.CUSTOM:
+        """The period between `start` and `end` if one of them is sent, else the range.
+
+        Raises Invalid if the range is `custom` without `start` or `end`, or if the period is empty.
+        """
+        if self.range is ActivityRange.CUSTOM:
             for name, sent in (("start", self.start), ("end", self.end)):
-                if sent is not None:
-                    raise Invalid.field(name, "must only be sent with range=custom")
+                if sent is None:
+                    raise Invalid.field(name, "is required with range=custom")
+        elif self.start is None and self.end is None:
             return Range(self.range).window(now)
-        if self.start is None:
-            raise Invalid.field("start", "is required with range=custom")
-        if self.end is None:
-            raise Invalid.field("end", "is required with range=custom")
-        if self.end <= self.start:
+        if self.start is not None and self.end is not None and self.end <= self.start:
             raise Invalid.field("end", "must be later than start")
         return TimeSpan(self.start, self.end)
 
@@ -83,3 +84,4 @@ class ActivityRead(Read):
     events: list[ActivityEventRead]
     orders: list[OrderRead]
     timeline: list[Annotated[ActivityEventRead | OrderRead, Field(discriminator="type")]]
+    merged_from: MergedFrom = None

@@ -15,6 +15,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.events.conditions import conditions
 from leadvibe.events.models import Event
 from leadvibe.events.schemas import Cursor, EventFilter
+from leadvibe.identity.leads import following_merge
 
 PAGE_EVENTS: Final = 5_000
 COLUMNS: Final = ("id", "lead_id", "event_type", "timestamp")
@@ -30,6 +31,8 @@ class EventExport:
 
     async def chunks(self, where: EventFilter) -> AsyncGenerator[str]:
         """The file, newest first. The first page is read before this returns, so that its errors become a response."""
+        async with transaction(self.scope) as session:
+            where, _ = await following_merge(session, self.scope, where)
         # The range of time is the same for all pages.
         matching = [Event.unit_id == self.scope.unit_id, *conditions(where, datetime.now(UTC))]
         first = await self._page(matching, where.start)

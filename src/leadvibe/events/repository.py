@@ -16,6 +16,7 @@ from leadvibe.counts.repository import CountRepository
 from leadvibe.events.conditions import indexed_matches, matches, of_lead, older_than_cursor, within
 from leadvibe.events.models import Event
 from leadvibe.events.schemas import Cursor, EventFilter
+from leadvibe.identity.leads import following_merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,22 @@ class EventPage:
     """None if it was not requested and counting takes long."""
     end: Cursor | None
     """Where the next page starts, if there is one."""
+    merged_from: str | None
+    """The lead that was asked for, if it was merged into the one whose events these are."""
 
     @classmethod
-    def of(cls, scope: Scope, rows: Sequence[Row[*tuple[Any, ...]]], page: Page, total: int | None) -> "EventPage":
+    def of(
+        cls,
+        scope: Scope,
+        rows: Sequence[Row[*tuple[Any, ...]]],
+        page: Page,
+        total: int | None,
+        merged_from: str | None,
+    ) -> "EventPage":
         """From rows of the COLUMNS. There is one row more than the page has if another page follows."""
         items = [EventRow(scope.org_id, scope.unit_id, *row) for row in rows[: page.limit]]
         end = Cursor(items[-1].occurred_at, items[-1].event_id) if len(rows) > page.limit else None
-        return cls(items, total, end)
+        return cls(items, total, end, merged_from)
 
 
 class EventRepository(Repository[Event]):
@@ -73,6 +83,7 @@ class EventRepository(Repository[Event]):
 
     async def list(self, where: EventFilter, page: Page, *, counted: bool) -> EventPage:
         """A page of events, newest first. With `counted`, the total is counted even if that takes long."""
+        where, merged_from = await following_merge(self.session, self.scope, where)
         offset = page.offset if where.start is None else 0
         by_filter = where.keys and where.lead_id is None
         queries = [self._newest_scanned, self._by_keys] if by_filter else [self._in_order]
@@ -81,7 +92,7 @@ class EventRepository(Repository[Event]):
             rows = (await self.session.execute(query(where, offset + page.limit + 1).offset(offset))).all()
             if len(rows) > page.limit:
                 break
-        return EventPage.of(self.scope, rows, page, await self._total(where, counted=counted))
+        return EventPage.of(self.scope, rows, page, await self._total(where, counted=counted), merged_from)
 
     def _in_order(self, where: EventFilter, limit: int) -> Select[*tuple[Any, ...]]:
         """In the order of an index."""

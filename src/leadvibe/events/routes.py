@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from leadvibe.access.dependencies import ANSWERS, CurrentScope, provide
+from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.preferences import WantsCount
 from leadvibe.core.http.schemas import LeadId, PlainText
@@ -46,6 +47,7 @@ async def list_events(
     """
     listed = await events.list(where, page, counted=wants_count)
     describe_page(request, response, page, listed.total, after=listed.end)
+    describe_merge(response, listed.merged_from)
     return listed.items
 
 
@@ -82,6 +84,7 @@ async def list_lead_events(
     """
     listed = await timeline.of_lead(lead_id, where, page)
     describe_page(request, response, page, listed.total, after=listed.end)
+    describe_merge(response, listed.merged_from)
     return listed.items
 
 
@@ -99,5 +102,5 @@ async def list_event_type_properties(event_type: PlainText, event_types: EventTy
 
 @router.get("/channels")
 async def list_channels(events: Events) -> Sequence[str]:
-    """List the channels of the events in the OU, in lower case."""
+    """List the channels of all events in the OU, those of hidden types included, in lower case and sorted."""
     return await events.channels()

@@ -24,7 +24,7 @@ from leadvibe.core.scope import Scope
 from leadvibe.events.models import Event
 from leadvibe.events.repository import COLUMNS, EventPage
 from leadvibe.events.schemas import LeadEventFilter
-from leadvibe.identity.leads import require_lead
+from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import TimelineEntry
 from leadvibe.scores.models import ScoreEntry
 
@@ -45,7 +45,7 @@ class Timeline:
         self.scope = scope
 
     async def of_lead(self, lead_id: str, where: LeadEventFilter, page: Page) -> EventPage:
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         offset = page.offset if where.start is None else 0
         parts = [rows(self.scope, lead_id).subquery() for rows in (events_of, notes_of, decays_of)]
         # Each part has a limit of its own, so that it can use its own index.
@@ -54,7 +54,7 @@ class Timeline:
         rows = (await self.session.execute(query)).all()
         matching = union_all(*(_of_type(part, where.event_type) for part in parts)).subquery()
         total = await self.session.scalar(select(func.count()).select_from(matching))
-        return EventPage.of(self.scope, rows, page, total or 0)
+        return EventPage.of(self.scope, rows, page, total or 0, merged_from)
 
 
 def events_of(scope: Scope, lead_id: str) -> Rows:

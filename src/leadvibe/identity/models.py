@@ -37,7 +37,8 @@ class Alias(Base, Tenant):
         ),
         # With the columns that a search reads from its sample, so that an index-only scan returns them.
         Index("ix_aliases_sample", "unit_id", "alias_id", unique=True, postgresql_include=["value", "lead_id"]),
-        Index("ix_aliases_lead", "unit_id", "lead_id"),
+        # In the order of a lead's list of aliases, and of the aliases that lists of leads show.
+        Index("ix_aliases_of_lead", "unit_id", "lead_id", "kind", "created_at", "value"),
         Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
         Index("ix_aliases_trigrams", text("trigram_keys(unit_id, lower(value))"), postgresql_using="gin"),
     )

@@ -11,6 +11,7 @@ fraction are integers, and keys are sorted and unique. Two objects are equal if 
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -61,6 +62,11 @@ def write(metadata: dict[str, Any]) -> bytes:
             fields={"metadata": "is too large"},
         )
     return encoded
+
+
+def size(metadata: Mapping[str, Any]) -> int:
+    """The number of bytes of stored metadata, which may exceed the limits after a merge of leads."""
+    return len(_encoder.encode(metadata))
 
 
 def _decode(sent: bytes) -> Any:

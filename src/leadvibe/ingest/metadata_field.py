@@ -48,11 +48,13 @@ def read_metadata(value: dict[str, Any]) -> dict[str, Any]:
 def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return `current` with the keys of `changes` replaced, or removed where the new value is None.
 
-    Raises TooLarge if the result exceeds the limit for metadata.
+    Raises TooLarge if the result exceeds the limit for metadata. Metadata that exceeds it already, because leads were
+    merged, may be changed as long as it doesn't grow.
     """
     removed = {key for key, value in changes.items() if value is None}
     merged = {key: value for key, value in {**current, **changes}.items() if key not in removed}
-    metadata.check_size(metadata.write(merged))
+    if metadata.size(merged) > metadata.size(current):
+        metadata.check_size(metadata.write(merged))
     return merged
 
 

@@ -16,6 +16,14 @@ class Lead(Base, OfUnit, Timestamps):
         Index("ix_leads_created", "unit_id", "created_at", "lead_id"),
         Index("ix_leads_ranking", "unit_id", "score", LAST_ACTIVE, "lead_id", postgresql_where=NOT_MERGED),
         Index("ix_leads_id_prefix", "unit_id", text("lower(lead_id)"), "lead_id", postgresql_where=NOT_MERGED),
+        Index(
+            "ix_leads_merged_id_prefix",
+            "unit_id",
+            text("lower(lead_id)"),
+            "lead_id",
+            postgresql_include=["merged_into"],
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
         Index("ix_leads_next_decay", "next_decay_at", postgresql_where=text("next_decay_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "85"}},
     )

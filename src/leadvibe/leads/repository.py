@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select, union_all
 
 from leadvibe.access.models import Member
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.database.transactions import raw
-from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
+from leadvibe.core.http.paging import Page
+from leadvibe.core.http.problems import Invalid, constraint_means
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.leads import LeadMerged, require_lead
+from leadvibe.identity.aliases import STRENGTH
+from leadvibe.identity.leads import LeadMerged, no_such_lead, survivor_of
 from leadvibe.identity.models import Alias
 from leadvibe.ingest.metadata_field import merge_metadata
 from leadvibe.leads.models import Lead
@@ -25,7 +27,7 @@ from leadvibe.leads.models import Lead
 constraint_means("pk_leads", "A lead with this id already exists.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeadRecord:
     """A lead's own columns and the name of its owner."""
 
@@ -44,6 +46,8 @@ class LeadRecord:
     score_reset_at: datetime | None
     ranking_score: int
     """The score that lists are sorted by. It lags behind for a moment when another ruleset becomes the primary."""
+    merged_from: str | None = None
+    """The id that was asked for, if that lead was merged into this one."""
 
     @property
     def account(self) -> dict[str, Any]:
@@ -53,15 +57,24 @@ class LeadRecord:
         return {"account_id": self.account_id, "domain": None, "name": None, "metadata": {}}
 
 
+@dataclass(frozen=True, slots=True)
+class AliasPage:
+    items: Sequence[Alias]
+    total: int
+    merged_from: str | None
+
+
 class LeadRepository(Repository[Lead]):
     model = Lead
 
     async def record(self, lead_id: str) -> LeadRecord:
-        query = select_records(self.scope).where(Lead.lead_id == lead_id)
+        """The lead's record, or that of the lead that it was merged into."""
+        survivor, merged_from = await survivor_of(self.session, self.scope, lead_id)
+        query = select_records(self.scope).where(Lead.lead_id == survivor)
         row = (await self.session.execute(query)).mappings().one_or_none()
-        if row is None:
+        if row is None:  # deleted since
             raise no_such_lead()
-        return LeadRecord(org_id=self.scope.org_id, unit_id=self.scope.unit_id, **row)
+        return LeadRecord(org_id=self.scope.org_id, unit_id=self.scope.unit_id, merged_from=merged_from, **row)
 
     async def add(self, values: Mapping[str, Any]) -> LeadRecord:
         await self._check_owner(values)
@@ -79,11 +92,12 @@ class LeadRepository(Repository[Lead]):
         await self.update(lead, {"attributes": merge_metadata(lead.attributes, changes)})
         return await self.record(lead_id)
 
-    async def aliases(self, lead_id: str) -> Sequence[Alias]:
+    async def aliases(self, lead_id: str, page: Page) -> AliasPage:
         """Oldest first."""
-        await require_lead(self.session, self.scope, lead_id)
-        query = select(Alias).where(Alias.unit_id == self.scope.unit_id, Alias.lead_id == lead_id)
-        return (await self.session.scalars(query.order_by(Alias.created_at, Alias.kind, Alias.value))).all()
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
+        aliases = (await self.session.scalars(aliases_of(self.scope, lead_id, page))).all()
+        of_lead = select(func.count()).where(Alias.unit_id == self.scope.unit_id, Alias.lead_id == lead_id)
+        return AliasPage(aliases, await self.session.scalar(of_lead) or 0, merged_from)
 
     async def lock(self, lead_id: str) -> Lead:
         """Lock a lead until the transaction ends. Raises NotFound, or LeadMerged if it was merged into another."""
@@ -124,5 +138,21 @@ def select_records(scope: Scope) -> Select[*tuple[Any, ...]]:
     )
 
 
-def no_such_lead() -> NotFound:
-    return NotFound("There is no lead with this id in the active OU.")
+def aliases_of(scope: Scope, lead_id: str, page: Page) -> Select[Alias]:
+    """A page of a lead's aliases, oldest first.
+
+    Each kind has a limit of its own, so that its part of the index `ix_aliases_of_lead` is read in order.
+    """
+    parts = [
+        select(Alias.kind, Alias.value)
+        .add_columns(Alias.created_at)
+        .where(Alias.unit_id == scope.unit_id, Alias.lead_id == lead_id, Alias.kind == kind)
+        .order_by(Alias.created_at, Alias.value)
+        .limit(page.offset + page.limit)
+        for kind in STRENGTH
+    ]
+    merged = union_all(*parts).subquery()
+    oldest_first = (merged.c.created_at, merged.c.kind, merged.c.value)
+    keys = select(merged).order_by(*oldest_first).limit(page.limit).offset(page.offset).subquery()
+    same = and_(Alias.unit_id == scope.unit_id, Alias.kind == keys.c.kind, Alias.value == keys.c.value)
+    return select(Alias).join(keys, same).order_by(Alias.created_at, Alias.kind, Alias.value)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, TooLarge, problems
 from leadvibe.core.http.schemas import LeadId, PlainText
@@ -55,8 +56,10 @@ async def search_leads(
 ) -> list[LeadMatch]:
     """Search leads by id and alias.
 
-    Returns at most ten leads: first those whose id starts with `q`, then those with an alias that contains `q`.
-    A query of fewer than two characters returns an empty list.
+    Returns at most ten leads: first those whose id starts with `q`, then those that absorbed a lead whose id starts
+    with `q`, then those with an alias that starts with `q` or contains it. The more leads have such an alias, the fewer
+    of them are compared, so a common text doesn't find every lead. A query of fewer than two characters returns an
+    empty list.
     """
     return await search.find(q.strip())
 
@@ -75,7 +78,12 @@ async def create_lead(body: LeadCreate, leads: Leads) -> LeadRecord:
 
 @lead_router.get("", response_model=LeadDetailRead)
 async def get_lead(lead_id: LeadId, leads: Scored) -> ScoredLead:
-    """Get a lead with its scores. `merged_into` is the id of the lead that it was merged into."""
+    """Get a lead with its scores.
+
+    The id of a lead that was merged returns the lead that it was merged into, and `merged_from` is then the id in the
+    request. All reads of a lead follow merges like this. Answers without a field for it have the header
+    `X-Merged-From`. Writes answer 409 instead, and `merged_into` names the lead to write to.
+    """
     return await leads.get(lead_id)
 
 
@@ -97,21 +105,30 @@ async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()]
 
 
 @lead_router.get("/aliases", response_model=list[AliasRead])
-async def list_lead_aliases(lead_id: LeadId, leads: Leads) -> Sequence[Alias]:
+async def list_lead_aliases(
+    request: Request, response: Response, lead_id: LeadId, leads: Leads, page: Paging
+) -> Sequence[Alias]:
     """List the lead's aliases, oldest first."""
-    return await leads.aliases(lead_id)
+    found = await leads.aliases(lead_id, page)
+    describe_page(request, response, page, found.total)
+    describe_merge(response, found.merged_from)
+    return found.items
 
 
 @lead_router.get("/profile")
-async def get_lead_profile(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
+async def get_lead_profile(response: Response, lead_id: LeadId, leads: Leads) -> dict[str, Any]:
     """Get the lead's metadata, which is its profile."""
-    return (await leads.record(lead_id)).metadata
+    record = await leads.record(lead_id)
+    describe_merge(response, record.merged_from)
+    return record.metadata
 
 
 @lead_router.get("/account")
-async def get_lead_account(lead_id: LeadId, leads: Leads) -> dict[str, Any]:
+async def get_lead_account(response: Response, lead_id: LeadId, leads: Leads) -> dict[str, Any]:
     """Get the lead's account: `account_id`, `domain`, `name` and `metadata`. `{}` if the lead has no account."""
-    return (await leads.record(lead_id)).account
+    record = await leads.record(lead_id)
+    describe_merge(response, record.merged_from)
+    return record.account
 
 
 router = APIRouter(tags=["Leads"], responses=ANSWERS)

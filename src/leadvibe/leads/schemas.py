@@ -1,11 +1,12 @@
 """Request and response bodies of the lead operations."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
+from leadvibe.core.http.merged_from import MergedFrom
 from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
@@ -16,7 +17,7 @@ Reference = Annotated[PlainText, Field(min_length=1, max_length=200)]
 
 
 class LeadRead(Read):
-    """A lead. `merged_into` is the id of the lead that it was merged into."""
+    """A lead. `merged_into` is always null, because reads return the lead that a lead was merged into."""
 
     lead_id: str
     org_id: str
@@ -27,6 +28,7 @@ class LeadRead(Read):
     created_at: Time
     updated_at: Time
     merged_into: str | None
+    merged_from: MergedFrom = None
     metadata: dict[str, Any]
 
     @computed_field
@@ -70,6 +72,8 @@ class LeadList(Read):
 
 
 class LeadCreate(Write):
+    shown_as: ClassVar[type[Read] | None] = LeadDetailRead
+
     lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"), description="An id of your choice")
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
@@ -78,6 +82,8 @@ class LeadCreate(Write):
 
 class LeadChange(Write):
     """Fields that you don't send stay unchanged. `metadata` replaces all metadata; `null` removes account or owner."""
+
+    shown_as: ClassVar[type[Read] | None] = LeadDetailRead
 
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
@@ -117,11 +123,15 @@ class AliasRead(Read):
 
 
 class LeadMatchRead(Read):
-    """A search result. `match_type` says whether the id or an alias matched; the levels are null."""
+    """A search result. `match_type` says whether the id or an alias matched; the levels are null.
+
+    If the id of a merged lead matched, `lead_id` is the lead that it was merged into, and `merged_from` that id.
+    """
 
     lead_id: str
     match_type: Literal["id", "alias"]
     best_alias: str | None
+    merged_from: MergedFrom = None
     engagement_level: str | None = None
     profile_level: str | None = None
 

@@ -1,7 +1,7 @@
 """Leads with their scores: one lead, or a page of the list, highest score first."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -16,8 +16,9 @@ from leadvibe.counts.repository import CountRepository
 from leadvibe.events.models import Event
 from leadvibe.events.repository import within
 from leadvibe.identity.display import display_aliases
+from leadvibe.identity.leads import no_such_lead, survivor_of
 from leadvibe.leads.models import Lead
-from leadvibe.leads.repository import LeadRecord, no_such_lead, select_records
+from leadvibe.leads.repository import LeadRecord, select_records
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.scores.repository import Rulesets, ScoreRepository, Totals
 
@@ -29,7 +30,7 @@ The index `ix_leads_ranking` has the same order, so a page is cheap; `test_query
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredLead(LeadRecord):
     best_alias: str | None
     session_count: int
@@ -64,11 +65,13 @@ class ScoredLeads:
         self._scores = ScoreRepository(session, scope)
 
     async def get(self, lead_id: str) -> ScoredLead:
-        query = select_records(self.scope).where(Lead.lead_id == lead_id)
+        """The lead, or the one that it was merged into."""
+        survivor, merged_from = await survivor_of(self.session, self.scope, lead_id)
+        query = select_records(self.scope).where(Lead.lead_id == survivor)
         leads = await self._with_scores(query, await self._scores.rulesets(), TimeSpan())
         if not leads:
             raise no_such_lead()
-        return leads[0]
+        return replace(leads[0], merged_from=merged_from)
 
     async def list(self, where: LeadFilter, page: Page) -> LeadPage:
         """By ranking, without leads that were merged into another."""

@@ -4,7 +4,20 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, Subquery, Text, all_, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    Text,
+    all_,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,6 +49,8 @@ class LeadMatch:
     lead_id: str
     match_type: Literal["id", "alias"]
     best_alias: str | None
+    merged_from: str | None = None
+    """The id that matched, if that lead was merged into this one."""
 
 
 class LeadSearch:
@@ -46,17 +61,22 @@ class LeadSearch:
         self.scope = scope
 
     async def find(self, query: str) -> list[LeadMatch]:
-        """At most ten leads: ids that start with the query, then aliases that start with it, then that contain it."""
+        """At most ten leads: ids that start with the query, then aliases that start with it, then that contain it.
+
+        The ids of merged leads come after those of other leads.
+        """
         if len(query) < MIN_QUERY_LENGTH:
             return []
         spellings = _spellings(query)
         by_id = await self._look_up(spellings, [self._by_id])
+        merged = await self._merged(spellings, by_id) if len(by_id) < MAX_MATCHES else {}
+        by_id += merged
         by_alias = await self._look_up(
             spellings, [self._by_alias_prefix, self._by_sampled_alias, self._by_alias_part], found_before=by_id
         )
         aliases = await display_aliases(self.session, self.scope, [*by_id, *by_alias], like=spellings)
         return [
-            *(LeadMatch(lead_id, "id", aliases.get(lead_id)) for lead_id in by_id),
+            *(LeadMatch(lead_id, "id", aliases.get(lead_id), merged.get(lead_id)) for lead_id in by_id),
             *(LeadMatch(lead_id, "alias", aliases.get(lead_id)) for lead_id in by_alias),
         ]
 
@@ -77,6 +97,19 @@ class LeadSearch:
 
     async def _by_alias_prefix(self, spelling: str) -> Sequence[str]:
         return await self._enough_leads(lambda excluded: self.alias_prefix(spelling, excluded=excluded))
+
+    async def _merged(self, spellings: Sequence[str], found_before: Sequence[str]) -> dict[str, str]:
+        """The leads that merged leads with such an id belong to now, each with the first of those ids."""
+        found: dict[str, str] = {}
+        for spelling in spellings:
+            while len(found) + len(found_before) < MAX_MATCHES:
+                query = self.merged_id_prefix(spelling, excluded=[*found_before, *found])
+                rows = (await self.session.execute(query)).all()
+                for survivor, lead_id in rows:
+                    found.setdefault(str(survivor), lead_id)
+                if len(rows) < ALIASES_PER_QUERY:
+                    break
+        return dict(list(found.items())[: MAX_MATCHES - len(found_before)])
 
     async def _by_sampled_alias(self, spelling: str) -> Sequence[str]:
         found = (await self.session.scalars(self.sampled_alias(spelling))).all()
@@ -106,6 +139,17 @@ class LeadSearch:
         lower_id = func.lower(Lead.lead_id)
         searched = (Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), *_starts_with(lower_id, spelling))
         return select(Lead.lead_id).where(*searched).order_by(lower_id, Lead.lead_id).limit(MAX_MATCHES)
+
+    def merged_id_prefix(self, spelling: str, *, excluded: Sequence[str] = ()) -> Select[str | None, str]:
+        """The surviving lead and the id of merged leads whose id starts with the spelling."""
+        lower_id = func.lower(Lead.lead_id)
+        searched = [Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_not(None)]
+        if excluded:
+            searched.append(Lead.merged_into != all_(literal(excluded, ARRAY(Text))))
+        query = select(Lead.merged_into, type_coerce(Lead.lead_id, Text)).where(
+            *searched, *_starts_with(lower_id, spelling)
+        )
+        return query.order_by(lower_id, Lead.lead_id).limit(ALIASES_PER_QUERY)
 
     def alias_prefix(self, spelling: str, *, excluded: Sequence[str] = ()) -> Select[str]:
         query = select(Alias.lead_id).where(*self._aliases_except(excluded), *_starts_with(LOWER_VALUE, spelling))

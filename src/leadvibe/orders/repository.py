@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.paging import Page
 from leadvibe.core.ranges import TimeSpan
+from leadvibe.identity.leads import following_merge
 from leadvibe.orders.models import Order
 from leadvibe.orders.owner import lock_owner
 from leadvibe.orders.schemas import OrderCursor, OrderFilter, OrderWrite
@@ -64,6 +65,8 @@ class OrderPage:
     total: int
     next_cursor: OrderCursor | None
     """Where the next page starts; None on the last page."""
+    merged_from: str | None
+    """The lead that was asked for, if it was merged into the one whose orders these are."""
 
 
 class OrderRepository(Repository[Order]):
@@ -97,6 +100,7 @@ class OrderRepository(Repository[Order]):
         return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns))
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
+        where, merged_from = await following_merge(self.session, self.scope, where)
         in_list = and_(Order.unit_id == self.scope.unit_id, *_conditions(where))
         query = select(*COLUMNS).where(in_list).order_by(*NEWEST_FIRST)
         if where.start is not None:
@@ -107,7 +111,7 @@ class OrderRepository(Repository[Order]):
         total = await self.session.scalar(select(func.count()).select_from(Order).where(in_list))
         items = [self._row(row) for row in rows[: page.limit]]
         next_cursor = OrderCursor(items[-1].occurred_at, items[-1].order_id) if len(rows) > page.limit else None
-        return OrderPage(items, total or 0, next_cursor)
+        return OrderPage(items, total or 0, next_cursor, merged_from)
 
     async def of(self, lead_id: str, window: TimeSpan, limit: int) -> Sequence[OrderRow]:
         """The newest orders of a lead in a window of time."""

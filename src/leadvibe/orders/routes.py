@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import TooLarge, problems
 from leadvibe.ingest.metadata_field import LIMIT_METADATA_FIELD
@@ -45,4 +46,5 @@ async def list_orders(
     """List the orders of the OU, newest first."""
     found = await orders.list(where, page)
     describe_page(request, response, page, found.total, after=found.next_cursor)
+    describe_merge(response, found.merged_from)
     return found.items

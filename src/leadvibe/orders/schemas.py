@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
 
@@ -36,28 +36,6 @@ Currency = Annotated[
 ]
 
 
-class OrderAlias(Write):
-    alias_kind: AliasKind
-    raw_value: Annotated[PlainText, Field(min_length=1, max_length=500)]
-
-
-class OrderWrite(Write):
-    order_id: Line
-    lead_id: LeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
-    aliases: list[OrderAlias] | None = Field(
-        default=None,
-        max_length=MAX_ALIASES,
-        description="Identifiers of the lead. Required without `lead_id`; with it, they are attached to that lead",
-    )
-    amount: Amount
-    currency: Currency
-    status: Line | None = Field(default=None, description="Your own status, such as `paid`")
-    timestamp: Time | None = Field(
-        default=None, description="When the order was placed. Default: now, or the stored time if the order is replaced"
-    )
-    metadata: Metadata = Field(default_factory=dict)
-
-
 class OrderRead(Read):
     type: Literal["order"]
     order_id: str
@@ -77,6 +55,30 @@ class OrderRead(Read):
     @property
     def id(self) -> str:
         return self.order_id
+
+
+class OrderAlias(Write):
+    alias_kind: AliasKind
+    raw_value: Annotated[PlainText, Field(min_length=1, max_length=500)]
+
+
+class OrderWrite(Write):
+    shown_as: ClassVar[type[Read] | None] = OrderRead
+
+    order_id: Line
+    lead_id: LeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
+    aliases: list[OrderAlias] | None = Field(
+        default=None,
+        max_length=MAX_ALIASES,
+        description="Identifiers of the lead. Required without `lead_id`; with it, they are attached to that lead",
+    )
+    amount: Amount
+    currency: Currency
+    status: Line | None = Field(default=None, description="Your own status, such as `paid`")
+    timestamp: Time | None = Field(
+        default=None, description="When the order was placed. Default: now, or the stored time if the order is replaced"
+    )
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class OrderCursor(NamedTuple):

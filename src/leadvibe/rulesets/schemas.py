@@ -1,8 +1,8 @@
 """Rulesets, and what all objects of the scoring configuration have in common."""
 
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, ClassVar
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt
 
 from leadvibe.core.http.schemas import UNSENT, Line, Read, Time, Write
 
@@ -27,22 +27,9 @@ class ConfigurationRead(Read):
 
 
 class ConfigurationWrite(Write):
-    """Ignores read-only fields, so that clients can send back an object as they read it."""
+    """A part of the configuration. Its `shown_as` is a ConfigurationRead."""
 
-    ignored: ClassVar[set[str]] = {"id", "org_id", "unit_id", "created_at", "updated_at", "created_by", "updated_by"}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_ignored(cls, body: object) -> object:
-        if not isinstance(body, dict):
-            return body
-        fields = cast(dict[str, Any], body)
-        return cls.rename_aliases({name: value for name, value in fields.items() if name not in cls.ignored})
-
-    @classmethod
-    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Rename fields that have an alternative name. If both names are sent, the alternative one is an error."""
-        return fields
+    shown_as: ClassVar[type[Read] | None] = ConfigurationRead
 
 
 class RulesetRead(ConfigurationRead):
@@ -57,7 +44,7 @@ class RulesetRead(ConfigurationRead):
 
 
 class RulesetCreate(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"ruleset_id"}
+    shown_as: ClassVar[type[Read] | None] = RulesetRead
 
     name: Line
     score_column: Line = "total_score"
@@ -68,7 +55,7 @@ class RulesetCreate(ConfigurationWrite):
 
 
 class RulesetChange(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = RulesetCreate.ignored
+    shown_as: ClassVar[type[Read] | None] = RulesetRead
 
     name: Line = UNSENT
     score_column: Line = UNSENT

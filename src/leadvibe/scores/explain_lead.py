@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, o
 from sqlalchemy.dialects.postgresql import JSONB
 
 from leadvibe.core.database.queries import among
-from leadvibe.core.http.problems import NotFound
 from leadvibe.events.models import Event
+from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import Lead, LeadOrigin
 from leadvibe.rulesets.models import ConfigVersion, Rule
 from leadvibe.scores.models import ScoreEntry, ScoreReset
@@ -75,6 +75,7 @@ class Movement:
 @dataclass(frozen=True, slots=True)
 class LeadExplanation(Movement):
     lead_id: str
+    merged_from: str | None
     ruleset_id: str | None
     ruleset_name: str | None
     score: int
@@ -96,6 +97,7 @@ class LeadExplanationRepository(ScoreRepository):
 
         Without a `ruleset_id`, in the primary ruleset.
         """
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         shown_reset_at = await self._shown_reset_at(lead_id)
         totals = (await self.totals([lead_id])).get(lead_id, {})
         rulesets = await self.rulesets()
@@ -105,6 +107,7 @@ class LeadExplanationRepository(ScoreRepository):
         return LeadExplanation(
             **asdict(await self._movement(in_explanation)),
             lead_id=lead_id,
+            merged_from=merged_from,
             ruleset_id=ruleset and ruleset.ruleset_id,
             ruleset_name=ruleset and ruleset.name,
             score=rulesets.score(lead_id, totals, ruleset).score,
@@ -121,10 +124,7 @@ class LeadExplanationRepository(ScoreRepository):
     async def _shown_reset_at(self, lead_id: str) -> datetime | None:
         """The last reset that changed a total; resets of totals that were zero are not shown."""
         query = select(Lead.score_reset_at).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        row = (await self.session.execute(query)).one_or_none()
-        if row is None:
-            raise NotFound("There is no lead with this id in the active OU.")
-        return row[0]
+        return await self.session.scalar(query)
 
     async def _last_reset_and_start(self, lead_id: str, hours: int | None) -> tuple[datetime | None, datetime | None]:
         """The time of the lead's last reset, and the instant after which changes count.

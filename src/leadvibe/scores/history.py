@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from leadvibe.core.http.problems import Invalid
 from leadvibe.core.instants import FIRST
-from leadvibe.identity.leads import require_lead
+from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import Lead
 from leadvibe.scores.models import ScoreEntry, ScoreReset
 from leadvibe.scores.repository import Rulesets, Score, ScoreRepository
@@ -18,7 +18,7 @@ MAX_PERIOD = timedelta(days=366)
 """A year's chart has some 8,800 points."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastScore(Score):
     at: datetime
     known_at: datetime
@@ -42,6 +42,7 @@ class ScoreHistory:
     lead_id: str
     snapshots: list[HistoryPoint]
     period: Period
+    merged_from: str | None
 
     @property
     def count(self) -> int:
@@ -60,11 +61,13 @@ class ScoreHistoryRepository(ScoreRepository):
         for name, instant in instants.items():
             if instant > now:
                 raise Invalid.field(name, "must not be in the future")
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         rulesets, totals = await self.rulesets(), await self._totals_at(lead_id, **instants)
         ruleset = rulesets.highest(totals) if ruleset_id is None else rulesets.by_id(ruleset_id)
         score = rulesets.score(lead_id, totals, ruleset)
-        return PastScore(score.lead_id, score.score, score.ruleset_id, score.engagement_scores, **instants)
+        return PastScore(
+            score.lead_id, score.score, score.ruleset_id, score.engagement_scores, merged_from=merged_from, **instants
+        )
 
     async def _totals_at(self, lead_id: str, at: datetime, known_at: datetime) -> dict[str, int]:
         current_then = and_(
@@ -93,14 +96,15 @@ class ScoreHistoryRepository(ScoreRepository):
         if end - start > MAX_PERIOD:
             raise Invalid.field("start_date", f"must not be more than {MAX_PERIOD.days} days before end_date")
         period = Period(start, end)
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         ruleset_id = _id_or_primary(await self.rulesets(), ruleset_id)
         if ruleset_id is None:
-            return ScoreHistory(lead_id, [], period)
+            return ScoreHistory(lead_id, [], period, merged_from)
         began = await self._first_instant(lead_id)
         instants = sorted({*_full_hours(max(start, began), end), *await self._resets(lead_id, period)})
         totals = _totals_at_instants(await self._changes(lead_id, ruleset_id, end), instants)
-        return ScoreHistory(lead_id, [HistoryPoint(at, total, ruleset_id) for at, total in totals], period)
+        points = [HistoryPoint(at, total, ruleset_id) for at, total in totals]
+        return ScoreHistory(lead_id, points, period, merged_from)
 
     async def _changes(self, lead_id: str, ruleset_id: str, until: datetime) -> list[tuple[datetime, int]]:
         """Each current entry's instant and applied points, in order of time."""

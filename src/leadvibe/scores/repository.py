@@ -10,8 +10,7 @@ from sqlalchemy import and_, func, or_, select
 from leadvibe.core.database.queries import among
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.problems import NotFound
-from leadvibe.identity.leads import require_lead
-from leadvibe.leads.models import Lead
+from leadvibe.identity.leads import survivor_of, survivors_of
 from leadvibe.rulesets.models import Ruleset
 from leadvibe.scores.models import LeadScore
 from leadvibe.scores.schemas import PRIMARY
@@ -36,6 +35,20 @@ class Score:
     score: int
     ruleset_id: str | None
     engagement_scores: Totals
+    merged_from: str | None = None
+    """The id that was asked for, if that lead was merged into this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchScore:
+    """The score of one of several requested leads."""
+
+    lead_id: str
+    """As requested, even if that lead was merged."""
+    score: int
+    ruleset_id: str | None
+    merged_into: str | None
+    """The lead whose score this is, if the requested one was merged into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +88,14 @@ class Rulesets:
         """The active ruleset with the highest total, the primary one among equals; None if none is active."""
         return max(self.active, key=lambda ruleset: totals.get(ruleset.ruleset_id, 0), default=None)
 
-    def score(self, lead_id: str, totals: Totals, ruleset: RulesetNow | None) -> Score:
+    def score(
+        self, lead_id: str, totals: Totals, ruleset: RulesetNow | None, *, merged_from: str | None = None
+    ) -> Score:
         """The total in a ruleset as the lead's score; 0 without a ruleset."""
         all_totals = {each.ruleset_id: totals.get(each.ruleset_id, 0) for each in self.all}
         if ruleset is None:
-            return Score(lead_id, 0, None, all_totals)
-        return Score(lead_id, all_totals[ruleset.ruleset_id], ruleset.ruleset_id, all_totals)
+            return Score(lead_id, 0, None, all_totals, merged_from)
+        return Score(lead_id, all_totals[ruleset.ruleset_id], ruleset.ruleset_id, all_totals, merged_from)
 
 
 class ScoreRepository(Repository[LeadScore]):
@@ -113,25 +128,27 @@ class ScoreRepository(Repository[LeadScore]):
 
     async def score(self, lead_id: str, ruleset_id: str | None) -> Score:
         """The total in the given ruleset; without one, the highest total over the active rulesets."""
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         rulesets = await self.rulesets()
         totals = (await self.totals([lead_id])).get(lead_id, {})
         selected = rulesets.highest(totals) if ruleset_id is None else rulesets.by_id(ruleset_id)
-        return rulesets.score(lead_id, totals, selected)
+        return rulesets.score(lead_id, totals, selected, merged_from=merged_from)
 
-    async def batch(self, lead_ids: Sequence[str], ruleset: str) -> list[Score]:
+    async def batch(self, lead_ids: Sequence[str], ruleset: str) -> list[BatchScore]:
         """Scores in the order of `lead_ids`, without leads that don't exist; all 0 if there is no primary ruleset.
 
         `ruleset` is `primary`, or a ruleset's id or name.
         """
         rulesets = await self.rulesets()
         selected = rulesets.primary if ruleset == PRIMARY else rulesets.by_id_or_name(ruleset)
-        existing = await self._existing(lead_ids)
-        totals = await self.totals(lead_ids)
-        return [
-            rulesets.score(lead_id, totals.get(lead_id, {}), selected) for lead_id in lead_ids if lead_id in existing
-        ]
+        survivors = await survivors_of(self.session, self.scope, lead_ids)
+        totals = await self.totals(survivors.values())
+        scores = {
+            survivor: rulesets.score(survivor, totals.get(survivor, {}), selected) for survivor in survivors.values()
+        }
+        return [_batch_score(lead_id, scores[survivors[lead_id]]) for lead_id in lead_ids if lead_id in survivors]
 
-    async def _existing(self, lead_ids: Collection[str]) -> set[str]:
-        query = select(Lead.lead_id).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(lead_ids))
-        return set(await self.session.scalars(query))
+
+def _batch_score(lead_id: str, score: Score) -> BatchScore:
+    merged_into = None if score.lead_id == lead_id else score.lead_id
+    return BatchScore(lead_id, score.score, score.ruleset_id, merged_into)

@@ -6,13 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
+from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.schemas import LeadId, PlainText, Time
 from leadvibe.scores.adjustments import AdjustmentResult, AdjustmentService
 from leadvibe.scores.explain_event import EventExplanation, EventExplanationRepository
 from leadvibe.scores.explain_lead import LeadExplanation, LeadExplanationRepository
 from leadvibe.scores.history import ScoreHistory, ScoreHistoryRepository
-from leadvibe.scores.repository import Score, ScoreRepository
+from leadvibe.scores.repository import BatchScore, Score, ScoreRepository
 from leadvibe.scores.resets import ResetResult, ResetService
 from leadvibe.scores.schemas import (
     AdjustmentCreate,
@@ -50,10 +51,10 @@ RulesetId = Annotated[
 
 
 @router.post("/scores/batch", response_model=list[BatchScoreRead])
-async def read_scores(body: ScoreBatch, scores: Scores) -> list[Score]:
+async def read_scores(body: ScoreBatch, scores: Scores) -> list[BatchScore]:
     """Get the scores of up to 500 leads in one ruleset, in the order of `lead_ids`.
 
-    Leads that don't exist are left out.
+    Leads that don't exist are left out. A merged lead has the score of the lead that it was merged into.
     """
     return await scores.batch(body.lead_ids, body.ruleset)
 
@@ -103,6 +104,7 @@ async def list_lead_sessions(
     """List a lead's sessions, latest first."""
     result = await sessions.of_lead(lead_id, page)
     describe_page(request, response, page, result.total)
+    describe_merge(response, result.merged_from)
     return result.items
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StrictInt, computed_field
 
 from leadvibe.core import ids
+from leadvibe.core.http.merged_from import MergedFrom
 from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, Write
 
 PRIMARY = "primary"
@@ -22,6 +23,7 @@ class ScoreRead(Read):
     ruleset_id: str | None
     engagement_scores: dict[str, int]
     profile_scores: dict[str, int] = Field(default_factory=dict)
+    merged_from: MergedFrom = None
 
 
 class PastScoreRead(ScoreRead):
@@ -51,6 +53,7 @@ class ScoreHistoryRead(Read):
     snapshots: list[HistoryPointRead]
     count: int
     period: PeriodRead
+    merged_from: MergedFrom = None
 
 
 class HistoryQuery(Write):
@@ -65,11 +68,16 @@ class HistoryQuery(Write):
 
 
 class BatchScoreRead(Read):
-    """A lead's total in the requested ruleset."""
+    """A lead's total in the requested ruleset. `lead_id` is the id as requested."""
 
     lead_id: str
     score: int
     ruleset_id: str | None
+    merged_into: str | None = Field(
+        default=None,
+        exclude_if=lambda lead_id: lead_id is None,
+        description="The lead whose score this is, if the requested one was merged into it; otherwise absent",
+    )
 
 
 class ScoreBatch(Write):
@@ -202,6 +210,7 @@ class LeadExplanationRead(Read):
     inorganic_count: int = Field(description="The number of suppressed events after `since`")
     score_reset_at: Time | None
     reset_excluded_count: int = Field(description="The number of events that no longer count because of a reset")
+    merged_from: MergedFrom = None
 
 
 class SessionRead(Read):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from leadvibe.core.http.paging import Page
 from leadvibe.events.models import Event
-from leadvibe.identity.leads import require_lead
+from leadvibe.identity.leads import survivor_of
 from leadvibe.scores.models import ScoreEntry
 from leadvibe.scores.repository import RulesetNow, ScoreRepository
 from leadvibe.units.models import OrgUnit
@@ -48,6 +48,7 @@ class LeadSession:
 class SessionPage:
     items: Sequence[LeadSession]
     total: int
+    merged_from: str | None
 
 
 class SessionRepository(ScoreRepository):
@@ -55,14 +56,14 @@ class SessionRepository(ScoreRepository):
 
     async def of_lead(self, lead_id: str, page: Page) -> SessionPage:
         """The latest session first, each with its points in the primary ruleset."""
-        await require_lead(self.session, self.scope, lead_id)
+        lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         ruleset = (await self.rulesets()).primary
         query = self._sessions(lead_id, ruleset, await self._timeout()).limit(page.limit).offset(page.offset)
         rows = await self.session.execute(query)
         total = await self.session.scalar(
             select(func.count(Event.session_id.distinct())).where(self._in_sessions(lead_id))
         )
-        return SessionPage([LeadSession(*row) for row in rows], total or 0)
+        return SessionPage([LeadSession(*row) for row in rows], total or 0, merged_from)
 
     def _sessions(self, lead_id: str, ruleset: RulesetNow | None, timeout: timedelta) -> Select[*tuple[Any, ...]]:
         end = func.max(Event.occurred_at)

@@ -1,6 +1,6 @@
 """Scoring settings."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt
 
@@ -25,6 +25,8 @@ class ScoringSettingsRead(Read):
 
 
 class ScoringSettingsChange(Write):
+    shown_as: ClassVar[type[Read] | None] = ScoringSettingsRead
+
     allow_negative_scores: AllowNegativeScores = UNSENT
     abm_enabled: AbmEnabled = UNSENT
     session_timeout_minutes: SessionTimeout = UNSENT

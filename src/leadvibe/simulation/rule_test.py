@@ -4,18 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.database.transactions import raw
-from leadvibe.core.http.problems import NotFound
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Event, Reset, order
 from leadvibe.engine.configuration import RuleConfig
 from leadvibe.engine.instants import BEGINNING, END
 from leadvibe.engine.rules import Rule, Ruleset
-from leadvibe.identity.leads import LeadMerged
-from leadvibe.leads.models import Lead
+from leadvibe.identity.leads import survivor_of
 from leadvibe.pipeline.load import History, load
 from leadvibe.rulesets.repository import check_active_period
 from leadvibe.rulesets.rules.schemas import RuleCreate
@@ -45,7 +42,7 @@ class RuleTests:
 
     async def test(self, lead_id: str, draft: RuleCreate) -> RuleTest:
         check_active_period(draft.values(), None)
-        await self._require_unmerged(lead_id)
+        lead_id, _ = await survivor_of(self.session, self.scope, lead_id)
         score = await self._score(lead_id, draft.ruleset_id)
         key = self.scope.unit_id, lead_id
         history = (await load(await raw(self.session), [key], [draft.event_type]))[key]
@@ -55,14 +52,6 @@ class RuleTests:
         matching = _count_matching(rule, events)
         reason = _reason(draft.event_type, len(events), matching)
         return RuleTest(matching, reason, score, score + draft.weight * matching)
-
-    async def _require_unmerged(self, lead_id: str) -> None:
-        query = select(Lead.merged_into).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        lead = (await self.session.execute(query)).one_or_none()
-        if lead is None:
-            raise NotFound("There is no lead with this id in the active OU.")
-        if lead.merged_into is not None:
-            raise LeadMerged(lead_id, lead.merged_into)
 
     async def _score(self, lead_id: str, ruleset_id: str | None) -> int:
         scores = ScoreRepository(self.session, self.scope)

@@ -1,6 +1,6 @@
 """Request and response bodies for simulations and rule tests."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
@@ -23,8 +23,6 @@ def _rename_id(sent: dict[str, Any], name: str) -> dict[str, Any]:
 class DraftRule(RuleCreate):
     """A draft rule. With the id of an existing rule, it replaces that rule."""
 
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
-
     rule_id: Line | None = None
 
     @classmethod
@@ -34,8 +32,6 @@ class DraftRule(RuleCreate):
 
 class DraftDecay(DecayCreate):
     """A draft decay rule. With the id of an existing decay rule, it has existed as long as that one."""
-
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored - {"id"}
 
     decay_id: Line | None = None
 

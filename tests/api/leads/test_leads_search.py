@@ -102,7 +102,7 @@ async def test_at_most_ten_are_found_by_id_first(client: Caller, make: Make, dra
 @pytest.mark.usefixtures("people")
 async def test_a_search_for_a_merged_lead_finds_its_target(client: Caller) -> None:
     await client.post("/leads/merge", json={"targetLeadId": "john", "sourceLeadIds": ["jack"]})
-    assert await found(client, "jack") == [("john", "alias", "jack@other.example")]
+    assert await found(client, "jack") == [("john", "id", "jack@other.example")]
 
 
 @pytest.fixture(params=[1, 2, search.SAMPLE_SIZE], ids=lambda size: f"a sample of {size}")

@@ -43,9 +43,10 @@ async def test_a_reset_after_the_merge_excludes_everything(client: Caller, merge
     assert (explanation["reset_excluded_count"], explanation["score"], explanation["top_drivers"]) == (5, 0, [])
 
 
-async def test_a_merged_lead_has_nothing_to_explain(client: Caller, merged: None) -> None:
+async def test_a_merged_lead_is_explained_as_its_target(client: Caller, merged: None) -> None:
     explanation = await explained(client, "s")
-    assert (explanation["score"], explanation["score_change"], explanation["top_drivers"]) == (0, 0, [])
+    assert explanation.pop("merged_from") == "s"
+    assert explanation == await explained(client, "t")
 
 
 async def test_the_timeline_shows_the_merge(client: Caller, merged: None) -> None:
@@ -57,4 +58,3 @@ async def test_the_timeline_shows_the_merge(client: Caller, merged: None) -> Non
 async def test_sessions_go_with_their_events(client: Caller, merged: None) -> None:
     (session,) = (await client.get("/leads/t/sessions")).json()
     assert (session["event_count"], session["total_points"]) == (5, 20)
-    assert (await client.get("/leads/s/sessions")).json() == []

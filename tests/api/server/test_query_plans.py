@@ -17,6 +17,8 @@ from leadvibe.core.scope import Scope, system_scope
 from leadvibe.events.repository import EventRepository
 from leadvibe.events.schemas import Cursor, EventFilter
 from leadvibe.events.types.repository import EventTypeRepository
+from leadvibe.identity.display import oldest_aliases
+from leadvibe.leads.repository import aliases_of
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.leads.scored import ScoredLeads
 from leadvibe.leads.search import LeadSearch
@@ -78,6 +80,7 @@ async def test_a_page_of_leads_is_read_in_the_order_of_their_rank(
 async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, scope: Scope) -> None:
     search = LeadSearch(session, scope)
     assert await indexes_of(session, search.id_prefix("ab")) == {"ix_leads_id_prefix"}
+    assert await indexes_of(session, search.merged_id_prefix("ab")) == {"ix_leads_merged_id_prefix"}
     assert await indexes_of(session, search.alias_prefix("ab")) == {"ix_aliases_prefix"}
     assert await indexes_of(session, search.sampled_alias("ab")) == {"ix_aliases_sample", "Sort"}
     assert await indexes_of(session, search.alias_part("abcdef", ["abc"])) == {"ix_aliases_trigrams", "Sort"}
@@ -108,3 +111,10 @@ async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
 async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
     query = EventRepository(session, scope)._in_order(EventFilter(lead_id="a"), 51)
     assert await indexes_of(session, query) == {"ix_events_lead"}
+
+
+async def test_a_leads_aliases_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
+    """Never all aliases of a lead to sort them: one lead may have tens of thousands."""
+    assert await indexes_of(session, oldest_aliases(scope, ["a", "b"], 1)) == {"ix_aliases_of_lead"}
+    page = await indexes_of(session, aliases_of(scope, "a", PAGE))
+    assert page == {"ix_aliases_of_lead", "pk_aliases", "Sort"}  # sorts a page of each kind

@@ -88,9 +88,9 @@ async def test_a_lead_or_ruleset_of_another_unit_is_not_found(client: Caller, ne
     assert (await client.post("/engagement-scoring/test", json=body)).status_code == 404
 
 
-async def test_a_merged_lead_cannot_be_tested(client: Caller, make: Make) -> None:
+async def test_a_merged_lead_is_tested_as_its_target(client: Caller, make: Make) -> None:
     await make.lead("lead-1")
     await make.lead("lead-2")
     await client.post("/leads/merge", json={"targetLeadId": "lead-2", "sourceLeadIds": ["lead-1"]})
     body = {"lead_id": "lead-1", "rule": {"event_type": "page_view", "weight": 5}}
-    assert (await client.post("/engagement-scoring/test", json=body)).status_code == 409
+    assert (await client.post("/engagement-scoring/test", json=body)).status_code == 200

@@ -1,6 +1,6 @@
 """API credentials."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StrictBool
 
@@ -22,10 +22,14 @@ class CredentialCreated(CredentialRead):
 
 
 class CredentialCreate(Write):
+    shown_as: ClassVar[type[Read] | None] = CredentialRead
+
     name: Annotated[str, Field(max_length=50), AfterValidator(strip_line)]
 
 
 class CredentialChange(Write):
+    shown_as: ClassVar[type[Read] | None] = CredentialRead
+
     trust_upstream_consent: Annotated[
         StrictBool, Field(description="Whether to trust the consent that this credential's events contain")
     ]

@@ -1,6 +1,6 @@
 """Members of the organization."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ class MemberRead(Read):
 
 
 class MemberCreate(Write):
+    shown_as: ClassVar[type[Read] | None] = MemberRead
+
     first_name: Line
     last_name: Line
     email: Email
@@ -37,6 +39,8 @@ class MemberCreate(Write):
 
 
 class MemberChange(Write):
+    shown_as: ClassVar[type[Read] | None] = MemberRead
+
     first_name: Line = UNSENT
     last_name: Line = UNSENT
     email: Email = UNSENT

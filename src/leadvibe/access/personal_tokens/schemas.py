@@ -1,7 +1,7 @@
 """Personal tokens."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -36,5 +36,7 @@ class PersonalTokenCreated(PersonalTokenRead):
 
 
 class PersonalTokenCreate(Write):
+    shown_as: ClassVar[type[Read] | None] = PersonalTokenRead
+
     name: Annotated[str, Field(max_length=100), AfterValidator(strip_line)]
     expires_at: ExpiresAt = None

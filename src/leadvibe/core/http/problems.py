@@ -42,7 +42,10 @@ class FieldError(BaseModel):
 
 
 class ProblemRead(BaseModel):
-    """An error as an RFC 9457 problem document; `error` has the same text as `detail`."""
+    """An error as an RFC 9457 problem document; `error` has the same text as `detail`.
+
+    `merged_into` is only present in the answer to a write for a lead that was merged: the lead to write to instead.
+    """
 
     type: str = "about:blank"
     title: str
@@ -50,6 +53,7 @@ class ProblemRead(BaseModel):
     detail: str
     error: str
     errors: list[FieldError] | None = None
+    merged_into: str | None = None
 
 
 class Problem(Exception):

@@ -1,12 +1,24 @@
 """Base classes and field types of the API's schemas."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from leadvibe.core import ids
 from leadvibe.core.instants import parse_instant, show_instant
@@ -92,9 +104,34 @@ class Read(BaseModel):
 
 
 class Write(BaseModel):
-    """A request body; unknown fields are errors."""
+    """A request body; unknown fields are errors.
+
+    Objects may be sent back as they were read: the fields of `shown_as` that this body doesn't have are read-only, and
+    are ignored.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    shown_as: ClassVar[type[Read] | None] = None
+    """The response body that shows what this body writes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_read_only(cls, body: object) -> object:
+        if not isinstance(body, dict):
+            return body
+        fields = cls.rename_aliases(dict(cast(dict[str, Any], body)))
+        shown = _shown_names(cls.shown_as)
+        for first, *others in _accepted_names(cls):
+            # Responses show some fields under two names.
+            fields = {name: value for name, value in fields.items() if name not in others or fields.get(first) != value}
+        accepted = {name for names in _accepted_names(cls) for name in names}
+        return {name: value for name, value in fields.items() if name in accepted or name not in shown}
+
+    @classmethod
+    def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Rename fields that have an alternative name. If both names are sent, the alternative one is an error."""
+        return fields
 
     def values(self) -> dict[str, Any]:
         """All fields, including defaults, by column name."""
@@ -103,6 +140,25 @@ class Write(BaseModel):
     def sent(self) -> dict[str, Any]:
         """Only the fields that the client sent: the changes of a PUT or PATCH."""
         return self.model_dump(include=self.model_fields_set)
+
+
+@cache
+def _shown_names(shown_as: type[Read] | None) -> frozenset[str]:
+    """The names of a response's fields."""
+    if shown_as is None:
+        return frozenset()
+    fields = {field.serialization_alias or name for name, field in shown_as.model_fields.items()}
+    return frozenset(fields | shown_as.model_computed_fields.keys())
+
+
+@cache
+def _accepted_names(write: type[Write]) -> Sequence[Sequence[str]]:
+    """The names under which each field of a request body can be sent."""
+    return [list(map(str, _choices(info.validation_alias or field))) for field, info in write.model_fields.items()]
+
+
+def _choices(alias: str | AliasPath | AliasChoices) -> Sequence[str | AliasPath]:
+    return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
 UNSENT: Any = Field(default_factory=lambda: None)

@@ -43,7 +43,8 @@ async def update_event_type_settings(
 ) -> Response:
     """Change settings of an event type. They apply to new events; existing events keep their points. For Owners.
 
-    A hidden type does not appear in lists, reports and streams, and its new events fire no rules and no triggers.
+    A hidden type does not appear in the list of event types, in reports, streams and lead activity. Its new events fire
+    no rules and no triggers. `GET /events` and `GET /events/{lead_id}` still list them.
     `max_processing_scope` limits what new events do: `observe` only stores them, `decide` also scores them, `activate`
     also fires triggers.
     """

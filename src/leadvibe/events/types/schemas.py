@@ -7,7 +7,13 @@ from pydantic import Field, StrictBool
 from leadvibe.core.http.schemas import UNSENT, Read
 from leadvibe.rulesets.schemas import ConfigurationWrite
 
-Hidden = Annotated[StrictBool, Field(description="Hidden from lists, reports and streams. New events score nothing.")]
+Hidden = Annotated[
+    StrictBool,
+    Field(
+        description="Left out of the list of event types, reports, streams and lead activity. "
+        "New events score nothing, but lists of events contain them."
+    ),
+]
 MaxScope = Annotated[
     Literal["observe", "decide", "activate"],
     Field(
@@ -27,7 +33,7 @@ class EventTypeRead(Read):
 
 
 class EventTypeChange(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"name", "ou_event_count", "protected", "deletable"}
+    shown_as: ClassVar[type[Read] | None] = EventTypeRead
 
     hidden: Hidden = UNSENT
     max_processing_scope: MaxScope = UNSENT

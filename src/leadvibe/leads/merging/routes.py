@@ -22,8 +22,8 @@ async def merge_leads(body: MergeCreate, service: Service) -> MergeResult:
 
     The events, aliases, adjustments and orders of the sources become the target's, and the target is rescored as if
     they had always been its own. Events and adjustments from before a lead's own reset stay reset. Later events for a
-    source go to the target. Metadata, account and owner come from the target; the sources fill in missing values. No
-    trigger fires.
+    source go to the target. Metadata, account and owner come from the target; the sources fill in missing values, and
+    metadata that is null or `""`. No trigger fires.
     """
     return await service.merge(body)
 

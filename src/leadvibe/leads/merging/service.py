@@ -73,7 +73,7 @@ class MergeService:
         return (await scores.rulesets()).score(lead_id, totals, None).engagement_scores
 
     async def _merge_records(self, merge: MergeCreate) -> None:
-        """Fill in missing metadata keys, account and owner of the target from the sources, in the order sent."""
+        """Fill in what the target lacks from the sources, in the order sent: metadata keys, account and owner."""
         query = select(Lead.lead_id, Lead.attributes, Lead.account_id, Lead.owner_id, Lead.created_at).where(
             Lead.unit_id == self.scope.unit_id, Lead.lead_id == among(merge.lead_ids)
         )
@@ -83,7 +83,7 @@ class MergeService:
         merge.check_account(accounts)
         attributes: dict[str, Any] = {}
         for lead in leads:
-            attributes |= {key: value for key, value in lead.attributes.items() if key not in attributes}
+            attributes |= {key: value for key, value in lead.attributes.items() if _is_missing(attributes, key)}
         await self.session.execute(
             update(Lead)
             .where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == merge.target_lead_id)
@@ -140,6 +140,11 @@ class MergeService:
             )
         )
         await self.session.flush()
+
+
+def _is_missing(attributes: Mapping[str, Any], key: str) -> bool:
+    """Whether a value of another lead may fill in this key. Forms send `""` and `null` for fields left empty."""
+    return attributes.get(key) is None or attributes[key] == ""
 
 
 def _sources_end_at(states: Mapping[str, LeadState], source_ids: Sequence[str], now: datetime) -> datetime:

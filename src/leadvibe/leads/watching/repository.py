@@ -12,6 +12,7 @@ from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.paging import Page
 from leadvibe.core.http.problems import NotFound, constraint_means
 from leadvibe.core.ids import new_id
+from leadvibe.identity.leads import LeadMerged, survivors_of
 from leadvibe.leads.repository import LeadRepository
 from leadvibe.leads.watching.models import WatchedLead
 from leadvibe.scores.models import ScoreEntry
@@ -61,8 +62,15 @@ class WatchList(Repository[WatchedLead]):
     async def remove(self, lead_id: str) -> None:
         entry = await self.session.scalar(self._own().where(WatchedLead.lead_id == lead_id))
         if entry is None:
+            await self._refuse_merged(lead_id)
             raise NotFound("This lead is not on your watch list.")
         await self.delete(entry)
+
+    async def _refuse_merged(self, lead_id: str) -> None:
+        """A merge moves the entry to the surviving lead, where it must be removed."""
+        survivor = (await survivors_of(self.session, self.scope, [lead_id])).get(lead_id, lead_id)
+        if survivor != lead_id:
+            raise LeadMerged(lead_id, survivor)
 
     async def list(self, page: Page) -> WatchedLeadPage:
         """Most recently added first."""

@@ -24,7 +24,7 @@ async def watch_lead(lead_id: LeadId, watch_list: OwnWatchList, body: WatchCreat
     return await watch_list.add(lead_id, (body or WatchCreate()).values())
 
 
-@lead_router.delete("/watch", status_code=204)
+@lead_router.delete("/watch", status_code=204, responses=problems(Conflict))
 async def unwatch_lead(lead_id: LeadId, watch_list: OwnWatchList) -> None:
     """Remove a lead from your watch list."""
     await watch_list.remove(lead_id)

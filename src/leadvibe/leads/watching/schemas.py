@@ -1,23 +1,10 @@
 """Request and response bodies of the watch list."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from leadvibe.core.http.schemas import Line, PlainText, Read, Time, Write
-
-
-class WatchCreate(Write):
-    """Your expectation of the lead, in your own words."""
-
-    prediction: Line | None = Field(default=None, description="A short label, such as `will_convert`")
-    prediction_notes: Annotated[PlainText, Field(max_length=2_000)] | None = None
-
-
-class WatchCreated(Read):
-    watch_id: str
-    lead_id: str
-    message: str
 
 
 class WatchedLeadRead(Read):
@@ -32,6 +19,21 @@ class WatchedLeadRead(Read):
     watched_at: Time
     outcome: str
     outcome_at: Time | None
+
+
+class WatchCreate(Write):
+    """Your expectation of the lead, in your own words."""
+
+    shown_as: ClassVar[type[Read] | None] = WatchedLeadRead
+
+    prediction: Line | None = Field(default=None, description="A short label, such as `will_convert`")
+    prediction_notes: Annotated[PlainText, Field(max_length=2_000)] | None = None
+
+
+class WatchCreated(Read):
+    watch_id: str
+    lead_id: str
+    message: str
 
 
 class WatchedLeads(Read):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
-from leadvibe.core.http.schemas import UNSENT, Line
+from leadvibe.core.http.schemas import UNSENT, Line, Read
 from leadvibe.rulesets.schemas import INT32, ConfigurationRead, ConfigurationWrite
 
 InactiveFor = Annotated[
@@ -42,7 +42,7 @@ class DecayRead(ConfigurationRead):
 
 
 class _Decay(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"decay_id"}
+    shown_as: ClassVar[type[Read] | None] = DecayRead
 
     @classmethod
     def rename_aliases(cls, fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt
 
-from leadvibe.core.http.schemas import UNSENT
+from leadvibe.core.http.schemas import UNSENT, Read
 from leadvibe.rulesets.schemas import ConfigurationRead, ConfigurationWrite, EventTypeName
 
 CountThreshold = Annotated[
@@ -26,7 +26,7 @@ class InorganicFilterRead(ConfigurationRead):
 
 
 class InorganicFilterCreate(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"filter_id"}
+    shown_as: ClassVar[type[Read] | None] = InorganicFilterRead
 
     event_type: EventTypeName
     count_threshold: CountThreshold
@@ -35,7 +35,7 @@ class InorganicFilterCreate(ConfigurationWrite):
 
 
 class InorganicFilterChange(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = InorganicFilterCreate.ignored
+    shown_as: ClassVar[type[Read] | None] = InorganicFilterRead
 
     event_type: EventTypeName = UNSENT
     count_threshold: CountThreshold = UNSENT

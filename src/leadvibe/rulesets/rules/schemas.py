@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt
 
-from leadvibe.core.http.schemas import UNSENT, Line, Time
+from leadvibe.core.http.schemas import UNSENT, Line, Read, Time
 from leadvibe.rulesets.rules.attribute_filters import AttributeFilter, AttributeFilters
 from leadvibe.rulesets.schemas import (
     INT32,
@@ -41,7 +41,7 @@ class RuleRead(ConfigurationRead):
 
 
 class RuleCreate(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = ConfigurationWrite.ignored | {"rule_id"}
+    shown_as: ClassVar[type[Read] | None] = RuleRead
 
     ruleset_id: Annotated[Line | None, Field(description="The rule's ruleset. Default: the primary ruleset.")] = None
     event_type: EventTypeName
@@ -55,7 +55,7 @@ class RuleCreate(ConfigurationWrite):
 
 
 class RuleChange(ConfigurationWrite):
-    ignored: ClassVar[set[str]] = RuleCreate.ignored
+    shown_as: ClassVar[type[Read] | None] = RuleRead
 
     ruleset_id: Line = UNSENT
     event_type: EventTypeName = UNSENT

@@ -1,6 +1,6 @@
 """The surge policy."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictFloat
 
@@ -53,6 +53,8 @@ class SurgePolicyRead(Read):
 
 
 class SurgePolicyChange(ConfigurationWrite):
+    shown_as: ClassVar[type[Read] | None] = SurgePolicyRead
+
     mode: Mode = UNSENT
     bands: Bands = UNSENT
     idle_reset_seconds: IdleReset = UNSENT

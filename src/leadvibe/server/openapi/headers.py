@@ -4,6 +4,7 @@ from typing import Any, Final
 
 TOTAL: Final = "X-Total-Count"
 LINK: Final = "Link"
+MERGED_FROM: Final = "X-Merged-From"
 
 TEXT: Final = {"type": "string"}
 HEADERS: Final[dict[str, dict[str, Any]]] = {
@@ -29,6 +30,10 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "description": "The name of the active OU; percent-encoded UTF-8 where it is not ASCII.",
         "schema": TEXT,
     },
+    MERGED_FROM: {
+        "description": "The lead in the request, if it was merged into the one of the answer; percent-encoded UTF-8.",
+        "schema": TEXT,
+    },
     "Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT},
 }
 
@@ -44,6 +49,13 @@ SET_COOKIE: Final[dict[str, str]] = {
 OF_OPERATIONS: Final[dict[str, tuple[str, ...]]] = {
     "set_active_org_unit": ("X-OU-ID", "X-OU-Name"),
     "export_events": ("Content-Disposition",),
+    "list_events": (MERGED_FROM,),
+    "list_lead_events": (MERGED_FROM,),
+    "list_lead_sessions": (MERGED_FROM,),
+    "list_lead_aliases": (MERGED_FROM,),
+    "list_orders": (MERGED_FROM,),
+    "get_lead_profile": (MERGED_FROM,),
+    "get_lead_account": (MERGED_FROM,),
 }
 OF_STATUSES: Final = {
     "401": ("WWW-Authenticate",),

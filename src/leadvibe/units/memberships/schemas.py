@@ -1,5 +1,7 @@
 """The members of an OU."""
 
+from typing import ClassVar
+
 from leadvibe.access.schemas import UnitRole
 from leadvibe.core.http.schemas import PlainText, Read, Write
 from leadvibe.core.scope import Role
@@ -15,9 +17,13 @@ class UnitMemberRead(Read):
 
 
 class UnitMemberAssign(Write):
+    shown_as: ClassVar[type[Read] | None] = UnitMemberRead
+
     org_member_id: PlainText
     role: UnitRole = Role.VIEWER
 
 
 class UnitMemberChange(Write):
+    shown_as: ClassVar[type[Read] | None] = UnitMemberRead
+
     role: UnitRole
