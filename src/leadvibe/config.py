@@ -3,10 +3,13 @@
 import os
 from datetime import timedelta
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def default_data_dir() -> Path:
@@ -23,7 +26,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, validation_alias=AliasChoices("LEADVIBE_PORT", "PORT"))
     public_url: str | None = None
-    """The URL by which clients reach the server, if it is not http://host:port."""
+    """The URL by which clients reach the server, if it is not http://host:port. The server uses it in links and
+    redirects, and marks cookies as `Secure` if it is https. It has no path."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Addresses and networks of the proxies whose `Forwarded` or `X-Forwarded-…` headers count, separated by commas."""
     data_dir: Path = Field(default_factory=default_data_dir)
     log_level: str = "INFO"
     log_json: bool | None = None
@@ -71,6 +77,23 @@ class Settings(BaseSettings):
     # Stream
     stream_keepalive: timedelta = timedelta(seconds=15)
     frame_lifetime: timedelta = timedelta(hours=1)
+
+    @field_validator("public_url")
+    @classmethod
+    def _read_public_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        url = urlsplit(value.rstrip("/"))
+        if url.scheme not in {"http", "https"} or not url.hostname or url.geturl() != f"{url.scheme}://{url.netloc}":
+            raise ValueError("must be a URL without a path, like https://leads.example.com")
+        return url.geturl()
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _read_trusted_proxies(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(item.strip(), strict=False) for item in value.split(",") if item.strip())
 
     @property
     def embedded(self) -> bool:

@@ -31,6 +31,7 @@ def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening so
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # it would trust 127.0.0.1; LEADVIBE_TRUSTED_PROXIES names the proxies
         timeout_graceful_shutdown=5,
     )
     gc.freeze()

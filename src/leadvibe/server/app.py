@@ -12,6 +12,9 @@ from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
 from leadvibe.core.http import problems
+from leadvibe.core.http.addresses import identified
+from leadvibe.core.http.body_decoding import DecodeBodies
+from leadvibe.core.http.methods_and_paths import NormalizeRequests
 from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.stream.broadcast import Broadcaster
@@ -53,10 +56,14 @@ class LeadVibe(FastAPI):
             openapi_url=None,
             generate_unique_id_function=unique_id,
             strict_content_type=False,
+            redirect_slashes=False,
         )
         api.include_routers(self)
         problems.install(self)
-        self.entry_point = ObserveRequests(RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES)))
+        routes = RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES))
+        self.entry_point = ObserveRequests(
+            identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

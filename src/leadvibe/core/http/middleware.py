@@ -6,15 +6,18 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadvibe.core.http.problems import TooLarge, render
+from leadvibe.core.http.request_body import BOM
 from leadvibe.core.metrics import UNMATCHED, count_request
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 UNLOGGED = frozenset(
-    {("POST", "/ingest"), ("POST", "/events"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}
+    {
+        *(("POST", "/ingest"), ("POST", "/events")),
+        *((method, path) for method in ("GET", "HEAD") for path in ("/metrics", "/healthz", "/readyz")),
+    }
 )
 """Frequent requests, which are logged only if they fail."""
 
@@ -84,7 +87,7 @@ class ObserveRequests:
 
 
 class LimitBody:
-    """Answers 413 if the body exceeds `limit` bytes, with or without a Content-Length."""
+    """Answers 413 if the body exceeds `limit` bytes, with or without a Content-Length, and removes its BOM."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
@@ -96,15 +99,33 @@ class LimitBody:
         if declared is not None and declared.isdigit() and int(declared) > self.limit:
             await render(TooLarge(self.detail))(scope, receive, send)
             return
-        received = 0
+        await self.app(scope, _TextBody(receive, self.limit, self.detail).receive, send)
 
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limit:
-                # FastAPI turns any other exception while it reads the body into a 400.
-                raise HTTPException(TooLarge.status, self.detail)
-            return message
 
-        await self.app(scope, limited, send)
+class _TextBody:
+    """Passes on a body without its BOM. Raises TooLarge if it is longer than `limit` bytes."""
+
+    def __init__(self, receive: Receive, limit: int, detail: str) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._detail = detail
+        self._received = 0
+        self._at_start = True
+
+    async def receive(self) -> Message:
+        message = await self._next()
+        if self._at_start and message["type"] == "http.request":
+            self._at_start = False
+            while message.get("more_body", False) and len(message.get("body", b"")) < len(BOM):
+                begun = message.get("body", b"")
+                message = await self._next()
+                message["body"] = begun + message.get("body", b"")
+            message["body"] = message.get("body", b"").removeprefix(BOM)
+        return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._limit:
+            raise TooLarge(self._detail)
+        return message

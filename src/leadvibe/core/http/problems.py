@@ -224,6 +224,8 @@ async def on_validation(_request: Request, error: Exception) -> Response:
 
 async def on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if isinstance(error.__cause__, Problem):  # FastAPI replaces errors that occur while it reads the body
+        return render(error.__cause__)
     if error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):
         # FastAPI doesn't name a field if the body isn't UTF-8 or is nested too deeply.
         deep = isinstance(error.__cause__, RecursionError)
@@ -233,7 +235,10 @@ async def on_http(request: Request, error: Exception) -> Response:
         405: f"This path does not support the method {request.method}.",
     }
     detail = details.get(error.status_code, error.detail)
-    return ProblemResponse(problem_body(error.status_code, detail), error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", "").split(", "):
+        headers["Allow"] += ", HEAD"
+    return ProblemResponse(problem_body(error.status_code, detail), error.status_code, headers=headers)
 
 
 async def on_integrity(request: Request, error: Exception) -> Response:

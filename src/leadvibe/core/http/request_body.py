@@ -13,6 +13,9 @@ EVENT_LIST_TYPES: Final = JSON_TYPES | {
     *(b"application/jsonl", b"application/x-jsonlines", b"application/jsonlines"),
 }
 
+BOM: Final = b"\xef\xbb\xbf"
+"""The byte order mark, which some programs write before UTF-8 text."""
+
 RawHeaders = Mapping[bytes, bytes]
 
 
@@ -31,7 +34,7 @@ def check_type(headers: RawHeaders, accepted: frozenset[bytes]) -> None:
 
 
 async def read_body(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body; `TooLarge` as soon as it is known to exceed `limit` bytes, without reading the rest."""
+    """The whole body without its BOM; `TooLarge` as soon as it is known to exceed `limit` bytes, without reading the rest."""
     declared = headers.get(b"content-length", b"")
     if declared.isdigit():
         _check_length(int(declared), limit)
@@ -42,7 +45,7 @@ async def read_body(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         length += len(chunk)
     _check_length(length, limit)
-    return b"".join(chunks)
+    return b"".join(chunks).removeprefix(BOM)
 
 
 def _check_length(length: int, limit: int) -> None:
