@@ -112,5 +112,5 @@ class Serving:
 
     def gone(self, within: float = 30) -> bool:
         """Whether it and all its children end within this many seconds."""
-        alive = psutil.wait_procs([self.process, *self._children], timeout=within)
+        alive = psutil.wait_procs([self.process, *self._children], timeout=within)[1]
         return not alive

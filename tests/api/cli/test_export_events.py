@@ -108,7 +108,7 @@ async def test_a_refused_request_is_reported_and_leaves_the_file_unchanged(url: 
     file = tmp_path / "events.csv"
     file.write_text("what was there before")
     code, _, said = await run(file, "--url", url, "--key", "lv_ci_nobody:secret")
-    assert (code, "not a credential" in said, "Traceback" in said) == (1, True, False), said
+    assert (code, "client secret is wrong" in said, "Traceback" in said) == (1, True, False), said
     assert file.read_text() == "what was there before"
     assert names(tmp_path) == ["events.csv"]
 
