@@ -44,10 +44,11 @@ async def chain(client: Caller, make: Make, drain: Drain) -> None:
 
 
 def lasting(response: httpx.Response) -> Any:
-    """The body without the period of a history, which ends now."""
+    """The body without the periods of a history and an explanation, which end now."""
     body = response.json()
     if isinstance(body, dict):
         body.pop("period", None)
+        body.pop("since", None)
     return body
 
 
