@@ -127,7 +127,9 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
         raise typer.Exit(SOME_ROWS_REFUSED)
 
 
-async def _import(url: str, file: Path, unit: str | None, options: ImportOptions, refused: RefusedRows) -> ImportResult:
+async def _import(
+    url: str, file: Path, size: int, unit: str | None, options: ImportOptions, refused: RefusedRows
+) -> ImportResult:
     opened = open_database(url, pool_size=2)
     try:
         await _check(opened)
