@@ -179,10 +179,10 @@ async def test_other_fields_of_the_form_are_ignored(client: Caller, database: Te
 
 
 async def test_skip_triggers_applies_to_every_row(client: Caller, database: TestDatabase) -> None:
-    content = "event_type,lead_id\nsignup,ada\n"
-    await send(client, content)
-    await send(client, content, params={"skip_triggers": "true"})
-    await send(client, content, params={"skip_triggers": "false"})
+    content = "event_type,lead_id\nsignup,{}\n"
+    await send(client, content.format("ada"))
+    await send(client, content.format("bob"), params={"skip_triggers": "true"})
+    await send(client, content.format("cy"), params={"skip_triggers": "false"})
     assert [event.skip_triggers for event in await waiting(database)] == [False, True, False]
     assert_rejected(await send(client, content, params={"skip_triggers": "maybe"}), "skip_triggers")
 
