@@ -89,7 +89,7 @@ def import_events(
     refused_rows = RefusedRows(refused or _free_path(file))
     try:
         with database.database_url() as url:
-            outcome = asyncio.run(_import(url, file, file.stat().st_size, unit, options, refused_rows))
+            outcome = asyncio.run(_import(url, file, unit, options, refused_rows))
     finally:
         refused_rows.close()
     _report(outcome, refused_rows)
@@ -128,6 +128,7 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
 
 
 async def _import(url: str, file: Path, unit: str | None, options: ImportOptions, refused: RefusedRows) -> ImportResult:
+    size = (await asyncio.to_thread(file.stat)).st_size
     opened = open_database(url, pool_size=2)
     try:
         await _check(opened)

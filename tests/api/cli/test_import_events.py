@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import hashlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -39,14 +38,62 @@ async def test_a_file_is_imported_and_its_bad_rows_are_named(
     file = tmp_path / "events.csv"
     file.write_bytes(CONTENT)
     code, said = await run(database, file, "--unit", world.admin.unit_id, "--skip-triggers")
-    assert code == 0, said
+    assert code == 3, said
     assert "2 imported, 1 errors" in said
     assert "line 3: event_type: must be 1 to 200 characters" in said
-    key = hashlib.sha256(CONTENT).hexdigest()
-    assert await waiting(database) == [
-        (world.admin.unit_id, AcceptedEvent("signup", "ada", [], None, b"{}", None, f"{key}/0", skip_triggers=True)),
-        (world.admin.unit_id, AcceptedEvent("login", "bob", [], None, b"{}", None, f"{key}/2", skip_triggers=True)),
+    assert f"The refused rows are in {file}.refused.csv." in said
+    events = await waiting(database)
+    assert [(unit, event.event_type, event.lead_id, event.skip_triggers) for unit, event in events] == [
+        (world.admin.unit_id, "signup", "ada", True),
+        (world.admin.unit_id, "login", "bob", True),
     ]
+    refused = (tmp_path / "events.csv.refused.csv").read_text("utf-8-sig")
+    assert refused == "import_error,event_type,lead_id\nline 3: event_type: must be 1 to 200 characters,,bad\n"
+
+
+async def test_refused_rows_can_be_corrected_and_imported(
+    client: Caller, database: TestDatabase, drain: Callable[[], Awaitable[None]], tmp_path: Path
+) -> None:
+    file = tmp_path / "events.csv"
+    rows = [f"2025-08-15 12:{n % 60:02};lead-{n};{n}" for n in range(1_000)]
+    broken = rows.copy()
+    broken[7], broken[8], broken[9] = "someday;lead-7;7", '2025-08-15 12:08;"lead-8;8', "2025-08-15 12:09;;9"
+    unit = ("--unit", client.unit_id, "--set", "event_type=open", "--timezone", "Europe/Berlin", "--metadata", "rest")
+    file.write_text("\n".join(["when;lead_id;amount", *broken]))
+    code, said = await run(database, file, *unit, "--map", "when=timestamp")
+    assert (code, "997 imported, 3 errors" in said) == (3, True), said
+    refused = tmp_path / "events.csv.refused.csv"
+    assert refused.read_text("utf-8-sig").count("\n") == 4
+    # The whole file, corrected: only the three are new.
+    file.write_text("\n".join(["when;lead_id;amount", *rows]))
+    code, said = await run(database, file, *unit, "--map", "when=timestamp")
+    assert (code, "1,000 imported (997 of them were imported before), 0 errors" in said) == (0, True), said
+    # The refused rows, corrected: they are the same three.
+    text = refused.read_text("utf-8-sig").replace("someday", "2025-08-15 12:07")
+    refused.write_text(text.replace(";;9", ";lead-9;9").replace("lead-8;8", "lead-8"))
+    await run(database, refused, *unit, "--map", "when=timestamp")
+    await drain()
+    assert await database.fetchval("SELECT count(*) FROM events WHERE unit_id = $1", client.unit_id) == 1_000
+
+
+async def test_an_existing_file_is_not_overwritten_with_refused_rows(
+    database: TestDatabase, world: World, tmp_path: Path
+) -> None:
+    file, refused = tmp_path / "events.csv", tmp_path / "events.csv.refused.csv"
+    file.write_bytes(CONTENT)
+    refused.write_text("mine")
+    code, said = await run(database, file, "--unit", world.admin.unit_id, "--refused", refused)
+    assert (code, "exists already" in said) == (1, True), said
+    code, said = await run(database, file, "--unit", world.admin.unit_id)
+    assert (code, "events.csv.refused-2.csv" in said) == (3, True), said
+    assert refused.read_text() == "mine"
+
+
+async def test_importing_nothing_is_an_error(database: TestDatabase, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("event_type,lead_id,timestamp\nopen,ada,2025-08-15 12:00\n")
+    code, said = await run(database, file, "--unit", world.admin.unit_id)
+    assert (code, "has no time zone" in said, "Nothing was imported" in said) == (1, True, True), said
 
 
 async def test_a_compressed_file_has_the_keys_of_what_is_in_it(

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from leadvibe.core.http.multipart import UploadedFile
-from leadvibe.core.http.problems import Invalid, TooLarge, UnsupportedMediaType
+from leadvibe.core.http.problems import Invalid, UnsupportedMediaType
 from leadvibe.identity.aliases import AliasKind
 from leadvibe.ingest.csv_decoding import UTF_16, kind_of_file
 from leadvibe.ingest.csv_reader import CsvReader
@@ -60,7 +60,7 @@ def decode_piece(body: bytes) -> list[Record]:
 def read_leads(upload: UploadedFile, *, max_rows: int, delimiter: str | None = None) -> LeadsFile:
     """Read a CSV with a header row, in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises Invalid or UnsupportedMediaType for other files, and TooLarge for more rows than `max_rows`. Broken records
+    Raises Invalid or UnsupportedMediaType for other files, and Invalid for more rows than `max_rows`. Broken records
     are no error here: the import reports them.
     """
     _check_file_type(upload)
@@ -75,7 +75,7 @@ def read_leads(upload: UploadedFile, *, max_rows: int, delimiter: str | None = N
     while piece:
         row_count += len(piece)
         if row_count > max_rows:
-            raise TooLarge(f"file: must have at most {max_rows:,} rows", fields={"file": "has too many rows"})
+            raise Invalid.field("file", f"must have at most {max_rows:,} rows (setting LEADVIBE_LEAD_IMPORT_ROWS)")
         examined += [record.cells for record in piece if not record.problem][: DETECTION_ROWS - len(examined)]
         pieces.append(encode_piece(piece))
         piece = _next_records(records)
