@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     ingest_buffer_events: int = 20_000
     """Maximum number of events that wait to be saved in one API process; then it answers 503."""
     worker_batch_events: int = 2_000
+    placeholder_identifiers: str = ""
+    """More texts that are not identifiers, such as `test,guest`, separated by commas. Upper and lower case match."""
     monthly_event_limit: int | None = None
     """The organization's monthly number of events, over all OUs. More events are reported as overage, not refused."""
 

@@ -14,7 +14,7 @@ from leadvibe.ingest.validation import read_event
 
 
 def event(**fields: Any) -> AcceptedEvent:
-    return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode())
+    return read_event(json.dumps({"event_type": "signup", "lead_id": "ada", **fields}).encode()).event
 
 
 def rejected(body: bytes | str, problem: type[Problem] = Invalid) -> str:
@@ -34,7 +34,7 @@ def with_metadata(text: str) -> str:
 
 
 def metadata_of(text: str) -> bytes:
-    return read_event(with_metadata(text).encode()).metadata
+    return read_event(with_metadata(text).encode()).event.metadata
 
 
 def test_an_event_needs_a_type_and_a_lead_and_nothing_else() -> None:
@@ -92,7 +92,7 @@ def test_an_event_without_any_identifier_is_rejected() -> None:
     [
         ("email", " Ada@EXAMPLE.com ", "ada@example.com"),
         ("phone", "+49 (151) 123-45", "+4915112345"),
-        ("phone", "4915112345", "+4915112345"),
+        ("phone", "4915112345", "4915112345"),
         ("external_id", " CRM-7 ", "CRM-7"),
         ("cookie", "aB3", "aB3"),
         ("social", "@Ada ", "@Ada"),
@@ -104,14 +104,15 @@ def test_aliases_are_normalized(kind: str, raw_value: str, value: str) -> None:
 
 
 def test_aliases_are_distinct_and_the_strongest_comes_first() -> None:
+    values = {"email": "a@b.co", "phone": "+49 30 1234567"}
     kinds = ["cookie", "email", "external_id", "phone", "social", "email"]
-    aliases = event(aliases=[{"alias_kind": kind, "raw_value": "7"} for kind in kinds]).aliases
+    aliases = event(aliases=[{"alias_kind": kind, "raw_value": values.get(kind, "7")} for kind in kinds]).aliases
     assert [alias.kind for alias in aliases] == ["external_id", "email", "phone", "social", "cookie"]
 
 
 def test_the_deprecated_pair_of_fields_is_an_alias() -> None:
-    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}')
-    assert read.aliases == [Identifier("email", "a@b.c", "A@b.c")]
+    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.co"}').event
+    assert read.aliases == [Identifier("email", "a@b.co", "A@b.co")]
 
 
 def test_half_of_the_deprecated_pair_is_rejected() -> None:
@@ -127,8 +128,11 @@ def test_half_of_the_deprecated_pair_is_rejected() -> None:
             "aliases.0.alias_kind: 'fax' is not one of external_id, email, phone",
         ),
         ({"alias_kind": "email", "raw_value": "  "}, "aliases.0.raw_value: must not be empty"),
-        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must contain a digit"),
-        ({"alias_kind": "email", "raw_value": "a\u0000"}, "aliases.0.raw_value: must not contain NUL"),
+        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must be one phone number"),
+        (
+            {"alias_kind": "email", "raw_value": "a\u0000"},
+            "aliases.0.raw_value: must not contain control or invisible characters (U+0000)",
+        ),
         ({"alias_kind": "email", "raw_value": "a" * 501}, "aliases.0.raw_value: must be at most 500"),
         ({"alias_kind": "email", "raw_value": 7}, "aliases.0.raw_value: expected str, got int"),
         ({"alias_kind": "email"}, "aliases.0.raw_value: is required"),
@@ -300,9 +304,9 @@ def test_a_sent_decay_event_has_the_channel_system() -> None:
 
 
 def test_the_default_key_is_used_if_the_event_has_none() -> None:
-    assert read_event(b'{"event_type": "a", "lead_id": "b"}', default_key="k").idempotency_key == "k"
+    assert read_event(b'{"event_type": "a", "lead_id": "b"}', default_key="k").event.idempotency_key == "k"
     own = b'{"event_type": "a", "lead_id": "b", "idempotency_key": "own"}'
-    assert read_event(own, default_key="k").idempotency_key == "own"
+    assert read_event(own, default_key="k").event.idempotency_key == "own"
 
 
 def test_an_accepted_event_survives_encoding_and_decoding() -> None:

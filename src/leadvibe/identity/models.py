@@ -37,7 +37,7 @@ class Alias(Base, Tenant):
         ),
         # With the columns that a search reads from its sample, so that an index-only scan returns them.
         Index("ix_aliases_sample", "unit_id", "alias_id", unique=True, postgresql_include=["value", "lead_id"]),
-        Index("ix_aliases_lead", "unit_id", "lead_id"),
+        Index("ix_aliases_lead", "unit_id", "lead_id", "kind"),
         Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
         Index("ix_aliases_trigrams", text("trigram_keys(unit_id, lower(value))"), postgresql_using="gin"),
     )

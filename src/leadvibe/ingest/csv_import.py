@@ -11,9 +11,8 @@ from leadvibe.core.transient import is_transient
 from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.buffer import InboxRow, append, row_of
 from leadvibe.ingest.csv_records import CsvRecords, Record
-from leadvibe.ingest.inbox import AcceptedEvent
-from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, SentAlias, SentEvent
-from leadvibe.ingest.validation import accept
+from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, RowWarning, SentAlias, SentEvent
+from leadvibe.ingest.validation import Accepted, accept
 
 ROWS_PER_COMMIT: Final = 2_000
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -39,7 +38,9 @@ class Columns:
         self._positions = {name: names.index(name) for name in COLUMNS if name in names}
         self._aliases: list[tuple[AliasKind, int]] = [(kind, names.index(kind)) for kind in STRENGTH if kind in names]
 
-    def read(self, cells: Sequence[str], *, default_key: str | None, skip_triggers: bool) -> AcceptedEvent:
+    def read(
+        self, cells: Sequence[str], *, default_key: str | None, skip_triggers: bool, phone_region: str | None
+    ) -> Accepted:
         """The event of a row. An empty cell means that the field was not sent."""
         if len(cells) > len(self._names):
             raise Invalid.field("row", f"has {len(cells)} cells, but the header has {len(self._names)}")
@@ -54,18 +55,25 @@ class Columns:
             idempotency_key=sent.get("idempotency_key"),
         )
         fields = [alias.alias_kind for alias in aliases]
-        return accept(event, default_key=default_key, skip_triggers=skip_triggers, alias_fields=fields)
+        return accept(
+            event,
+            default_key=default_key,
+            skip_triggers=skip_triggers,
+            alias_fields=fields,
+            phone_region=phone_region,
+        )
 
 
 class CsvImport:
     """Imports a file chunk by chunk. At most `ROWS_PER_COMMIT` rows wait in memory for their commit."""
 
-    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool) -> None:
+    def __init__(self, unit_id: str, *, key: str | None, skip_triggers: bool, phone_region: str | None) -> None:
         self.result = ImportResult("import queued", imported=0, errors=0, error_rows=[])
         self._unit_id = unit_id
         self._key = key
         """If set, row n of the file, from 0, gets the idempotency key `key/n`."""
         self._skip_triggers = skip_triggers
+        self._phone_region = phone_region
         self._records = CsvRecords()
         self._start: bytes | None = b""
         """The first bytes, until they are enough to recognize the kind of file. None after that."""
@@ -113,16 +121,26 @@ class CsvImport:
             self._reject(record.line, record.problem)
             return
         try:
-            event = columns.read(record.cells, default_key=key, skip_triggers=self._skip_triggers)
+            event, warnings = columns.read(
+                record.cells,
+                default_key=key,
+                skip_triggers=self._skip_triggers,
+                phone_region=self._phone_region,
+            )
         except Problem as problem:
             self._reject(record.line, problem.detail)
         else:
             self._rows.append(row_of(self._unit_id, event))
+            self._warn(record.line, warnings)
 
     def _reject(self, line: int, error: str) -> None:
         self.result.errors += 1
         if len(self.result.error_rows) < MAX_REPORTED_ROWS:
             self.result.error_rows.append(RejectedRow(line, error))
+
+    def _warn(self, line: int, warnings: Sequence[str]) -> None:
+        reported = self.result.warnings
+        reported += [RowWarning(line, warning) for warning in warnings][: MAX_REPORTED_ROWS - len(reported)]
 
     async def _commit(self) -> None:
         if self._rows:
@@ -132,10 +150,18 @@ class CsvImport:
 
 
 async def import_csv(
-    chunks: AsyncIterable[bytes], unit_id: str, *, key: str | None, skip_triggers: bool
+    chunks: AsyncIterable[bytes],
+    unit_id: str,
+    *,
+    key: str | None,
+    skip_triggers: bool,
+    phone_region: str | None = None,
 ) -> ImportResult:
-    """Import a file. If the upload ends early, the committed rows stay, and the problem says how many they are."""
-    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers)
+    """Import a file. `phone_region` is the OU's country of phone numbers without a country code.
+
+    If the upload ends early, the committed rows stay, and the problem says how many they are.
+    """
+    task = CsvImport(unit_id, key=key, skip_triggers=skip_triggers, phone_region=phone_region)
     try:
         async for chunk in chunks:
             await task.feed(chunk)

@@ -24,8 +24,8 @@ from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
 from leadvibe.ingest.buffer import InboxRow, ingest_buffer, row_of
 from leadvibe.ingest.csv_import import import_csv
-from leadvibe.ingest.schemas import BatchResult, IngestResult, RejectedBatch, RejectedEvent
-from leadvibe.ingest.validation import line_of_text, read_event
+from leadvibe.ingest.schemas import BatchResult, EventWarning, IngestResult, RejectedBatch, RejectedEvent
+from leadvibe.ingest.validation import read_event, read_key
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """Of the whole body. Metadata has its own limit."""
@@ -46,12 +46,14 @@ async def ingest_event(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     check_type(headers, JSON_TYPES)
     key = idempotency_key(headers)
-    event = read_event(await read_body(headers, receive, MAX_EVENT_BYTES), default_key=key)
+    body = await read_body(headers, receive, MAX_EVENT_BYTES)
+    event, warnings = read_event(body, default_key=key, phone_region=caller.phone_region)
     if key is not None and event.idempotency_key != key:
         raise Invalid.field("idempotency_key", "differs from the Idempotency-Key header")
     row = row_of(caller.unit_id, event)
     await ingest_buffer().put([row])
-    await _send_accepted(send, IngestResult("event ingested", msgspec.Raw(event.metadata), show("ev", row.event_id)))
+    metadata = msgspec.Raw(event.metadata)
+    await _send_accepted(send, IngestResult("event ingested", metadata, show("ev", row.event_id), warnings))
 
 
 async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,16 +65,19 @@ async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
     body = await read_body(headers, receive, MAX_BATCH_BYTES)
     rows: list[InboxRow] = []
     errors: list[RejectedEvent] = []
+    warnings: list[EventWarning] = []
     async for index, sent in _enumerate(_split(body)):
         try:
-            event = read_event(sent, default_key=None if key is None else f"{key}/{index}")
+            event_key = None if key is None else f"{key}/{index}"
+            event, event_warnings = read_event(sent, default_key=event_key, phone_region=caller.phone_region)
         except Problem as problem:
             errors.append(RejectedEvent(index, problem.detail))
         else:
             rows.append(row_of(caller.unit_id, event))
+            warnings += (EventWarning(index, warning) for warning in event_warnings)
     if rows:
         await ingest_buffer().put(rows)
-        await _send_accepted(send, BatchResult(len(rows), len(errors), errors))
+        await _send_accepted(send, BatchResult(len(rows), len(errors), errors, warnings))
     else:
         problem = problem_body(400, "body: must contain at least one valid event")
         rejected = RejectedBatch(**problem, accepted=0, rejected=len(errors), errors=errors)
@@ -87,7 +92,13 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     if skip_triggers is None:
         raise Invalid.field("skip_triggers", "must be true or false")
     chunks = stream_file(headers, receive, "file")
-    result = await import_csv(chunks, caller.unit_id, key=idempotency_key(headers), skip_triggers=skip_triggers)
+    result = await import_csv(
+        chunks,
+        caller.unit_id,
+        key=idempotency_key(headers),
+        skip_triggers=skip_triggers,
+        phone_region=caller.phone_region,
+    )
     await _send_accepted(send, result)
 
 
@@ -101,7 +112,7 @@ async def authorize_operator(scope: Scope) -> Caller:
 
 def idempotency_key(headers: RawHeaders) -> str | None:
     value = headers.get(b"idempotency-key")
-    return None if value is None else line_of_text("Idempotency-Key", value.decode("latin-1"))
+    return None if value is None else read_key("Idempotency-Key", value.decode("latin-1"))
 
 
 def _split(body: bytes) -> list[msgspec.Raw] | list[bytes]:

@@ -62,12 +62,16 @@ class SentEvent(msgspec.Struct):
     ] = None
 
 
-class IngestResult(msgspec.Struct, frozen=True):
+Warnings = Annotated[list[str], documented("Parts of the event that were left out, each with its field")]
+
+
+class IngestResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The event was stored. It is scored a moment later."""
 
     message: Annotated[str, documented("A constant text", "event ingested")]
     metadata: Annotated[msgspec.Raw, documented("The metadata as stored", type="object", additionalProperties=True)]
     event_id: Annotated[str, documented("The id of the event", "ev_0198aab0c6a47d4b8f3b1c0f5e2d7a91")]
+    warnings: Warnings = []
 
 
 class RejectedEvent(msgspec.Struct, frozen=True):
@@ -77,12 +81,20 @@ class RejectedEvent(msgspec.Struct, frozen=True):
     error: Annotated[str, documented("The field and what is wrong with it", "event_type: is required")]
 
 
-class BatchResult(msgspec.Struct, frozen=True):
+class EventWarning(msgspec.Struct, frozen=True):
+    """A part of a stored event of a batch was left out."""
+
+    index: Annotated[Count, documented("The position of the event in the batch, from 0")]
+    warning: Annotated[str, documented("The field and why it was left out")]
+
+
+class BatchResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The valid events of the batch were stored."""
 
     accepted: Annotated[Count, documented("The number of stored events")]
     rejected: Annotated[Count, documented("The number of events that are not valid")]
     errors: list[RejectedEvent]
+    warnings: Annotated[list[EventWarning], documented("Parts of stored events that were left out")] = []
 
 
 class RejectedBatch(msgspec.Struct, frozen=True):
@@ -105,10 +117,20 @@ class RejectedRow(msgspec.Struct, frozen=True):
     error: Annotated[str, documented("The column and what is wrong with it", "timestamp: must not be empty")]
 
 
-class ImportResult(msgspec.Struct):
+class RowWarning(msgspec.Struct, frozen=True):
+    """A cell of a stored row was left out."""
+
+    line: Annotated[Count, documented("The number of the row's first line in the file, from 1")]
+    warning: Annotated[str, documented("The column and why its value was left out")]
+
+
+class ImportResult(msgspec.Struct, omit_defaults=True):
     """The valid rows of the file were stored."""
 
     message: Annotated[str, documented("A constant text", "import queued")]
     imported: Annotated[Count, documented("The number of stored events")]
     errors: Annotated[Count, documented("The number of rows that are not valid")]
     error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
+    warnings: Annotated[
+        list[RowWarning], documented("The first cells that were left out", maxItems=MAX_REPORTED_ROWS)
+    ] = []

@@ -6,14 +6,15 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem
-from leadvibe.core.http.schemas import check_lead_id, check_line
+from leadvibe.core.http.schemas import check_line
 from leadvibe.core.instants import micros, parse_instant
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
+from leadvibe.identity.identifiers import PlaceholderIdentifier, read_id, read_new_lead_id
 from leadvibe.ingest import metadata as metadata_form
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.schemas import MAX_ALIASES, SentEvent
@@ -32,13 +33,23 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _decoder = msgspec.json.Decoder(SentEvent)
 
 
-def read_event(body: bytes | msgspec.Raw, *, default_key: str | None = None) -> AcceptedEvent:
+class Accepted(NamedTuple):
+    """A valid event, and warnings about the parts of it that were left out."""
+
+    event: AcceptedEvent
+    warnings: list[str]
+    """Each names its field."""
+
+
+def read_event(
+    body: bytes | msgspec.Raw, *, default_key: str | None = None, phone_region: str | None = None
+) -> Accepted:
     """Validate a JSON object as an event. `default_key` is the idempotency key of an event that has none itself."""
     try:
         sent = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(error, bytes(body)) from None
-    return accept(sent, default_key=default_key)
+    return accept(sent, default_key=default_key, phone_region=phone_region)
 
 
 def accept(
@@ -47,17 +58,21 @@ def accept(
     default_key: str | None = None,
     skip_triggers: bool = False,
     alias_fields: Sequence[str] | None = None,
-) -> AcceptedEvent:
+    phone_region: str | None = None,
+) -> Accepted:
     """Validate an event. Raises a Problem that names the field which is not valid.
 
+    `phone_region` is the OU's country of phone numbers without a country code.
     `alias_fields` has the name that errors use for each alias, if the aliases come from columns of a file.
     """
     event_type = line_of_text("event_type", sent.event_type.strip())
     if event_type in RESERVED_TYPES:
         raise Invalid.field("event_type", f"{event_type} is reserved for the system")
-    aliases = _aliases(sent, alias_fields)
-    lead_id = None if sent.lead_id is None else _lead_id(sent.lead_id)
+    aliases, placeholders = _aliases(sent, alias_fields, phone_region)
+    lead_id = None if sent.lead_id is None else _checked("lead_id", sent.lead_id, read_new_lead_id)
     if lead_id is None and not aliases:
+        if placeholders:
+            raise Invalid("; ".join(f"{field}: {error}" for field, error in placeholders.items()), fields=placeholders)
         raise Invalid(
             "lead_id: lead_id or at least one alias is required",
             fields={
@@ -66,8 +81,8 @@ def accept(
             },
         )
     metadata = _metadata(sent, event_type)
-    key = default_key if sent.idempotency_key is None else line_of_text("idempotency_key", sent.idempotency_key)
-    return AcceptedEvent(
+    key = default_key if sent.idempotency_key is None else read_key("idempotency_key", sent.idempotency_key)
+    event = AcceptedEvent(
         event_type=event_type,
         lead_id=lead_id,
         aliases=aliases,
@@ -77,14 +92,16 @@ def accept(
         idempotency_key=key,
         skip_triggers=skip_triggers,
     )
+    return Accepted(event, [f"{field}: {error}; it was left out" for field, error in placeholders.items()])
 
 
 def line_of_text(field: str, value: str) -> str:
     return _checked(field, value, check_line)
 
 
-def _lead_id(value: str) -> str:
-    return _checked("lead_id", value, check_lead_id)
+def read_key(field: str, value: str) -> str:
+    """The clean form of an idempotency key."""
+    return _checked(field, value, read_id)
 
 
 def _checked(field: str, value: str, check: Callable[[str], str]) -> str:
@@ -101,10 +118,13 @@ def _timestamp(value: str) -> int:
         raise Invalid.field("timestamp", str(error)) from None
 
 
-def _aliases(sent: SentEvent, fields: Sequence[str] | None) -> list[Identifier]:
-    """The distinct aliases of the event, the strongest first."""
+def _aliases(
+    sent: SentEvent, fields: Sequence[str] | None, phone_region: str | None
+) -> tuple[list[Identifier], dict[str, str]]:
+    """The distinct aliases of the event, the strongest first, and the placeholders among them by field."""
+    placeholders: dict[str, str] = {}
     if not sent.aliases and sent.alias is sent.alias_kind is None:
-        return []
+        return [], placeholders
     sent_aliases: list[tuple[str, AliasKind, str]] = [
         (fields[i] if fields else f"aliases.{i}.raw_value", alias.alias_kind, alias.raw_value)
         for i, alias in enumerate(sent.aliases or ())
@@ -120,11 +140,14 @@ def _aliases(sent: SentEvent, fields: Sequence[str] | None) -> list[Identifier]:
     distinct: dict[tuple[AliasKind, str], Identifier] = {}
     for field, kind, raw_value in sent_aliases:
         try:
-            value = normalize(kind, raw_value)
+            value = normalize(kind, raw_value, phone_region)
+        except PlaceholderIdentifier as placeholder:
+            placeholders[field] = str(placeholder)
+            continue
         except ValueError as error:
             raise Invalid.field(field, str(error)) from None
         distinct.setdefault((kind, value), Identifier(kind, value, raw_value))
-    return sorted(distinct.values(), key=lambda alias: _STRENGTH[alias.kind])
+    return sorted(distinct.values(), key=lambda alias: _STRENGTH[alias.kind]), placeholders
 
 
 def _metadata(sent: SentEvent, event_type: str) -> dict[str, Any]:
