@@ -92,7 +92,7 @@ def read_lead_reference(value: str) -> str:
 
 def read_new_lead_id(value: str) -> str:
     """The clean form of a lead id that may create a lead. Clients choose lead ids."""
-    return refuse_placeholder(read_lead_reference(value))
+    return read_lead_reference(refuse_placeholder(clean_identifier(value)))
 
 
 def _check_length(text: str) -> str:

@@ -35,7 +35,7 @@ def normalize_phone(text: str, region: str | None) -> str:
         raise ValueError("must be one phone number, like +49 151 12345678")
     digits = phonenumbers.normalize_digits_only(number)
     value = _international(number, digits, region) if number.startswith("+") or region else digits
-    if not MIN_DIGITS <= len(value.removeprefix("+")) <= MAX_DIGITS:
+    if len(digits) < MIN_DIGITS or not MIN_DIGITS <= len(value.removeprefix("+")) <= MAX_DIGITS:
         raise ValueError(f"must have {MIN_DIGITS} to {MAX_DIGITS} digits")
     return value
 

@@ -72,7 +72,7 @@ class Resolution:
         """(unit_id, lead_id, alias) → (holder, claimant)"""
         self.strong_kinds: dict[LeadKey, set[str]] = {}
         """The strong kinds of identifiers of the leads that a weaker identifier may lead to."""
-        self.stored_strong_kinds: dict[LeadKey, frozenset[str]] = {}
+        self.stored_strong_kinds: dict[LeadKey, set[str]] = {}
         """The same as they were read, without the new aliases."""
         self.checked: set[LeadKey] = set()
         """Leads that got an event because they had no other identifier of a stronger kind."""
@@ -90,7 +90,7 @@ class Resolution:
             for unit_id, lead_id in self.existing | named
         }
         self.strong_kinds = await read_strong_kinds(connection, sorted(leads))
-        self.stored_strong_kinds = {lead: frozenset(kinds) for lead, kinds in self.strong_kinds.items()}
+        self.stored_strong_kinds = {lead: set(kinds) for lead, kinds in self.strong_kinds.items()}
 
     def _brings_strong_identifier(self, event: UnresolvedEvent) -> bool:
         """Whether the event has a strong identifier that nobody has yet, and a weaker one."""
