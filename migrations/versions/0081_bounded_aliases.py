@@ -1,7 +1,7 @@
 """indexes for the aliases of one lead in order, and for the ids of merged leads.
 
 Revision ID: 0081
-Revises: 0009
+Revises: 0011
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0081"
-down_revision: str | None = "0009"
+down_revision: str | None = "0011"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

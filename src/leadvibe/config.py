@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     max_import_bytes: int = 4 * 1024**3
     """Maximum size of a CSV file of events in an upload. The file waits in a temporary file while it arrives."""
     worker_batch_events: int = 2_000
+    placeholder_identifiers: str = ""
+    """More texts that are not identifiers, such as `test,guest`, separated by commas. Upper and lower case match."""
     monthly_event_limit: int | None = None
     """The organization's monthly number of events, over all OUs. More events are reported as overage, not refused."""
 

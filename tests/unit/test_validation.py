@@ -92,7 +92,7 @@ def test_an_event_without_any_identifier_is_rejected() -> None:
     [
         ("email", " Ada@EXAMPLE.com ", "ada@example.com"),
         ("phone", "+49 (151) 123-45", "+4915112345"),
-        ("phone", "4915112345", "+4915112345"),
+        ("phone", "4915112345", "4915112345"),
         ("external_id", " CRM-7 ", "CRM-7"),
         ("cookie", "aB3", "aB3"),
         ("social", "@Ada ", "@Ada"),
@@ -104,14 +104,15 @@ def test_aliases_are_normalized(kind: str, raw_value: str, value: str) -> None:
 
 
 def test_aliases_are_distinct_and_the_strongest_comes_first() -> None:
+    values = {"email": "a@b.co", "phone": "+49 30 1234567"}
     kinds = ["cookie", "email", "external_id", "phone", "social", "email"]
-    aliases = event(aliases=[{"alias_kind": kind, "raw_value": "7"} for kind in kinds]).aliases
+    aliases = event(aliases=[{"alias_kind": kind, "raw_value": values.get(kind, "7")} for kind in kinds]).aliases
     assert [alias.kind for alias in aliases] == ["external_id", "email", "phone", "social", "cookie"]
 
 
 def test_the_deprecated_pair_of_fields_is_an_alias() -> None:
-    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.c"}').event
-    assert read.aliases == [Identifier("email", "a@b.c", "A@b.c")]
+    read = read_event(b'{"event_type": "signup", "alias_kind": "email", "alias": "A@b.co"}').event
+    assert read.aliases == [Identifier("email", "a@b.co", "A@b.co")]
 
 
 def test_half_of_the_deprecated_pair_is_rejected() -> None:
@@ -127,8 +128,11 @@ def test_half_of_the_deprecated_pair_is_rejected() -> None:
             "aliases.0.alias_kind: 'fax' is not one of external_id, email, phone",
         ),
         ({"alias_kind": "email", "raw_value": "  "}, "aliases.0.raw_value: must not be empty"),
-        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must contain a digit"),
-        ({"alias_kind": "email", "raw_value": "a\u0000"}, "aliases.0.raw_value: must not contain NUL"),
+        ({"alias_kind": "phone", "raw_value": "no digits"}, "aliases.0.raw_value: must be one phone number"),
+        (
+            {"alias_kind": "email", "raw_value": "a\u0000"},
+            "aliases.0.raw_value: must not contain control or invisible characters (U+0000)",
+        ),
         ({"alias_kind": "email", "raw_value": "a" * 501}, "aliases.0.raw_value: must be at most 500"),
         ({"alias_kind": "email", "raw_value": 7}, "aliases.0.raw_value: expected str, got int"),
         ({"alias_kind": "email"}, "aliases.0.raw_value: is required"),
@@ -141,7 +145,7 @@ def test_an_invalid_alias_is_reported_by_its_position(alias: object, field: str)
 
 
 def test_more_than_50_aliases_are_rejected() -> None:
-    many = [{"alias_kind": "cookie", "raw_value": str(number)} for number in range(51)]
+    many = [{"alias_kind": "cookie", "raw_value": f"c{number}"} for number in range(51)]
     assert rejected_event(aliases=many).startswith("aliases: ")
     assert len(event(aliases=many[:50]).aliases) == 50
 
@@ -165,8 +169,8 @@ def test_a_timestamp_without_a_zone_or_with_an_invalid_date_is_rejected(timestam
         ({"metadata": ["a"]}, "metadata: must be a JSON object"),
         ({"metadata": "text"}, "metadata: must be a JSON object"),
         ({"idempotency_key": 7}, "idempotency_key: expected str | null, got int"),
-        ({"idempotency_key": ""}, "idempotency_key: must be 1 to 200 characters"),
-        ({"idempotency_key": "k" * 201}, "idempotency_key: must be 1 to 200 characters"),
+        ({"idempotency_key": ""}, "idempotency_key: must not be empty"),
+        ({"idempotency_key": "k" * 201}, "idempotency_key: must be at most 200 characters"),
     ],
 )
 def test_a_wrong_type_is_reported_by_the_name_of_the_field(fields: dict[str, Any], field: str) -> None:

@@ -70,8 +70,15 @@ async def _default_scope(caller: OrgScope) -> Scope:
 async def _scopes(caller: OrgScope, units: Select[OrgUnit]) -> Sequence[Scope]:
     role = literal(Role.OWNER.value) if caller.admin else UnitMembership.role
     async with transaction(None) as session:
-        rows = await session.execute(units.with_only_columns(OrgUnit.unit_id, role))
+        rows = await session.execute(units.with_only_columns(OrgUnit.unit_id, role, OrgUnit.phone_region))
     return [
-        Scope(org_id=caller.org_id, actor=caller.actor, admin=caller.admin, unit_id=unit_id, role=Role(name))
-        for unit_id, name in rows
+        Scope(
+            org_id=caller.org_id,
+            actor=caller.actor,
+            admin=caller.admin,
+            unit_id=unit_id,
+            role=Role(name),
+            phone_region=phone_region,
+        )
+        for unit_id, name, phone_region in rows
     ]

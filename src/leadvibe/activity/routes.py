@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from leadvibe.access.dependencies import ANSWERS, provide
 from leadvibe.activity.repository import Activity, ActivityRepository
 from leadvibe.activity.schemas import ActivityFilter, ActivityRead
-from leadvibe.core.http.schemas import LeadId
+from leadvibe.identity.identifiers import LeadId
 
 lead_router = APIRouter()
 router = APIRouter(tags=["Events"], responses=ANSWERS)

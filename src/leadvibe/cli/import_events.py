@@ -107,6 +107,8 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
     console = Console(soft_wrap=True)
     for row in outcome.error_rows:
         console.print(f"line {row.line}: {row.error}", style="red", markup=False, highlight=False)
+    for row in outcome.warnings:
+        console.print(f"line {row.line}: {row.warning}", style="yellow", markup=False, highlight=False)
     if outcome.errors > len(outcome.error_rows):
         console.print(f"… and {outcome.errors - len(outcome.error_rows):,} more", style="red")
     if outcome.ignored_columns:
@@ -115,8 +117,6 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
             markup=False,
             highlight=False,
         )
-    for warning in outcome.warnings:
-        console.print(f"Warning: {warning}.", markup=False, highlight=False)
     repeated = f" ({outcome.repeated:,} of them were imported before)" if outcome.repeated else ""
     console.print(f"{outcome.imported:,} imported{repeated}, {outcome.errors:,} errors", highlight=False)
     if not refused.is_empty:
@@ -132,14 +132,14 @@ async def _import(url: str, file: Path, unit: str | None, options: ImportOptions
     opened = open_database(url, pool_size=2)
     try:
         await _check(opened)
-        unit_id = await _find_unit(unit)
+        unit_id, phone_region = await _find_unit(unit)
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("reading", total=size)
             keys = ImportKeys(_digest(file, lambda position: progress.update(bar, completed=position)))
             progress.reset(bar, description="importing")
             chunks = _chunks(file, lambda position: progress.update(bar, completed=position))
-            return await import_csv(chunks, unit_id, options, keys, refused=refused)
+            return await import_csv(chunks, unit_id, options, keys, phone_region=phone_region, refused=refused)
     except Problem as problem:
         raise CommandError(f"{file}: {problem.detail}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as damaged:
@@ -162,17 +162,21 @@ async def _check(opened: Database) -> None:
             raise CommandError("The database schema is out of date: run `leadvibe migrate`.")
 
 
-async def _find_unit(id_or_slug: str | None) -> str:
-    """The id of the OU to import into: the requested one, else the only one."""
+async def _find_unit(id_or_slug: str | None) -> tuple[str, str | None]:
+    """The id and phone region of the OU to import into: the requested one, else the only one."""
     if id_or_slug is not None and not id_or_slug.isprintable():
         raise CommandError(f"There is no OU {id_or_slug!r}.")
-    query = select(OrgUnit.unit_id, OrgUnit.name).order_by(OrgUnit.created_at).limit(MAX_LISTED_UNITS + 1)
+    query = (
+        select(OrgUnit.unit_id, OrgUnit.name, OrgUnit.phone_region)
+        .order_by(OrgUnit.created_at)
+        .limit(MAX_LISTED_UNITS + 1)
+    )
     if id_or_slug is not None:
         query = query.where(or_(OrgUnit.unit_id == id_or_slug, OrgUnit.slug == id_or_slug))
     async with transaction(None) as session:
         units = (await session.execute(query)).all()
     if len(units) == 1:
-        return units[0].unit_id
+        return units[0].unit_id, units[0].phone_region
     if not units:
         raise CommandError(
             f"There is no OU {id_or_slug!r}." if id_or_slug else "There is no OU yet: run `leadvibe serve` once."

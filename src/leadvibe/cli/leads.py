@@ -15,7 +15,7 @@ from rich.text import Text
 from leadvibe.cli.client import Key, Server, Unit, Url
 from leadvibe.cli.import_leads import POLL_SECONDS, import_leads
 from leadvibe.core.command_error import CommandError
-from leadvibe.core.http.schemas import check_lead_id
+from leadvibe.identity.identifiers import read_lead_reference
 
 EXIT_CODES: Final = (
     "Exit codes: 0 success, 1 the server can't be reached or refused the request, 2 invalid usage, "
@@ -128,7 +128,7 @@ def _wait_for_deletion(server: Server, path: str) -> str:
 
 def _path(lead_id: str) -> str:
     try:
-        check_lead_id(lead_id)
+        lead_id = read_lead_reference(lead_id)
     except ValueError as error:
         raise typer.BadParameter(f"LEAD_ID {error}") from None
     return f"/lead/{quote(lead_id, safe='')}"

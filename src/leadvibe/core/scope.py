@@ -45,6 +45,8 @@ class Scope(OrgScope):
 
     unit_id: str = ""
     role: Role = Role.VIEWER
+    phone_region: str | None = None
+    """The OU's country of phone numbers without a country code. Unset in the scope of the program itself."""
 
     def __post_init__(self) -> None:
         if not self.unit_id:

@@ -10,12 +10,13 @@ from leadvibe.access.dependencies import ANSWERS, CurrentScope, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.preferences import WantsCount
-from leadvibe.core.http.schemas import LeadId, PlainText
+from leadvibe.core.http.schemas import PlainText
 from leadvibe.events.export import EventExport
 from leadvibe.events.repository import EventRepository, EventRow
 from leadvibe.events.schemas import EventFilter, EventPropertiesRead, EventRead, LeadEventFilter
 from leadvibe.events.timeline import Timeline
 from leadvibe.events.types.repository import EventProperties, EventTypeRepository
+from leadvibe.identity.identifiers import LeadId
 
 router = APIRouter(tags=["Events"], responses=ANSWERS)
 

@@ -1,9 +1,12 @@
 """The identifiers of a lead, and their normalization: two spellings of one identifier have one normalized form."""
 
-import re
 from typing import Final, Literal
 
 import msgspec
+
+from leadvibe.identity.emails import check_raw_email, normalize_email
+from leadvibe.identity.identifiers import clean_identifier, refuse_placeholder
+from leadvibe.identity.phones import normalize_phone
 
 AliasKind = Literal["external_id", "email", "phone", "social", "cookie"]
 
@@ -12,8 +15,6 @@ STRENGTH: Final[tuple[AliasKind, ...]] = ("external_id", "email", "phone", "soci
 
 MAX_VALUE_LENGTH: Final = 500
 """Characters. Longer values don't fit into an index."""
-
-_NOT_A_DIGIT = re.compile(r"[^0-9]+")
 
 
 class Identifier(msgspec.Struct, array_like=True, frozen=True):
@@ -26,24 +27,24 @@ class Identifier(msgspec.Struct, array_like=True, frozen=True):
     """The value as sent."""
 
 
-def normalize(kind: AliasKind, raw_value: str) -> str:
+def normalize(kind: AliasKind, raw_value: str, phone_region: str | None = None) -> str:
     """Return the normalized form of an identifier.
 
-    E-mails are lower-cased, phone numbers are `+` and their digits, other values are stripped of white space.
-    Raises ValueError if the normalized form is empty, or if the value can't be stored.
+    `phone_region` is the OU's country of phone numbers without a country code.
+    Raises PlaceholderIdentifier for values such as `undefined`, and ValueError for other values that are no identifier.
     """
-    if "\x00" in raw_value:
-        raise ValueError("must not contain NUL characters")
+    if len(raw_value) > MAX_VALUE_LENGTH:
+        raise ValueError(f"must be at most {MAX_VALUE_LENGTH} characters")
+    text = refuse_placeholder(clean_identifier(raw_value))
     match kind:
         case "email":
-            value = raw_value.strip().lower()
+            if not raw_value.isascii():
+                check_raw_email(raw_value.strip())
+            value = normalize_email(text)
         case "phone":
-            digits = _NOT_A_DIGIT.sub("", raw_value)
-            value = f"+{digits}" if digits else ""
+            value = normalize_phone(text, phone_region)
         case _:
-            value = raw_value.strip()
-    if not value:
-        raise ValueError("must contain a digit" if kind == "phone" else "must not be empty")
-    if len(value) > MAX_VALUE_LENGTH or len(raw_value) > MAX_VALUE_LENGTH:
+            value = text
+    if len(value) > MAX_VALUE_LENGTH:
         raise ValueError(f"must be at most {MAX_VALUE_LENGTH} characters")
     return value

@@ -10,9 +10,8 @@ from leadvibe.core.ids import read
 from leadvibe.identity.aliases import STRENGTH, AliasKind
 from leadvibe.ingest.csv_times import with_zone
 from leadvibe.ingest.import_options import FIELDS, ImportOptions
-from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.schemas import SentAlias, SentEvent
-from leadvibe.ingest.validation import accept
+from leadvibe.ingest.validation import Accepted, accept
 
 TIMESTAMP_COLUMNS: Final = ("occurred_at", "created_at", "time_stamp")
 """Read as `timestamp` if the file has no column of this name. The first one that exists counts."""
@@ -50,7 +49,7 @@ class Columns:
         self.ignored = [] if options.keep_rest else [name for name, at in others if at != self._id]
         """The names of the columns that are not read."""
 
-    def read(self, cells: Sequence[str], *, position_key: str | None) -> AcceptedEvent:
+    def read(self, cells: Sequence[str], *, position_key: str | None, phone_region: str | None) -> Accepted:
         """The event of a row. An empty cell means that the field was not sent. Raises Problem."""
         if len(cells) > self._width:
             raise Invalid.field("row", f"has {len(cells)} cells, but the header has {self._width}")
@@ -67,8 +66,13 @@ class Columns:
             idempotency_key=sent.get("idempotency_key"),
             event_id=sent.get("event_id") or self._exported_id(cells),
         )
-        skip_triggers = self._options.skip_triggers
-        return accept(event, position_key=position_key, skip_triggers=skip_triggers, alias_fields=fields).event
+        return accept(
+            event,
+            position_key=position_key,
+            skip_triggers=self._options.skip_triggers,
+            alias_fields=fields,
+            phone_region=phone_region,
+        )
 
     def _exported_id(self, cells: Sequence[str]) -> str | None:
         """The id of an event of this server, as in its exports. A column `id` of another origin has no meaning."""

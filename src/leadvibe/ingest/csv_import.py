@@ -20,7 +20,7 @@ from leadvibe.ingest.inbox import InboxRow, row_of
 from leadvibe.ingest.refused_rows import RefusedRows
 from leadvibe.ingest.repeats import Stored
 from leadvibe.ingest.requests import Answer, IngestRequest
-from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow
+from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, RowWarning
 
 ROWS_PER_COMMIT: Final = 2_000
 ACCEPTED: Final = 202
@@ -35,6 +35,7 @@ class CsvImport:
         options: ImportOptions,
         keys: ImportKeys | str,
         *,
+        phone_region: str | None,
         request: IngestRequest | None,
         refused: RefusedRows | None,
     ) -> None:
@@ -43,6 +44,7 @@ class CsvImport:
         self._options = options
         self._keys = keys
         """If this is a key, row n of the file, from 0, gets the idempotency key `key/n`."""
+        self._phone_region = phone_region
         self._request = request
         self._refused = refused
         self._reader = CsvReader(options.delimiter)
@@ -56,10 +58,15 @@ class CsvImport:
     async def finish(self) -> ImportResult:
         await self._add(self._reader.finish())
         self._open()
-        for column in sorted(self._reader.columns_with_lost_values):
-            self.result.warnings.append(f"column {column} has values but no name in the header; it is ignored")
+        self._warn_of_columns()
         await self._commit(last=True)
         return self.result
+
+    def _warn_of_columns(self) -> None:
+        columns = sorted(self._reader.columns_with_lost_values)[:MAX_REPORTED_ROWS]
+        rows = self.result.warnings[: MAX_REPORTED_ROWS - len(columns)]
+        lost = [f"column {column} has values but no name in the header; it is ignored" for column in columns]
+        self.result.warnings = [*(RowWarning(self._reader.header_line, warning) for warning in lost), *rows]
 
     def _open(self) -> Columns:
         """The columns of the file, whose header has arrived."""
@@ -89,13 +96,14 @@ class CsvImport:
             self._refuse(record, record.problem)
             return
         try:
-            event = columns.read(record.cells, position_key=key)
+            event, warnings = columns.read(record.cells, position_key=key, phone_region=self._phone_region)
         except Problem as problem:
             self._refuse(record, problem.detail)
             return
         if event.idempotency_key is None and isinstance(self._keys, ImportKeys):
             event = msgspec.structs.replace(event, idempotency_key=self._keys.key_of(event, record.line))
         self._rows.append(row_of(self._unit_id, event))
+        self._warn(record.line, warnings)
 
     def _refuse(self, record: Record, error: str) -> None:
         self.result.errors += 1
@@ -107,6 +115,10 @@ class CsvImport:
             if record.problem is not None:
                 cells = self._reader.named_cells(next(csv.reader([record.text], delimiter=delimiter), list[str]()))
             self._refused.write(self._reader.header or [], delimiter, cells, f"line {record.line}: {error}")
+
+    def _warn(self, line: int, warnings: Iterable[str]) -> None:
+        reported = self.result.warnings
+        reported += [RowWarning(line, warning) for warning in warnings][: MAX_REPORTED_ROWS - len(reported)]
 
     async def _commit(self, *, last: bool = False) -> None:
         """Store the waiting rows. The last commit of a request also stores its answer."""
@@ -133,14 +145,17 @@ async def import_csv(
     options: ImportOptions,
     keys: ImportKeys | str,
     *,
+    phone_region: str | None = None,
     request: IngestRequest | None = None,
     refused: RefusedRows | None = None,
 ) -> ImportResult:
     """Import a file. `keys` are the keys of its rows, or the idempotency key of the request that brought it.
 
+    `phone_region` is the OU's country of phone numbers without a country code.
+
     If the file can't be read to its end, the committed rows stay, and the problem says how many they are.
     """
-    task = CsvImport(unit_id, options, keys, request=request, refused=refused)
+    task = CsvImport(unit_id, options, keys, phone_region=phone_region, request=request, refused=refused)
     try:
         async for chunk in chunks:
             await task.feed(chunk)

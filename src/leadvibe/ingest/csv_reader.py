@@ -22,6 +22,7 @@ class CsvReader:
     def __init__(self, delimiter: str | None = None) -> None:
         self.header: list[str] | None = None
         """The names of the columns. None until the header has arrived."""
+        self.header_line = 1
         self.header_problem: str | None = None
         self.delimiter = delimiter
         self.columns_with_lost_values: set[int] = set()
@@ -76,6 +77,7 @@ class CsvReader:
     def _read_header(self, record: Record) -> None:
         names = [name.strip() for name in record.cells]
         self.header = [name for name in names if name]
+        self.header_line = record.line
         self.header_problem = record.problem
         self._width = len(names)
         if len(self.header) < len(names):

@@ -68,7 +68,8 @@ async def ingest_event(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     check_type(headers, JSON_TYPES)
     key = idempotency_key(headers)
-    event, warnings = read_event(await read_body(headers, receive, MAX_EVENT_BYTES), default_key=key)
+    body = await read_body(headers, receive, MAX_EVENT_BYTES)
+    event, warnings = read_event(body, default_key=key, phone_region=caller.phone_region)
     if key is not None and event.idempotency_key != key:
         raise Invalid.field("idempotency_key", "differs from the Idempotency-Key header")
     [stored] = await ingest_buffer().put([row_of(caller.unit_id, event)])
@@ -100,7 +101,7 @@ async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
     request = None if key is None else IngestRequest(caller.unit_id, key, sha256(body).digest())
     answer = None if request is None else await request.find_answer()
     if answer is None:
-        batch = await _read_batch(caller.unit_id, body, key)
+        batch = await _read_batch(caller, body, key)
         if not batch.rows:
             problem = problem_body(400, "body: must contain at least one valid event")
             rejected = RejectedBatch(**problem, accepted=0, rejected=len(batch.errors), errors=batch.errors)
@@ -110,15 +111,16 @@ async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
     await _send_answer(send, answer)
 
 
-async def _read_batch(unit_id: str, body: bytes, key: str | None) -> _Batch:
+async def _read_batch(caller: Caller, body: bytes, key: str | None) -> _Batch:
     batch = _Batch()
     async for index, sent in _enumerate(_split(body)):
         try:
-            event, warnings = read_event(sent, position_key=None if key is None else f"{key}/{index}")
+            position_key = None if key is None else f"{key}/{index}"
+            event, warnings = read_event(sent, position_key=position_key, phone_region=caller.phone_region)
         except Problem as problem:
             batch.errors.append(RejectedEvent(index, problem.detail))
         else:
-            batch.rows.append(row_of(unit_id, event))
+            batch.rows.append(row_of(caller.unit_id, event))
             batch.warnings += (EventWarning(index, warning) for warning in warnings)
     return batch
 
@@ -147,7 +149,9 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
             return
         keys = ImportKeys(upload.digest) if key is None else key
         try:
-            result = await import_csv(upload.chunks(), caller.unit_id, options, keys, request=request)
+            result = await import_csv(
+                upload.chunks(), caller.unit_id, options, keys, phone_region=caller.phone_region, request=request
+            )
         except AlreadyAnswered as earlier:
             await _send_answer(send, earlier.answer)
             return

@@ -146,6 +146,13 @@ class RejectedRow(msgspec.Struct, frozen=True):
     error: Annotated[str, documented("The column and what is wrong with it", "timestamp: must not be empty")]
 
 
+class RowWarning(msgspec.Struct, frozen=True):
+    """A cell of a stored row was left out. On the line of the header: all cells of a column."""
+
+    line: Annotated[Count, documented("The number of the row's first line in the file, from 1")]
+    warning: Annotated[str, documented("The column and why its value was left out")]
+
+
 class ImportResult(msgspec.Struct, omit_defaults=True):
     """The valid rows of the file were stored."""
 
@@ -155,7 +162,10 @@ class ImportResult(msgspec.Struct, omit_defaults=True):
     error_rows: Annotated[list[RejectedRow], documented("The first of these rows", maxItems=MAX_REPORTED_ROWS)]
     repeated: Annotated[Count, documented("The number of rows that repeat an earlier event and change nothing")] = 0
     ignored_columns: Annotated[list[str], documented("The first columns that the import doesn't read", ["color"])] = []
-    warnings: Annotated[list[str], documented("What else you should know about the file")] = []
+    warnings: Annotated[
+        list[RowWarning],
+        documented("The first values that were left out, and columns without a name", maxItems=MAX_REPORTED_ROWS),
+    ] = []
 
 
 class RejectedImport(msgspec.Struct, frozen=True):
@@ -170,4 +180,4 @@ class RejectedImport(msgspec.Struct, frozen=True):
     errors: Count
     error_rows: list[RejectedRow]
     ignored_columns: list[str]
-    warnings: list[str]
+    warnings: list[RowWarning]

@@ -5,16 +5,16 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from leadvibe.core.http.problems import Invalid, Problem
-from leadvibe.core.http.schemas import check_lead_id, check_line
+from leadvibe.core.http.schemas import check_line
 from leadvibe.core.instants import micros, parse_instant
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
+from leadvibe.identity.identifiers import PlaceholderIdentifier, read_id, read_new_lead_id
 from leadvibe.ingest import metadata as metadata_form
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.schemas import MAX_ALIASES, SentEvent, StrictEvent
@@ -49,12 +49,16 @@ class Accepted(NamedTuple):
 
 
 def read_event(
-    body: bytes | msgspec.Raw, *, default_key: str | None = None, position_key: str | None = None
+    body: bytes | msgspec.Raw,
+    *,
+    default_key: str | None = None,
+    position_key: str | None = None,
+    phone_region: str | None = None,
 ) -> Accepted:
     """Validate a JSON object as an event, and name its unknown fields in the warnings.
 
     `default_key` is the idempotency key of an event that has none itself. `position_key` is the key of an event that
-    has no `event_id` either.
+    has no `event_id` either. `phone_region` is the OU's country of phone numbers without a country code.
     """
     unknown: list[str] = []
     try:
@@ -68,7 +72,7 @@ def read_event(
             unknown = _unknown_fields(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(error, bytes(body)) from None
-    accepted = accept(sent, default_key=default_key, position_key=position_key)
+    accepted = accept(sent, default_key=default_key, position_key=position_key, phone_region=phone_region)
     return accepted if not unknown else accepted._replace(warnings=[*unknown, *accepted.warnings])
 
 
@@ -95,18 +99,22 @@ def accept(
     position_key: str | None = None,
     skip_triggers: bool = False,
     alias_fields: Sequence[str] | None = None,
+    phone_region: str | None = None,
 ) -> Accepted:
     """Validate an event. Raises a Problem that names the field which is not valid.
 
     The idempotency key is the event's own, else `default_key`, else its `event_id`, else `position_key`.
+    `phone_region` is the OU's country of phone numbers without a country code.
     `alias_fields` has the name that errors use for each alias, if the aliases come from columns of a file.
     """
     event_type = line_of_text("event_type", sent.event_type.strip())
     if event_type in RESERVED_TYPES:
         raise Invalid.field("event_type", f"{event_type} is reserved for the system")
-    aliases = _aliases(sent, alias_fields)
-    lead_id = None if sent.lead_id is None else _lead_id(sent.lead_id)
+    aliases, placeholders = _aliases(sent, alias_fields, phone_region)
+    lead_id = None if sent.lead_id is None else _checked("lead_id", sent.lead_id, read_new_lead_id)
     if lead_id is None and not aliases:
+        if placeholders:
+            raise Invalid("; ".join(f"{field}: {error}" for field, error in placeholders.items()), fields=placeholders)
         raise Invalid(
             "lead_id: lead_id or at least one alias is required",
             fields={
@@ -125,7 +133,7 @@ def accept(
         idempotency_key=_key(sent, default_key, position_key),
         skip_triggers=skip_triggers,
     )
-    return Accepted(event, [])
+    return Accepted(event, [f"{field}: {error}; it was left out" for field, error in placeholders.items()])
 
 
 def _key(sent: SentEvent, default_key: str | None, position_key: str | None) -> str | None:
@@ -138,24 +146,13 @@ def _key(sent: SentEvent, default_key: str | None, position_key: str | None) -> 
     return position_key
 
 
-def read_key(field: str, value: str) -> str:
-    """The clean form of an idempotency key."""
-    return _checked(field, value, _clean_key)
-
-
-def _clean_key(value: str) -> str:
-    key = unicodedata.normalize("NFC", check_line(value.strip()))
-    if any(unicodedata.category(character) in {"Cc", "Cf"} for character in key):
-        raise ValueError("must not contain invisible characters")
-    return key
-
-
 def line_of_text(field: str, value: str) -> str:
     return _checked(field, value, check_line)
 
 
-def _lead_id(value: str) -> str:
-    return _checked("lead_id", value, check_lead_id)
+def read_key(field: str, value: str) -> str:
+    """The clean form of an idempotency key."""
+    return _checked(field, value, read_id)
 
 
 def _checked(field: str, value: str, check: Callable[[str], str]) -> str:
@@ -172,10 +169,13 @@ def _timestamp(value: str) -> int:
         raise Invalid.field("timestamp", str(error)) from None
 
 
-def _aliases(sent: SentEvent, fields: Sequence[str] | None) -> list[Identifier]:
-    """The distinct aliases of the event, the strongest first."""
+def _aliases(
+    sent: SentEvent, fields: Sequence[str] | None, phone_region: str | None
+) -> tuple[list[Identifier], dict[str, str]]:
+    """The distinct aliases of the event, the strongest first, and the placeholders among them by field."""
+    placeholders: dict[str, str] = {}
     if not sent.aliases and sent.alias is sent.alias_kind is None:
-        return []
+        return [], placeholders
     sent_aliases: list[tuple[str, AliasKind, str]] = [
         (fields[i] if fields else f"aliases.{i}.raw_value", alias.alias_kind, alias.raw_value)
         for i, alias in enumerate(sent.aliases or ())
@@ -191,11 +191,14 @@ def _aliases(sent: SentEvent, fields: Sequence[str] | None) -> list[Identifier]:
     distinct: dict[tuple[AliasKind, str], Identifier] = {}
     for field, kind, raw_value in sent_aliases:
         try:
-            value = normalize(kind, raw_value)
+            value = normalize(kind, raw_value, phone_region)
+        except PlaceholderIdentifier as placeholder:
+            placeholders[field] = str(placeholder)
+            continue
         except ValueError as error:
             raise Invalid.field(field, str(error)) from None
         distinct.setdefault((kind, value), Identifier(kind, value, raw_value))
-    return sorted(distinct.values(), key=lambda alias: _STRENGTH[alias.kind])
+    return sorted(distinct.values(), key=lambda alias: _STRENGTH[alias.kind]), placeholders
 
 
 def _metadata(sent: SentEvent, event_type: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, TooLarge, problems
-from leadvibe.core.http.schemas import LeadId, PlainText
+from leadvibe.core.http.schemas import PlainText
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.identity.models import Alias
 from leadvibe.ingest.metadata_field import LIMIT_METADATA_BODY, LIMIT_METADATA_FIELD, Metadata
 from leadvibe.leads.repository import LeadRecord, LeadRepository

@@ -7,9 +7,10 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_f
 
 from leadvibe.core import ids
 from leadvibe.core.http.merged_from import MergedFrom
-from leadvibe.core.http.schemas import LeadId, PlainText, Read, Time, Write, check_plain, parsable_by
+from leadvibe.core.http.schemas import PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
+from leadvibe.identity.identifiers import NewLeadId
 from leadvibe.ingest.metadata_field import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -74,7 +75,7 @@ class LeadList(Read):
 class LeadCreate(Write):
     shown_as: ClassVar[type[Read] | None] = LeadDetailRead
 
-    lead_id: LeadId = Field(validation_alias=AliasChoices("id", "lead_id"), description="An id of your choice")
+    lead_id: NewLeadId = Field(validation_alias=AliasChoices("id", "lead_id"), description="An id of your choice")
     attributes: Metadata = Field(default_factory=dict, validation_alias="metadata")
     account_id: Reference | None = None
     owner_id: Reference | None = Field(default=None, description="A member of the organization")

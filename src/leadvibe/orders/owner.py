@@ -9,22 +9,27 @@ from leadvibe.core.database.transactions import raw
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import Identified, Identity, UnresolvedEvent, identify
+from leadvibe.identity.identify import Identified, identify
 from leadvibe.identity.locks import Redirects, until_stable
+from leadvibe.identity.resolution import Identity, UnresolvedEvent
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.schemas import SentAlias, SentEvent
 from leadvibe.ingest.validation import accept
 from leadvibe.orders.schemas import OrderWrite
 
 
-async def lock_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> Identity:
-    """Lock the order's lead until the transaction ends, and attach the order's aliases to it."""
+async def lock_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> tuple[Identity, list[str]]:
+    """Lock the order's lead until the transaction ends, and attach the order's aliases to it.
+
+    Also returns warnings about aliases that were left out.
+    """
     aliases = [SentAlias(alias.alias_kind, alias.raw_value) for alias in order.aliases or ()]
-    event, _ = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
+    sent = SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases)
+    event, warnings = accept(sent, phone_region=scope.phone_region)
     identified = await until_stable(partial(_identify, session, scope, event))
     (identity,) = identified.identities.values()
     await update_counters(await raw(session), CounterChanges(leads=identified.new_leads))
-    return identity
+    return identity, warnings
 
 
 async def _identify(session: AsyncSession, scope: Scope, event: AcceptedEvent, redirects: Redirects) -> Identified:

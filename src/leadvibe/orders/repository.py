@@ -36,6 +36,7 @@ class OrderRow:
     created_at: datetime
     updated_at: datetime
     type: Literal["order"] = "order"
+    warnings: Sequence[str] = ()
 
 
 COLUMNS = (
@@ -74,7 +75,7 @@ class OrderRepository(Repository[Order]):
 
     async def store(self, order: OrderWrite) -> StoredOrder:
         """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it."""
-        owner = await lock_owner(self.session, self.scope, order)
+        owner, warnings = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
             "lead_id": owner.lead_id,
@@ -97,7 +98,7 @@ class OrderRepository(Repository[Order]):
         # ON CONFLICT locks the row that it updates, which sets xmax; an inserted row has none.
         is_new = literal_column("orders.xmax = 0").label("is_new")
         columns = dict((await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one())
-        return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns))
+        return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns | {"warnings": warnings}))
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
         where, merged_from = await following_merge(self.session, self.scope, where)

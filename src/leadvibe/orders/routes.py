@@ -10,7 +10,7 @@ from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import TooLarge, problems
 from leadvibe.ingest.metadata_field import LIMIT_METADATA_FIELD
 from leadvibe.orders.repository import OrderRepository, OrderRow
-from leadvibe.orders.schemas import OrderFilter, OrderRead, OrderWrite
+from leadvibe.orders.schemas import OrderFilter, OrderRead, OrderWrite, StoredOrderRead
 
 router = APIRouter(tags=["Orders"], responses=ANSWERS)
 
@@ -20,10 +20,10 @@ Orders = Annotated[OrderRepository, Depends(provide(OrderRepository))]
 @router.post(
     "/orders",
     status_code=201,
-    response_model=OrderRead,
+    response_model=StoredOrderRead,
     dependencies=[OPERATOR, LIMIT_METADATA_FIELD],
     responses={
-        200: {"model": OrderRead, "description": "The order replaced one with the same `order_id`"},
+        200: {"model": StoredOrderRead, "description": "The order replaced one with the same `order_id`"},
         **problems(TooLarge),
     },
 )

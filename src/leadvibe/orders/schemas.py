@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field, PlainSerializer, computed_field
 
-from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Time, Write, check_plain, parsable_by
+from leadvibe.core.http.schemas import Line, PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
 from leadvibe.identity.aliases import AliasKind
+from leadvibe.identity.identifiers import LeadId, NewLeadId, OrderId
 from leadvibe.ingest.metadata_field import Metadata
 from leadvibe.ingest.schemas import MAX_ALIASES
 
@@ -57,16 +58,20 @@ class OrderRead(Read):
         return self.order_id
 
 
+class StoredOrderRead(OrderRead):
+    warnings: list[str] = Field(description="Aliases that were left out, each with its field")
+
+
 class OrderAlias(Write):
     alias_kind: AliasKind
     raw_value: Annotated[PlainText, Field(min_length=1, max_length=500)]
 
 
 class OrderWrite(Write):
-    shown_as: ClassVar[type[Read] | None] = OrderRead
+    shown_as: ClassVar[type[Read] | None] = StoredOrderRead
 
-    order_id: Line
-    lead_id: LeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
+    order_id: OrderId
+    lead_id: NewLeadId | None = Field(default=None, description="The lead of the order; created if it doesn't exist")
     aliases: list[OrderAlias] | None = Field(
         default=None,
         max_length=MAX_ALIASES,
@@ -101,7 +106,7 @@ class OrderCursor(NamedTuple):
 
 
 class OrderFilter(BaseModel):
-    lead_id: PlainText | None = None
+    lead_id: LeadId | None = None
     status: PlainText | None = None
     range: Range = Field(default=Range.ALL, description="Orders placed in this range of time")
     after: Annotated[str, parsable_by(OrderCursor.read)] | None = Field(

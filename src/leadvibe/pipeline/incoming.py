@@ -9,8 +9,8 @@ import msgspec
 
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.engine import Event, order
-from leadvibe.identity.identify import UnresolvedEvent
 from leadvibe.identity.locks import LeadKey
+from leadvibe.identity.resolution import UnresolvedEvent
 from leadvibe.ingest.claim import ClaimedEvent
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.pipeline.load import Origins, with_origin_reset

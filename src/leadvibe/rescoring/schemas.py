@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from leadvibe.core.http.schemas import LeadId, Write
+from leadvibe.core.http.schemas import Write
+from leadvibe.identity.identifiers import LeadId
 
 
 class RescoreCreate(Write):

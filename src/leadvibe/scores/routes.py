@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
-from leadvibe.core.http.schemas import LeadId, PlainText, Time
+from leadvibe.core.http.schemas import PlainText, Time
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.scores.adjustments import AdjustmentResult, AdjustmentService
 from leadvibe.scores.explain_event import EventExplanation, EventExplanationRepository
 from leadvibe.scores.explain_lead import LeadExplanation, LeadExplanationRepository

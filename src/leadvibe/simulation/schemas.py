@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, computed_field
 
-from leadvibe.core.http.schemas import LeadId, Line, PlainText, Read, Write
+from leadvibe.core.http.schemas import Line, PlainText, Read, Write
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.rulesets.decays.schemas import DecayCreate
 from leadvibe.rulesets.rules.schemas import RuleCreate
 from leadvibe.rulesets.schemas import ConfigurationWrite

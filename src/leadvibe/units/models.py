@@ -21,6 +21,8 @@ class OrgUnit(Base, Timestamps):
     slug: Mapped[str]
     external_ref: Mapped[str | None]
     is_default: Mapped[bool] = mapped_column(server_default=text("false"))
+    phone_region: Mapped[str | None]
+    """The country of phone numbers without a country code, as an ISO 3166 code of two letters."""
     session_timeout_minutes: Mapped[int] = mapped_column(server_default=text("30"))
     config_version: Mapped[int] = mapped_column(server_default=text("0"))
     """The current version of the OU's configuration; 0 before the first."""

@@ -1,11 +1,12 @@
 """The OUs of an organization."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.active_unit import units_of
+from leadvibe.access.authentication.credential_cache import clear_credential_caches
 from leadvibe.access.models import Organization
 from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
 from leadvibe.core.ids import new_id
@@ -52,9 +53,13 @@ class UnitRepository:
         await create_configuration(self.session, scope)
         return unit
 
-    async def rename(self, unit_id: str, name: str) -> OrgUnit:
+    async def change(self, unit_id: str, name: str, changes: Mapping[str, str | None]) -> OrgUnit:
+        """Rename an OU, and set its phone region if the changes contain one."""
         unit = await self.get(unit_id)
         unit.name, unit.slug = name, _slug(name)
+        if "phone_region" in changes:
+            unit.phone_region = changes["phone_region"]
+            await clear_credential_caches(self.session)
         await self.session.flush()
         return unit
 

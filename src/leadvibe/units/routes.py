@@ -19,7 +19,7 @@ from leadvibe.access.dependencies import (
 from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.units.models import OrgUnit
 from leadvibe.units.repository import UnitList, UnitRepository
-from leadvibe.units.schemas import UnitChoice, UnitRead, Units, UnitWrite
+from leadvibe.units.schemas import UnitChange, UnitChoice, UnitRead, Units, UnitWrite
 
 router = APIRouter(tags=["OrgUnits"], responses=ANSWERS)
 
@@ -75,6 +75,6 @@ async def set_active_org_unit(
     response_model=UnitRead,
     responses=problems(Conflict),
 )
-async def rename_org_unit(body: UnitWrite, units: UnitOfPath, scope: PathScope) -> OrgUnit:
-    """Rename an OU. Its slug changes with the name."""
-    return await units.rename(scope.unit_id, body.name)
+async def rename_org_unit(body: UnitChange, units: UnitOfPath, scope: PathScope) -> OrgUnit:
+    """Rename an OU, and set the country of its local phone numbers. The slug changes with the name."""
+    return await units.change(scope.unit_id, body.name, body.sent())

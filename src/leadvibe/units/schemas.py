@@ -2,7 +2,8 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+import phonenumbers
+from pydantic import AfterValidator, Field
 
 from leadvibe.core.http.schemas import Line, PlainText, Read, Write
 
@@ -13,6 +14,7 @@ class UnitRead(Read):
     name: str
     slug: str
     external_ref: str | None
+    phone_region: str | None
     is_default: bool
 
 
@@ -32,6 +34,24 @@ class UnitWrite(Write):
     name: Annotated[
         Line, Field(description="Must contain a letter or a digit, because the slug is derived from the name.")
     ]
+
+
+def _check_region(value: str) -> str:
+    region = value.upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be the ISO 3166 code of a country, such as DE")
+    return region
+
+
+class UnitChange(UnitWrite):
+    """A field that you don't send stays unchanged, except the name, which is required."""
+
+    phone_region: Annotated[str, AfterValidator(_check_region)] | None = Field(
+        default=None,
+        description="The country of phone numbers that are sent without a country code, such as `DE`. "
+        "With `null` they have no country and match only numbers that are sent in the same way.",
+        examples=["DE"],
+    )
 
 
 class UnitChoice(Write):

@@ -42,14 +42,26 @@ async def verify_credential(encoded: str) -> Scope:
     client_id, client_secret = _decode(encoded)
     async with transaction(None) as session:
         result = await session.execute(
-            select(ApiCredential.secret_id, ApiCredential.unit_id, ApiCredential.secret_digest, OrgUnit.org_id)
+            select(
+                ApiCredential.secret_id,
+                ApiCredential.unit_id,
+                ApiCredential.secret_digest,
+                OrgUnit.org_id,
+                OrgUnit.phone_region,
+            )
             .join(OrgUnit, OrgUnit.unit_id == ApiCredential.unit_id)
             .where(ApiCredential.client_id == client_id)
         )
         row = result.one_or_none()
     if row is None or not hmac.compare_digest(row.secret_digest, secret_digest(client_secret)):
         raise InvalidCredential
-    return Scope(org_id=row.org_id, actor=Actor("credential", row.secret_id), unit_id=row.unit_id, role=Role.OPERATOR)
+    return Scope(
+        org_id=row.org_id,
+        actor=Actor("credential", row.secret_id),
+        unit_id=row.unit_id,
+        role=Role.OPERATOR,
+        phone_region=row.phone_region,
+    )
 
 
 def _decode(encoded: str) -> tuple[str, str]:

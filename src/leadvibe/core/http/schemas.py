@@ -84,18 +84,6 @@ def check_line(value: str) -> str:
 Line = Annotated[str, AfterValidator(lambda value: check_line(value.strip()))]
 """One line of text; surrounding whitespace is removed."""
 
-LEAD_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f/\ud800-\udfff]{1,200}")
-
-
-def check_lead_id(value: str) -> str:
-    """Clients choose lead ids; ValueError unless the id can be part of a URL path."""
-    if LEAD_ID.fullmatch(value) is None or value in {".", ".."}:
-        raise ValueError("must be 1 to 200 characters without control characters or '/', and not '.' or '..'")
-    return value
-
-
-LeadId = Annotated[str, AfterValidator(check_lead_id)]
-
 
 class Read(BaseModel):
     """A response body, built from a row's attributes."""

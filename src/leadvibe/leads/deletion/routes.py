@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from leadvibe.access.dependencies import ANSWERS, OWNER_OR_PROGRAM, provide
 from leadvibe.core.http.problems import Conflict, problems
-from leadvibe.core.http.schemas import LeadId
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.leads.deletion.schemas import DeletionRead, DeletionStarted
 from leadvibe.leads.deletion.service import DeletionService, DeletionStatus, StartedDeletion
 

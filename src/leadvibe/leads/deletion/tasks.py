@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import delete, or_, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.database.queries import among
@@ -22,6 +22,7 @@ from leadvibe.ingest.unprocessed import rewrite_failed, rewrite_inbox
 from leadvibe.leads.deletion.jobs import remove_from_jobs
 from leadvibe.leads.importing.redaction import redact_files, redact_results
 from leadvibe.leads.models import TimelineEntry
+from leadvibe.units.models import OrgUnit
 
 MAX_ATTEMPTS = 10
 
@@ -56,10 +57,10 @@ class EraseTraces:
         kinds = {kind for kind, _ in self.aliases}
         return [kind for kind in STRENGTH if kind in kinds]
 
-    def identifies(self, text: str) -> bool:
+    def identifies(self, phone_region: str | None, text: str) -> bool:
         """Whether a text is an id of the deleted lead, or one of its aliases read as any of their kinds."""
         return text.strip() in self.lead_ids or any(
-            (kind, _normalized(kind, text)) in self.alias_keys for kind in self.alias_kinds
+            (kind, _normalized(kind, text, phone_region)) in self.alias_keys for kind in self.alias_kinds
         )
 
     def redact(self, event: AcceptedEvent) -> AcceptedEvent | None:
@@ -70,9 +71,9 @@ class EraseTraces:
         return event if len(identifiers) == len(event.aliases) else replace(event, aliases=identifiers)
 
 
-def _normalized(kind: AliasKind, text: str) -> str | None:
+def _normalized(kind: AliasKind, text: str, phone_region: str | None) -> str | None:
     try:
-        return normalize(kind, text)
+        return normalize(kind, text, phone_region)
     except ValueError:
         return None
 
@@ -82,8 +83,11 @@ async def erase_traces(message: EraseTraces) -> None:
     await _set_status(message, "running")
     await rewrite_inbox(message.scope, message.deleted_at, message.redact)
     await rewrite_failed(message.scope, message.deleted_at, message.redact)
-    await redact_files(message.scope, message.deleted_at, message.identifies)
-    await redact_results(message.scope, message.identifies)
+    async with transaction(message.scope) as session:
+        region = await session.scalar(select(OrgUnit.phone_region).where(OrgUnit.unit_id == message.unit_id))
+    identifies = partial(message.identifies, region)
+    await redact_files(message.scope, message.deleted_at, identifies)
+    await redact_results(message.scope, identifies)
     async with transaction(message.scope) as session:
         await remove_from_jobs(session, message.scope, message.lead_ids)
     async with transaction(message.scope) as session:

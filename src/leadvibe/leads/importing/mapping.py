@@ -7,6 +7,7 @@ from typing import Any
 
 from leadvibe.core.http.problems import Invalid
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier, normalize
+from leadvibe.identity.identifiers import PlaceholderIdentifier
 from leadvibe.ingest.metadata_field import read_metadata
 
 
@@ -30,6 +31,8 @@ class ImportedRow:
     aliases: list[Identifier]
     """The primary identifier, then the others, the strongest first."""
     fields: dict[str, Any]
+    warnings: list[str]
+    """About identifiers that were left out."""
 
 
 def check_mapping(mapping: ImportLeads, headers: Sequence[str]) -> None:
@@ -53,7 +56,8 @@ def check_mapping(mapping: ImportLeads, headers: Sequence[str]) -> None:
 class RowReader:
     """Reads the rows of one file by a mapping that was checked."""
 
-    def __init__(self, mapping: ImportLeads, headers: Sequence[str]) -> None:
+    def __init__(self, mapping: ImportLeads, headers: Sequence[str], phone_region: str | None) -> None:
+        self._phone_region = phone_region
         self._width = len(headers)
         self._primary = mapping.column
         others = sorted(mapping.aliases.items(), key=lambda alias: STRENGTH.index(alias[1]))
@@ -69,21 +73,25 @@ class RowReader:
             raise ValueError(f"has {len(cells)} cells, but the header has {self._width}")
         values = [cell.strip() for cell in cells] + [""] * (self._width - len(cells))
         aliases: dict[tuple[AliasKind, str], Identifier] = {}
+        warnings: list[str] = []
         for column, index, kind in self._aliases:
             if column == self._primary and not values[index]:
                 raise ValueError(f"{column}: the primary identifier must not be empty")
-            if values[index]:
-                alias = _alias(column, kind, values[index])
-                aliases.setdefault((alias.kind, alias.value), alias)
+            if not values[index]:
+                continue
+            try:
+                value = normalize(kind, values[index], self._phone_region)
+            except PlaceholderIdentifier as placeholder:
+                if column == self._primary:
+                    raise ValueError(f"{column}: {placeholder}") from None
+                # The kind and not the column, which in a file without a header row may name a person.
+                warnings.append(f"{kind}: {placeholder}; it was left out")
+            except ValueError as error:
+                raise ValueError(f"{column}: {error}") from None
+            else:
+                aliases.setdefault((kind, value), Identifier(kind, value, values[index]))
         fields = {name: values[index] for name, index in self._fields if values[index]}
-        return ImportedRow(list(aliases.values()), _metadata(fields))
-
-
-def _alias(column: str, kind: AliasKind, raw_value: str) -> Identifier:
-    try:
-        return Identifier(kind, normalize(kind, raw_value), raw_value)
-    except ValueError as error:
-        raise ValueError(f"{column}: {error}") from None
+        return ImportedRow(list(aliases.values()), _metadata(fields), warnings)
 
 
 def _metadata(fields: Mapping[str, str]) -> dict[str, Any]:

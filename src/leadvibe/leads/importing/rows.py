@@ -15,8 +15,9 @@ from leadvibe.core.http.problems import Problem
 from leadvibe.core.ids import new_uuid
 from leadvibe.core.scope import Scope
 from leadvibe.counts.counters import CounterChanges, update_counters
-from leadvibe.identity.identify import UnresolvedEvent, identify
+from leadvibe.identity.identify import identify
 from leadvibe.identity.locks import Redirects
+from leadvibe.identity.resolution import Conflict, UnresolvedEvent
 from leadvibe.ingest.csv_records import Record
 from leadvibe.ingest.metadata import write
 from leadvibe.ingest.metadata_field import merge_metadata
@@ -44,12 +45,21 @@ class ImportResult(msgspec.Struct):
     failed: int = 0
     errors: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
     """The first errors, each with its line."""
+    conflicts: int = 0
+    """Identifiers that belong to another lead than their row."""
+    warnings: list[dict[str, Any]] = msgspec.field(default_factory=list[dict[str, Any]])
+    """The first identifiers that were left out or belong to another lead, each with its line."""
 
     def add_failed(self, errors: Mapping[int, str]) -> None:
         """Count failed rows, given by line."""
         self.failed += len(errors)
         rows = [{"line": line, "error": error} for line, error in sorted(errors.items())]
         self.errors += rows[: MAX_ERRORS - len(self.errors)]
+
+    def add_warnings(self, warnings: Sequence[tuple[int, str]]) -> None:
+        """Add warnings, each with its line."""
+        rows = [{"line": line, "warning": warning} for line, warning in sorted(warnings)]
+        self.warnings += rows[: MAX_ERRORS - len(self.warnings)]
 
 
 class RowsRefused(Exception):
@@ -81,6 +91,7 @@ class RowImport:
         self._uploaded_at = uploaded_at
         self._errors: dict[int, str] = {}
         """By line."""
+        self._warnings: list[tuple[int, str]] = []
         self._rows: dict[UUID, _ValidRow] = {}
 
     async def run(
@@ -104,7 +115,12 @@ class RowImport:
         result.processed += len(records)
         result.created += created
         result.updated += len(records) - len(self._errors) - created
+        result.conflicts += len(identified.conflicts)
         result.add_failed(self._errors)
+        result.add_warnings([*self._warnings, *map(self._conflict_warning, identified.conflicts)])
+
+    def _conflict_warning(self, conflict: Conflict) -> tuple[int, str]:
+        return self._rows[conflict.event_id].line, f"{conflict.kind}: belongs to another lead and was not attached"
 
     def _read(self, records: Sequence[Record]) -> list[UnresolvedEvent]:
         """The identifiers of the rows, as if each row were an event that was received when the file was uploaded."""
@@ -118,8 +134,11 @@ class RowImport:
                 self._errors[record.line] = error.detail if isinstance(error, Problem) else str(error)
                 continue
             row_id = new_uuid()
+            self._warnings += ((record.line, warning) for warning in row.warnings)
             self._rows[row_id] = _ValidRow(record.line, row.aliases[0].value, row.fields)
-            unresolved.append(UnresolvedEvent(self._scope.unit_id, row_id, self._uploaded_at, None, row.aliases))
+            unresolved.append(
+                UnresolvedEvent(self._scope.unit_id, row_id, self._uploaded_at, None, row.aliases, first_decides=True)
+            )
         return unresolved
 
     async def _merge_fields(

@@ -65,10 +65,15 @@ class RowErrorRead(Read):
     error: str
 
 
+class RowWarningRead(Read):
+    line: int = Field(description="The line of the file on which the row starts, from 1")
+    warning: str
+
+
 class ImportResultRead(Read):
     """Numbers of rows: each of the `processed` rows `created` a lead, `updated` a lead or `failed`.
 
-    `errors` lists the first failed rows.
+    `errors` lists the first failed rows, and `warnings` the first identifiers of other rows that were not attached.
     """
 
     processed: int
@@ -76,6 +81,8 @@ class ImportResultRead(Read):
     updated: int
     failed: int
     errors: list[RowErrorRead]
+    conflicts: int = Field(default=0, description="Number of identifiers that belong to another lead than their row")
+    warnings: list[RowWarningRead] = Field(default_factory=list[RowWarningRead])
 
 
 class ImportJobRead(JobRead):

@@ -15,6 +15,7 @@ from leadvibe.leads.importing.mapping import ImportLeads, RowReader
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
 from leadvibe.leads.importing.reading import decode_piece
 from leadvibe.leads.importing.rows import ImportResult, RowImport, RowsRefused
+from leadvibe.units.models import OrgUnit
 
 JOB_KIND = "lead_import"
 FILE_MISSING = "The file no longer exists. Upload it again with POST /leads/import/preview."
@@ -64,19 +65,21 @@ async def _attempt_piece(
         if job.status in ENDED or result.processed == job.total:
             return _ImportState(result, complete=True)
         rows = await session.execute(
-            select(LeadImportFile.headers, LeadImportFile.uploaded_at, LeadImportPiece.body)
+            select(LeadImportFile.headers, LeadImportFile.uploaded_at, LeadImportPiece.body, OrgUnit.phone_region)
             .join(
                 LeadImportPiece,
                 (LeadImportPiece.unit_id == LeadImportFile.unit_id)
                 & (LeadImportPiece.file_id == LeadImportFile.file_id)
                 & (LeadImportPiece.number == number),
             )
+            .join(OrgUnit, OrgUnit.unit_id == LeadImportFile.unit_id)
             .where(LeadImportFile.unit_id == scope.unit_id, LeadImportFile.file_id == message.file_id)
         )
         piece = rows.one_or_none()
         if piece is None:
             raise NotFound(FILE_MISSING)
-        row_import = RowImport(session, scope, RowReader(message, piece.headers), piece.uploaded_at)
+        reader = RowReader(message, piece.headers, piece.phone_region)
+        row_import = RowImport(session, scope, reader, piece.uploaded_at)
         await row_import.run(decode_piece(piece.body), redirects, refused, result)
         job.done, job.cursor, job.result = result.processed, str(number + 1), msgspec.to_builtins(result)
     return _ImportState(result, complete=False)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, AliasPath, Field, ValidationInfo, field_validator
 
 from leadvibe.core.http.problems import Invalid
-from leadvibe.core.http.schemas import LeadId, Read, Time, Write
+from leadvibe.core.http.schemas import Read, Time, Write
 from leadvibe.core.instants import FIRST, MICROSECOND
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.leads.schemas import Reference, ScoredLeadRead
 
 MAX_SOURCES = 1_000

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from leadvibe.access.dependencies import ANSWERS, member_scope, provide
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, problems
-from leadvibe.core.http.schemas import LeadId
+from leadvibe.identity.identifiers import LeadId
 from leadvibe.leads.watching.repository import AddedToWatchList, ConsistentWatchList, WatchedLeadPage, WatchList
 from leadvibe.leads.watching.schemas import WatchCreate, WatchCreated, WatchedLeads
 
