@@ -37,8 +37,9 @@ KEY: Final[Schema] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-    "description": "Makes it safe to repeat the request. Each event of a batch or a file gets this key, `/` and its "
-    "position from 0, unless the event has an `idempotency_key` of its own.",
+    "description": "Makes it safe to repeat the request: a text in UTF-8, with or without quotes. A batch or a file "
+    "that is sent again with this key gets the same response, and another body with this key is a 422. Each event of a "
+    "batch or a file gets this key, `/` and its position from 0, unless it has an `idempotency_key` or an `event_id`.",
 }
 SKIP_TRIGGERS: Final[Schema] = {
     "name": "skip_triggers",
@@ -132,11 +133,15 @@ def _operation(
     }
 
 
+KEY_REUSED: Final = {"description": "The `Idempotency-Key` was already used with another body."}
+
+
 INGEST: Final = _operation(
     "ingest_event",
     "Ingest an event",
     "Store an event. The response is sent after the event is stored durably; the event is scored a moment later. "
-    "For Operators.",
+    "An event that repeats an earlier one changes nothing: the response has `repeated` and the id of the earlier one. "
+    "Unknown fields are ignored and named in `warnings`. For Operators.",
     {"application/json": {"schema": EVENT, "example": PAGE_VIEW}},
     {
         "schema": INGESTED,
@@ -152,7 +157,7 @@ INGEST_BATCH: Final = _operation(
     "Ingest many events",
     f"Store up to {MAX_BATCH_EVENTS:,} events and 10 MB, sent as a JSON array or as JSON lines (one object on each "
     "line). The valid events are stored, and the others are reported by their index from 0. If no event is valid, the "
-    "response is a 400. For Operators.",
+    "response is a 400. `repeated` counts the events that repeat an earlier one. For Operators.",
     {
         "application/json": {
             "schema": {"type": "array", "maxItems": MAX_BATCH_EVENTS, "items": EVENT},
@@ -165,19 +170,22 @@ INGEST_BATCH: Final = _operation(
     },
     {"schema": BATCH_RESULT, "example": {"accepted": 2, "rejected": 0, "errors": []}},
 )
+INGEST_BATCH["responses"]["422"] = KEY_REUSED
 INGEST_BATCH["responses"]["400"]["content"] = {MEDIA_TYPE: {"schema": {"anyOf": [PROBLEM, REJECTED_BATCH]}}}
 IMPORT: Final = _operation(
     "import_events",
     "Import events from a CSV",
     "Store each row of a CSV as an event. A header row names the columns: `event_type` (required), `lead_id`, "
-    f"`timestamp`, `metadata` (JSON), `idempotency_key`, and the aliases {ALIAS_COLUMNS}. `occurred_at`, `created_at` "
-    "or `time_stamp` is read as `timestamp` if there is no such column. Other columns are ignored, and named in "
-    f"`ignored_columns`. Rows that are not valid are counted, and the first {MAX_REPORTED_ROWS} are reported. If no "
-    "row can be imported, the response is a 400.\n\n"
+    f"`timestamp`, `metadata` (JSON), `idempotency_key`, `event_id`, and the aliases {ALIAS_COLUMNS}. `occurred_at`, "
+    "`created_at` or `time_stamp` is read as `timestamp` if there is no such column. Other columns are ignored, and "
+    f"named in `ignored_columns`. Rows that are not valid are counted, and the first {MAX_REPORTED_ROWS} are reported. "
+    "If no row can be imported, the response is a 400.\n\n"
     "You can send a file again, also after you corrected or added rows: rows with a timestamp that were imported "
     "before don't count twice. Rows without a timestamp count once per file. With an `Idempotency-Key`, each row has "
-    "this key and its position instead.\n\n"
-    "An upload that ends early stores nothing. For Operators.",
+    "this key and its position instead. The column `id` of an export is read, so importing an export changes "
+    "nothing.\n\n"
+    "Rows are stored after the whole file has arrived: an upload that ends early stores nothing. If the server fails "
+    "during the import, send the same file again: no row counts twice. For Operators.",
     {
         "multipart/form-data": {
             "schema": {
@@ -195,14 +203,14 @@ IMPORT: Final = _operation(
             "imported": 1,
             "errors": 0,
             "error_rows": [],
-            "ignored_columns": [],
-            "warnings": [],
+            "ignored_columns": ["color"],
         },
     },
     SKIP_TRIGGERS,
     *IMPORT_PARAMETERS,
 )
 IMPORT["responses"]["400"]["content"] = {MEDIA_TYPE: {"schema": {"anyOf": [PROBLEM, REJECTED_IMPORT]}}}
+IMPORT["responses"]["422"] = KEY_REUSED
 
 
 def _routes(paths: tuple[str, ...], app: ASGIApp, operation: dict[str, Any]) -> list[RawRoute]:

@@ -70,17 +70,21 @@ class SentEvent(msgspec.Struct):
     ] = None
 
 
+_NOT_SENT: Final = msgspec.Raw()
+
+
 class StrictEvent(SentEvent, forbid_unknown_fields=True):
     """Decodes an event without unknown fields. The other fields of a stored event are known, and ignored."""
 
-    unit_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    org_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    created_at: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    received_at: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    channel: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    suppression_reason: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
-    original_lead_id: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    # A shared default is faster than a factory, and Raw skips the value.
+    unit_id: msgspec.Raw = _NOT_SENT
+    id: msgspec.Raw = _NOT_SENT
+    org_id: msgspec.Raw = _NOT_SENT
+    created_at: msgspec.Raw = _NOT_SENT
+    received_at: msgspec.Raw = _NOT_SENT
+    channel: msgspec.Raw = _NOT_SENT
+    suppression_reason: msgspec.Raw = _NOT_SENT
+    original_lead_id: msgspec.Raw = _NOT_SENT
 
 
 Warnings = Annotated[list[str], documented("Parts of the event that were left out, each with its field")]

@@ -1,16 +1,13 @@
 """Stores an upload in a temporary file until it is complete, so that an upload that breaks off changes nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from leadvibe.core.http.problems import TooLarge
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as HASH  # pyright: ignore[reportPrivateUsage]
 
 MAX_BYTES_IN_MEMORY: Final = 1024 * 1024
 """A larger upload is written to a file on disk."""
@@ -43,12 +40,12 @@ async def spooled(chunks: AsyncIterable[bytes], limit: int) -> AsyncGenerator[Sp
                 raise TooLarge(f"file: must be at most {limit:,} bytes", fields={"file": "is too large"})
             waiting += chunk
             if len(waiting) >= CHUNK_BYTES:
-                await asyncio.to_thread(_write, file, digest, waiting)
+                await asyncio.to_thread(_write, file, digest.update, waiting)
                 waiting = bytearray()
-        _write(file, digest, waiting)
+        _write(file, digest.update, waiting)
         yield Spooled(file, digest.digest())
 
 
-def _write(file: SpooledTemporaryFile[bytes], digest: "HASH", content: bytearray) -> None:
-    digest.update(content)
+def _write(file: SpooledTemporaryFile[bytes], update_digest: Callable[[bytearray], None], content: bytearray) -> None:
+    update_digest(content)
     file.write(content)

@@ -68,8 +68,8 @@ def read_event(
             unknown = _unknown_fields(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _explain(error, bytes(body)) from None
-    event, warnings = accept(sent, default_key=default_key, position_key=position_key)
-    return Accepted(event, [*unknown, *warnings] if unknown else warnings)
+    accepted = accept(sent, default_key=default_key, position_key=position_key)
+    return accepted if not unknown else accepted._replace(warnings=[*unknown, *accepted.warnings])
 
 
 def _unknown_fields(body: bytes | msgspec.Raw) -> list[str]:

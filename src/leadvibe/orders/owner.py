@@ -20,7 +20,7 @@ from leadvibe.orders.schemas import OrderWrite
 async def lock_owner(session: AsyncSession, scope: Scope, order: OrderWrite) -> Identity:
     """Lock the order's lead until the transaction ends, and attach the order's aliases to it."""
     aliases = [SentAlias(alias.alias_kind, alias.raw_value) for alias in order.aliases or ()]
-    event = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
+    event, _ = accept(SentEvent(event_type="order", lead_id=order.lead_id, aliases=aliases))
     identified = await until_stable(partial(_identify, session, scope, event))
     (identity,) = identified.identities.values()
     await update_counters(await raw(session), CounterChanges(leads=identified.new_leads))

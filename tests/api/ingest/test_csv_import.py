@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from leadvibe.config import Settings
 from leadvibe.identity.aliases import Identifier
+from leadvibe.ingest import handlers
 from leadvibe.ingest.inbox import AcceptedEvent, decode
 from support.callers import Caller
 from support.make import Make
@@ -235,23 +237,29 @@ async def test_an_upload_whose_client_disconnects_stores_nothing(
     }
     await app(scope, receive, answer)
     assert answers[0]["status"] == 400
-    assert await database.fetchval("SELECT count(*) FROM inbox") == 2_000
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 0
 
 
 async def test_a_lost_database_is_a_503_with_the_number_of_stored_rows(client: Caller, database: TestDatabase) -> None:
-    async def pieces() -> AsyncGenerator[bytes]:
-        yield form(b"event_type,lead_id\n" + b"signup,ada\n" * 2_000, end=b"")
-        await database.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'leadvibe'"
-        )
-        yield b"signup,ada\n" * 2_000
-
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    response = await client.post("/import", content=pieces(), headers=headers)
+    await database.execute(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'stopping' USING ERRCODE = '57P01'; END $$"
+    )
+    await database.execute(
+        "CREATE TRIGGER fail BEFORE INSERT ON inbox FOR EACH ROW"
+        " WHEN (convert_from(substr(new.body, 1, 7), 'LATIN1') LIKE '%last%') EXECUTE FUNCTION fail()"
+    )
+    response = await send(client, "event_type,lead_id\n" + "signup,ada\n" * 3_000 + "last,ada\n")
     assert response.status_code == 503
     assert "2000 rows were imported before" in response.json()["detail"]
     assert await database.fetchval("SELECT count(*) FROM inbox") == 2_000
+
+
+async def test_a_file_that_is_too_large_is_a_413(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "event_type,lead_id\n" + "signup,ada\n" * 3_000
+    monkeypatch.setattr(handlers, "settings", lambda: Settings(max_import_bytes=len(content) - 1))
+    response = await send(client, content)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (413, "file")
 
 
 async def test_a_file_larger_than_any_other_body_is_accepted_in_chunks(client: Caller, database: TestDatabase) -> None:

@@ -90,7 +90,7 @@ async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: T
     await client.post(f"/lead/{main}/reset-scores")
     await client.post("/admin/rescore", json={"lead_ids": [main]})
     await drain_jobs()
-    await make.event("visit", other)
+    await make.event("visit", other, idempotency_key=f"{QUAGGA}-waiting")
     await make.event("visit", None, aliases=MAIL)
     await make.event("visit", "neighbour-of-it", aliases=MAIL)
     for event in (
