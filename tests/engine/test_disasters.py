@@ -123,6 +123,11 @@ def test_a_reset_ends_the_surge_but_no_session_burst_or_silence() -> None:
     assert lead.next_decay_at == NOON + 7 * DAY + 5
 
 
+def test_a_reset_clears_the_standing() -> None:
+    standing = lead_with(plans(rule(max_per_lead=5)), [event(), reset(1)]).standing
+    assert (standing.totals, standing.uses, standing.surge_count, standing.surge_at) == ({}, {}, 0, None)
+
+
 def test_entries_of_one_reset_decay_or_lift_are_in_the_order_of_their_rulesets() -> None:
     decays = [{"decay_id": "weekly", "inactive_for": 7, "unit": "days", "decrease": 5}]
     points = [("B", -20), ("C", 30), ("A", -10)]
