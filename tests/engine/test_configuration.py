@@ -153,6 +153,31 @@ def test_a_lift_comes_after_the_facts_of_its_instant_and_before_all_later_ones(b
     assert lead.replays == 0
 
 
+def test_decay_leaves_totals_of_zero() -> None:
+    rules = rule(), rule(ruleset_id="B", event_type="other")
+    zero = [adjustment(0, 5, ruleset_id="B"), adjustment(1, -5, ruleset_id="B")]
+    lead = lead_with(plans(*rules, decays=[WEEKLY]), [event(), *zero])
+    lead.advance(NOON + WEEK)
+    assert [line.ruleset_id for line in lead.lines.values() if line.kind == "decay"] == ["A"]
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_decay_comes_before_an_event_at_its_instant(batches: int) -> None:
+    facts = [event(), event(WEEK)]
+    lead = Lead(plans(rule(), decays=[WEEKLY]))
+    for batch in [facts] if batches == 1 else [[fact] for fact in facts]:
+        lead.receive(*batch)
+    assert [line.applied for line in lead.lines.values()] == [10, -5, 10]
+
+
+def test_a_lift_leaves_totals_of_zero() -> None:
+    switched = versions((0, configuration(allow_negative_scores=True)), (NOON + HOUR, configuration()))
+    zero = [adjustment(0, 5, ruleset_id="B"), adjustment(1, -5, ruleset_id="B")]
+    lead = lead_with(switched, [adjustment(0, -10), *zero])
+    lead.advance(NOON + HOUR)
+    assert [line.ruleset_id for line in lead.lines.values() if line.kind == "lift"] == ["A"]
+
+
 def test_a_decay_at_the_instant_of_the_lift_comes_before_it() -> None:
     rules = rule(), rule(ruleset_id="B")
     negative = configuration(*rules, allow_negative_scores=True, decays=[WEEKLY])
