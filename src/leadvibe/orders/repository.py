@@ -70,7 +70,14 @@ class OrderRepository(Repository[Order]):
     model = Order
 
     async def store(self, order: OrderWrite) -> StoredOrder:
-        """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it."""
+        """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it.
+
+        If the stored order has a later time, nothing changes.
+        """
+        if order.timestamp is not None:
+            stored = await self._find(order.order_id)
+            if stored is not None and stored.occurred_at > order.timestamp:
+                return StoredOrder(stored, is_new=False)
         owner = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
@@ -89,12 +96,24 @@ class OrderRepository(Repository[Order]):
         )
         occurred_at = Order.occurred_at if order.timestamp is None else order.timestamp
         upsert = new.on_conflict_do_update(
-            index_elements=["unit_id", "order_id"], set_={**values, "occurred_at": occurred_at, "updated_at": now}
+            index_elements=["unit_id", "order_id"],
+            set_={**values, "occurred_at": occurred_at, "updated_at": now},
+            where=None if order.timestamp is None else Order.occurred_at <= order.timestamp,
         )
         # ON CONFLICT locks the row that it updates, which sets xmax; an inserted row has none.
         is_new = literal_column("orders.xmax = 0").label("is_new")
-        columns = dict((await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one())
+        written = (await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one_or_none()
+        if written is None:  # a later order was stored since the check
+            stored = await self._find(order.order_id)
+            assert stored is not None, "the conflict locked the row"
+            return StoredOrder(stored, is_new=False)
+        columns = dict(written)
         return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns))
+
+    async def _find(self, order_id: str) -> OrderRow | None:
+        query = select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.order_id == order_id)
+        columns = (await self.session.execute(query)).mappings().one_or_none()
+        return None if columns is None else self._row(columns)
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
         in_list = and_(Order.unit_id == self.scope.unit_id, *_conditions(where))
