@@ -23,7 +23,7 @@ CONDITIONS = (exp.Where, exp.Having)
 
 
 def volatile_conditions(statement: str) -> list[str]:
-    """The volatile functions in conditions. Of a statement that can't be parsed, all that follow its first condition."""
+    """The volatile functions in conditions. If the statement can't be parsed: all after the first."""
     if not VOLATILE.search(statement) or not (first := CONDITION.search(statement)):
         return []
     statement = JOINED_UNNEST.sub(r"FROM (SELECT * FROM \1) AS \2", EXPLAIN.sub("", statement, count=1))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
-from leadvibe.core.http.schemas import Read, Time
+from leadvibe.core.http.schemas import QueryTime, Read, Time
 from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.events.schemas import EventRead
 from leadvibe.orders.schemas import OrderRead
@@ -29,8 +29,8 @@ class ActivityRange(StrEnum):
 
 class ActivityFilter(BaseModel):
     range: ActivityRange = Field(default=ActivityRange.LAST_7D, description="Events and orders in this range of time")
-    start: Time | None = Field(default=None, description="Start of the range `custom`, inclusive")
-    end: Time | None = Field(default=None, description="End of the range `custom`, exclusive")
+    start: QueryTime | None = Field(default=None, description="Start of the range `custom`, inclusive")
+    end: QueryTime | None = Field(default=None, description="End of the range `custom`, exclusive")
     channel: Literal["all", "web", "email", "slack", "webinar", "crm", "system"] = Field(
         default="all", description="Events with this channel; does not filter orders"
     )
