@@ -19,8 +19,7 @@ STABLE = [
     "SELECT unit_id, clock_timestamp() FROM leads WHERE unit_id = $1",
     "INSERT INTO leads (unit_id, created_at) SELECT unit_id, clock_timestamp() FROM units WHERE unit_id = $1",
     "UPDATE leads SET updated_at = clock_timestamp() WHERE unit_id = $1",
-    "INSERT INTO orders (a, b) VALUES ($1, clock_timestamp()) ON CONFLICT (a) DO UPDATE SET b = clock_timestamp()"
-    " WHERE orders.b <= excluded.b",
+    "INSERT INTO a (b, c) VALUES ($1, random()) ON CONFLICT (b) DO UPDATE SET c = random() WHERE a.b <= excluded.b",
     "LISTEN leads",
 ]
 

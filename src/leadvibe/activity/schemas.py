@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
-from leadvibe.core.http.schemas import QueryTime, Read, Time
+from leadvibe.core.http.schemas import QueryTime, Read
 from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.events.schemas import EventRead
 from leadvibe.orders.schemas import OrderRead

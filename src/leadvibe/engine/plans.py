@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from leadvibe.engine.configuration import Configuration, DecayConfig
-from leadvibe.engine.decay import updated_rules
+from leadvibe.engine.decay import DecayRule, updated_rules
 from leadvibe.engine.facts import Event
 from leadvibe.engine.instants import Instant
 from leadvibe.engine.intervals import ConfigurationTimeline, VersionSettings
@@ -127,7 +127,7 @@ def _version_settings(
 ) -> VersionSettings:
     # If the clock stepped back, a version must not start before the one that it replaces.
     start = created_at if previous is None else max(created_at, previous.start)
-    known_decays = previous.known_decays if previous else {}
+    known_decays: Mapping[str, DecayRule] = previous.known_decays if previous else {}
     decays = updated_rules(configuration.decays, known_decays, start)
     rulesets = tuple(active_rulesets(configuration).values())
     return VersionSettings(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from leadvibe.core.database.repository import Repository
@@ -75,9 +75,9 @@ class OrderRepository(Repository[Order]):
         If the stored order has a later time, nothing changes.
         """
         if order.timestamp is not None:
-            stored = await self._find(order.order_id)
-            if stored is not None and stored.occurred_at > order.timestamp:
-                return StoredOrder(stored, is_new=False)
+            stored = (await self.session.execute(self._by_id(order.order_id))).mappings().one_or_none()
+            if stored is not None and stored["occurred_at"] > order.timestamp:
+                return StoredOrder(self._row(stored), is_new=False)
         owner = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
@@ -104,16 +104,13 @@ class OrderRepository(Repository[Order]):
         is_new = literal_column("orders.xmax = 0").label("is_new")
         written = (await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one_or_none()
         if written is None:  # a later order was stored since the check
-            stored = await self._find(order.order_id)
-            assert stored is not None, "the conflict locked the row"
-            return StoredOrder(stored, is_new=False)
+            later = (await self.session.execute(self._by_id(order.order_id))).mappings().one()
+            return StoredOrder(self._row(later), is_new=False)
         columns = dict(written)
         return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns))
 
-    async def _find(self, order_id: str) -> OrderRow | None:
-        query = select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.order_id == order_id)
-        columns = (await self.session.execute(query)).mappings().one_or_none()
-        return None if columns is None else self._row(columns)
+    def _by_id(self, order_id: str) -> Select[*tuple[Any, ...]]:
+        return select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.order_id == order_id)
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
         in_list = and_(Order.unit_id == self.scope.unit_id, *_conditions(where))

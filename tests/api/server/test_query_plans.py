@@ -27,7 +27,8 @@ from support.world import World
 
 LEADS = """
 INSERT INTO leads (unit_id, lead_id, last_event_at, next_decay_at)
-SELECT $1, md5(n::text), now() - n * interval '1 minute', now() + n * interval '1 minute' FROM generate_series(1, 3000) AS n
+SELECT $1, md5(n::text), now() - n * interval '1 minute', now() + n * interval '1 minute'
+FROM generate_series(1, 3000) AS n
 """
 ALIASES = """
 INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
