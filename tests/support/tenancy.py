@@ -51,7 +51,7 @@ EXEMPTIONS = (
     _exempt("unit_memberships", r"^\s*SELECT .*org_member_id = ", "lists the OUs of a member"),
     _exempt(
         "leads",
-        r"^\s*SELECT .*WHERE next_decay_at <= statement_timestamp\(\)",
+        r"^\s*(EXPLAIN \(FORMAT JSON\)\s+)?SELECT .*WHERE next_decay_at <= statement_timestamp\(\)",
         "finds due leads of all OUs",
     ),
     _exempt(
