@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, StrictInt, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.http.merged_from import MergedFrom
-from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, Write
+from leadvibe.core.http.schemas import EventId, PlainText, QueryTime, Read, Time, Write
 
 PRIMARY = "primary"
 MAX_POINTS = 1_000_000_000
@@ -62,8 +62,8 @@ class HistoryQuery(Write):
     days: int = Field(
         default=30, ge=1, le=90, description="How many days before `end_date` to start; ignored with `start_date`"
     )
-    start_date: Time | None = Field(default=None, description="At most 366 days before `end_date`")
-    end_date: Time | None = Field(default=None, description="By default now")
+    start_date: QueryTime | None = Field(default=None, description="At most 366 days before `end_date`")
+    end_date: QueryTime | None = Field(default=None, description="By default now")
     ruleset_id: PlainText | None = Field(default=None, description="By default the primary ruleset")
 
 

@@ -33,6 +33,14 @@ async def test_the_score_at_an_instant_counts_the_events_up_to_then(client: Call
     assert (await then(client, at="2026-01-10T12:30:00Z"))["score"] == 15
 
 
+@pytest.mark.parametrize("at", ["2026-01-10T14:00:00+02:00", "2026-01-10T14:00:00+02", "2026-01-10 14:00:00 +0200"])
+async def test_the_plus_sign_in_a_query_string_need_not_be_encoded(client: Caller, scored: str, at: str) -> None:
+    response = await client.get(f"/leads/lead-1/score?at={at}&known_at={at}")
+    assert (response.status_code, response.json().get("at")) == (200, "2026-01-10T12:00:00Z")
+    for query in (f"/score/lead-1/history?start_date={at}", f"/leads/lead-1/activity?range=custom&start={at}"):
+        assert "with a time zone" not in (await client.get(query)).text
+
+
 async def test_the_score_as_known_earlier_lacks_late_events(client: Caller, scored: str) -> None:
     believed = await then(client, at="2026-01-10T13:00:00Z", known_at=scored)
 
