@@ -1,16 +1,15 @@
 """Which lead an event belongs to if its identifiers belong to several leads, or to none yet."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.ids import new_uuid
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier
-from leadvibe.identity.locks import IdentityChanged
 from leadvibe.identity.resolution import Identity, Resolution, UnresolvedEvent
 from support.callers import Caller
 from support.make import Make
@@ -112,28 +111,6 @@ async def test_a_lead_named_by_its_id_gets_every_identifier(make: Make, drain: D
     assert await leads_of(database) == [["external_id:A", "external_id:B", "cookie:C"]]
 
 
-async def test_an_identifier_that_another_transaction_attaches_is_noticed_under_the_lock(
-    client: Caller, make: Make, drain: Drain
-) -> None:
-    await make.event(**named(cookie="C"))
-    await drain()
-    identifiers = [Identifier("email", "b@x.com", ""), Identifier("cookie", "C", "")]
-    async with transaction(None) as session:
-        connection = await raw(session)
-        row = await connection.fetchrow("SELECT lead_id FROM aliases WHERE value = 'C'")
-        now = await connection.fetchval("SELECT now()")
-        event = UnresolvedEvent(client.unit_id, new_uuid(), now, None, identifiers)
-        resolution = Resolution({(client.unit_id, "cookie", "C"): Identity(row["lead_id"], None)}, {})
-        await resolution.read_strong_kinds(connection, [event])
-        assert resolution.resolve(event).lead_id == row["lead_id"]
-        await make.event(**named(email="a@x.com", cookie="C"))
-        await drain()
-        await resolution.attach_aliases(connection)
-        with pytest.raises(IdentityChanged):
-            await resolution.check_strong_kinds(connection)
-        await connection.execute("DELETE FROM aliases WHERE value = 'b@x.com'")
-
-
 KINDS: Sequence[AliasKind] = STRENGTH
 EVENTS = st.lists(st.dictionaries(st.sampled_from(KINDS), st.sampled_from("abc"), min_size=1, max_size=4), max_size=12)
 
@@ -165,6 +142,4 @@ def partition(events: list[dict[AliasKind, str]], starts: Sequence[int]) -> list
 
 def _unresolved(identifiers: dict[AliasKind, str]) -> UnresolvedEvent:
     ordered = [Identifier(kind, identifiers[kind], "") for kind in STRENGTH if kind in identifiers]
-    from datetime import UTC, datetime
-
     return UnresolvedEvent("u", new_uuid(), datetime.now(UTC), None, ordered)

@@ -20,6 +20,7 @@ async def test_a_member_lists_their_ous_and_the_organization(client: Caller, vie
         "name": "Sales",
         "slug": "sales",
         "external_ref": None,
+        "phone_region": None,
         "is_default": True,
     }
     listed = (await viewer.get("/org-units")).json()
@@ -59,6 +60,7 @@ async def test_a_new_ou_has_a_primary_ruleset_and_its_creator_as_owner(client: C
         "name": "EMEA Sales",
         "slug": "emea-sales",
         "external_ref": None,
+        "phone_region": None,
         "is_default": False,
     }
     rulesets = (await client.get("/rulesets", headers={"X-OU-ID": unit_id})).json()
