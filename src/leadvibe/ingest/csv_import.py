@@ -124,19 +124,21 @@ class CsvImport:
         """Store the waiting rows. The last commit of a request also stores its answer."""
         if not self._rows and not (last and self.result.imported):
             return
-        self.result.imported += len(self._rows)
         answer = self._answer if last and self._request is not None else None
         stored = await append(self._rows, self._request, answer)
-        if answer is None:
-            self._count(stored)
+        self.result = self._result_with(stored)
         self._rows = []
 
-    def _count(self, stored: Sequence[Stored]) -> None:
-        self.result.repeated += sum(event.repeated for event in stored)
+    def _result_with(self, stored: Sequence[Stored]) -> ImportResult:
+        """The result after these rows are stored. It is only counted once they are committed."""
+        return msgspec.structs.replace(
+            self.result,
+            imported=self.result.imported + len(stored),
+            repeated=self.result.repeated + sum(event.repeated for event in stored),
+        )
 
     def _answer(self, stored: Sequence[Stored]) -> Answer:
-        self._count(stored)
-        return Answer(ACCEPTED, msgspec.json.encode(self.result))
+        return Answer(ACCEPTED, msgspec.json.encode(self._result_with(stored)))
 
 
 async def import_csv(

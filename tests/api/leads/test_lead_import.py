@@ -131,7 +131,7 @@ async def test_a_refused_row_stores_no_alias(client: Caller, make: Make, drain: 
     await drain()
     bio = b"y" * 1_000
     content = (
-        b"Email,Phone,Bio\n,,\n"
+        b"Email,Phone,Bio\n,,z\n"
         + b"fat@z.io,+4912399999,%b\n" % bio * 2
         + b"thin@z.io,+4912399999,%b\nfat@z.io,,z\n" % bio
     )

@@ -21,6 +21,8 @@ from support.callers import Caller
 from support.postgres import TestDatabase
 
 PROBLEM = "application/problem+json"
+KEYED_BY_REQUEST = {"/ingest/batch", "/import", "/events/import"}
+"""Operations that answer 422 if their idempotency key was used with another body."""
 
 
 def samples(text: str) -> dict[str, float]:
@@ -251,7 +253,7 @@ async def test_errors_are_described_as_problems(app: Any) -> None:
     document = app.openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            assert "422" not in operation["responses"], (method, path)
+            assert "422" not in operation["responses"] or path in KEYED_BY_REQUEST, (method, path)
             for status, response in operation["responses"].items():
                 if status >= "400":
                     assert list(response["content"]) == [PROBLEM], (method, path, status)
