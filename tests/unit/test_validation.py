@@ -315,3 +315,9 @@ def test_an_accepted_event_survives_encoding_and_decoding() -> None:
     read = event(aliases=[{"alias_kind": "email", "raw_value": "a@b.c"}], metadata={"a": [1, 2.5, "ä"]})
     assert decode(encode(read)) == read
     assert msgspec.json.decode(read.metadata) == {"a": [1, 2.5, "ä"]}
+
+
+def test_an_empty_event_id_is_no_key() -> None:
+    assert event(event_id=" ").idempotency_key is None
+    assert event(event_id=None).idempotency_key is None
+    assert event(event_id=0).idempotency_key == "0"

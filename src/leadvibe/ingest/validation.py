@@ -141,8 +141,8 @@ def _key(sent: SentEvent, default_key: str | None, position_key: str | None) -> 
         return read_key("idempotency_key", sent.idempotency_key)
     if default_key is not None:
         return default_key
-    if sent.event_id is not None:
-        return read_key("event_id", str(sent.event_id))
+    if event_id := str("" if sent.event_id is None else sent.event_id).strip():
+        return read_key("event_id", event_id)
     return position_key
 
 

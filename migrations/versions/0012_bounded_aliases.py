@@ -1,6 +1,6 @@
 """indexes for the aliases of one lead in order, and for the ids of merged leads.
 
-Revision ID: 0081
+Revision ID: 0012
 Revises: 0011
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from alembic import op
 
-revision: str = "0081"
+revision: str = "0012"
 down_revision: str | None = "0011"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
