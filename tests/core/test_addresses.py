@@ -26,7 +26,7 @@ async def seen(
         "headers": [(name.encode(), value.encode()) for name, value in sent],
     }
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - an ASGI application
+    async def app(scope: Any, receive: Any, send: Any) -> None:
         pass
 
     await identified(app, public_url, TRUSTED)(scope, None, None)  # type: ignore[arg-type]

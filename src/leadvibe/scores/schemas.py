@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StrictInt, computed_field
 
 from leadvibe.core import ids
-from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, Write
+from leadvibe.core.http.schemas import EventId, PlainText, QueryParameters, Read, Time, Write
 
 PRIMARY = "primary"
 MAX_POINTS = 1_000_000_000
@@ -53,7 +53,7 @@ class ScoreHistoryRead(Read):
     period: PeriodRead
 
 
-class HistoryQuery(Write):
+class HistoryQuery(QueryParameters):
     """The part of the history to read."""
 
     days: int = Field(
@@ -140,7 +140,7 @@ class EventExplanationRead(Read):
         return self.event_id
 
 
-class ExplainQuery(Write):
+class ExplainQuery(QueryParameters):
     """The total to explain, and the period."""
 
     hours: int = Field(

@@ -105,5 +105,9 @@ class Write(BaseModel):
         return self.model_dump(include=self.model_fields_set)
 
 
+class QueryParameters(BaseModel):
+    """The query parameters of a request; unknown parameters are ignored."""
+
+
 UNSENT: Any = Field(default_factory=lambda: None)
 """The default of a PUT or PATCH field that may be missing but not null; `sent()` leaves it out if it is missing."""
