@@ -57,7 +57,9 @@ class HistoryQuery(QueryParameters):
     """The part of the history to read."""
 
     days: int = Field(
-        default=30, ge=1, le=90, description="How many days before `end_date` to start; ignored with `start_date`"
+        default=30,
+        ge=1,
+        description="How many days before `end_date` to start, at most 90; more are 90. Ignored with `start_date`",
     )
     start_date: Time | None = Field(default=None, description="At most 366 days before `end_date`")
     end_date: Time | None = Field(default=None, description="By default now")

@@ -46,6 +46,15 @@ async def test_the_highest_scores_come_first(client: Caller, three: None) -> Non
     assert [row["lead_id"] for row in await shown(client, "/top-leads", limit=1)] == ["ann"]
 
 
+async def test_leads_without_points_are_shown_last(client: Caller, make: Make, three: None) -> None:
+    await make.lead("zoe")
+    assert [(row["lead_id"], row["score"]) for row in await shown(client, "/top-leads")][3:] in (
+        [("tom", 0), ("zoe", 0)],
+        [("zoe", 0), ("tom", 0)],
+        [("zoe", 0)],
+    )
+
+
 async def test_the_lead_with_the_highest_score_gain_comes_first(client: Caller, three: None) -> None:
     assert await gains(client) == [("bob", 20, 20), ("ann", 35, 5)]
     assert await gains(client, range="last_24h") == []
@@ -76,7 +85,6 @@ async def test_each_ou_has_its_own_leaderboards(neighbour: Caller, stranger: Cal
         ("/top-leads", "limit", 501),
         ("/score-gains", "range", "yesterday"),
         ("/score-gains", "limit", "few"),
-        ("/recent-score-gains", "days", 7),
     ],
 )
 async def test_an_invalid_query_is_refused(client: Caller, path: str, field: str, value: Any) -> None:

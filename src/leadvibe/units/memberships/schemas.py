@@ -1,5 +1,7 @@
 """The members of an OU."""
 
+from pydantic import Field
+
 from leadvibe.access.schemas import UnitRole
 from leadvibe.core.http.schemas import PlainText, Read, Write
 from leadvibe.core.scope import Role
@@ -16,7 +18,9 @@ class UnitMemberRead(Read):
 
 class UnitMemberAssign(Write):
     org_member_id: PlainText
-    role: UnitRole = Role.VIEWER
+    role: UnitRole | None = Field(
+        default=None, description="By default a new member is a Viewer, and the role of a present member stays"
+    )
 
 
 class UnitMemberChange(Write):
