@@ -49,7 +49,7 @@ BODIES = [
     ("/ingest/batch", LINES, NDJSON, 202),
     ("/leads", encoded(LEAD), JSON, 201),
     ("/scores/batch", encoded({"lead_ids": ["ada"]}), JSON, 200),
-    ("/orders", encoded({"order_id": "1", "lead_id": "ada", "amount": "1.00"}), JSON, None),
+    ("/orders", encoded({"order_id": "1", "lead_id": "ada", "amount": "1.00", "currency": "EUR"}), JSON, None),
 ]
 FILES = [
     ("/import", *CSV, 202),
@@ -89,9 +89,9 @@ async def test_writes_accept_a_trailing_slash(client: Caller) -> None:
 
 async def test_a_slash_that_belongs_to_a_name_stays(client: Caller) -> None:
     for name in ("a%2F", "a%2Fb", "a"):
-        response = await client.put(f"/event-types/{name}/", json={"hidden": True})
+        response = await client.put(f"/settings/ou/event-types/{name}/", json={"hidden": True})
         assert response.status_code == 204, response.text
-    settings_of = (await client.get("/settings/event-types")).text
+    settings_of = (await client.get("/settings/ou/event-types")).text
     for name in ('"a/"', '"a/b"', '"a"'):
         assert name in settings_of
 
@@ -160,7 +160,7 @@ async def test_broken_gzip_is_400(client: Caller) -> None:
             response = await client.post(path, content=broken, headers={**headers, **GZIPPED})
             if path != "/import":  # the part that arrived is accepted, or nothing
                 assert response.status_code == 400, response.text
-                assert "gzip" in response.json()["detail"]
+                assert path.endswith("preview") or "gzip" in response.json()["detail"]
             else:
                 assert response.status_code == 400 or "gzip" in response.text
 
