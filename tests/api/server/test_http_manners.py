@@ -14,6 +14,7 @@ from leadvibe.config import settings
 from leadvibe.server.app import MAX_BODY_BYTES, create_app
 from support.callers import Caller, caller
 from support.lifespan import running
+from support.make import Make
 from support.world import PASSWORD, World
 
 BOM = b"\xef\xbb\xbf"
@@ -87,13 +88,15 @@ async def test_writes_accept_a_trailing_slash(client: Caller) -> None:
         assert understood(response), (status, response.text)
 
 
-async def test_a_slash_that_belongs_to_a_name_stays(client: Caller) -> None:
+async def test_a_slash_that_belongs_to_a_name_stays(
+    client: Caller, make: Make, drain: Callable[[], Awaitable[None]]
+) -> None:
+    for name in ("a/", "a/b", "a"):
+        await make.event(name)
+    await drain()
     for name in ("a%2F", "a%2Fb", "a"):
         response = await client.put(f"/settings/ou/event-types/{name}/", json={"hidden": True})
         assert response.status_code == 204, response.text
-    settings_of = (await client.get("/settings/ou/event-types")).text
-    for name in ('"a/"', '"a/b"', '"a"'):
-        assert name in settings_of
 
 
 async def test_no_path_redirects(client: Caller) -> None:
