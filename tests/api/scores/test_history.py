@@ -112,7 +112,7 @@ async def test_a_history_of_more_than_a_year_is_refused(client: Caller, make: Ma
     assert answer.json()["errors"][0]["field"] == "start_date"
 
 
-@pytest.mark.parametrize("query", [{"days": 0}, {"days": 91}, {"start_date": "yesterday"}, {"page": 1}])
+@pytest.mark.parametrize("query", [{"days": 0}, {"start_date": "yesterday"}])
 async def test_a_history_with_an_invalid_period_is_refused(client: Caller, make: Make, query: dict[str, Any]) -> None:
     await make.lead()
 
@@ -120,3 +120,13 @@ async def test_a_history_with_an_invalid_period_is_refused(client: Caller, make:
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == next(iter(query))
+
+
+async def test_more_than_90_days_are_90(client: Caller, make: Make) -> None:
+    await make.lead()
+    end = "2025-06-01T00:00:00Z"
+    periods = [
+        (await client.get("/lead/lead-1/score-history", params={"days": days, "end_date": end})).json()["period"]
+        for days in (90, 91, 10**30)
+    ]
+    assert periods == [{"start": "2025-03-03T00:00:00Z", "end": end}] * 3

@@ -154,5 +154,9 @@ def _choices(alias: str | AliasPath | AliasChoices) -> Sequence[str | AliasPath]
     return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
+class QueryParameters(BaseModel):
+    """The query parameters of a request; unknown parameters are ignored."""
+
+
 UNSENT: Any = Field(default_factory=lambda: None)
 """The default of a PUT or PATCH field that may be missing but not null; `sent()` leaves it out if it is missing."""
