@@ -34,7 +34,7 @@ def check_type(headers: RawHeaders, accepted: frozenset[bytes]) -> None:
 
 
 async def read_body(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body without its BOM; `TooLarge` as soon as it exceeds `limit` bytes, without reading the rest."""
+    """The whole body without its BOM.
 
     Raises `TooLarge` as soon as it is known to exceed `limit` bytes, without reading the rest.
     """
