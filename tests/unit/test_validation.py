@@ -320,4 +320,12 @@ def test_an_accepted_event_survives_encoding_and_decoding() -> None:
 def test_an_empty_event_id_is_no_key() -> None:
     assert event(event_id=" ").idempotency_key is None
     assert event(event_id=None).idempotency_key is None
-    assert event(event_id=0).idempotency_key == "0"
+    assert event(event_id=7).idempotency_key == "7"
+
+
+@pytest.mark.parametrize("event_id", [0, "undefined", "null"])
+def test_a_placeholder_is_no_event_id(event_id: object) -> None:
+    # As a key it would make all later events repeats of the first.
+    with pytest.raises(Invalid) as problem:
+        event(event_id=event_id)
+    assert problem.value.fields.keys() == {"event_id"}
