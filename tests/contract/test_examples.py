@@ -183,3 +183,46 @@ async def test_a_caller_without_the_required_role_gets_403(
             response = await send_example(callers[below], method, path, request, media_type)
             answers[operation["operationId"]] = response.status_code
     assert answers == dict.fromkeys(answers, 403)
+
+
+OWN_HEADERS = {"x-request-id", "date"}
+"""Headers that differ between two equal requests."""
+
+
+def _read_of(case: Case, ids: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    _, path, _, name = case
+    return path, fill(read_examples()[name].get("request", {}), ids)
+
+
+async def test_head_answers_like_get_without_the_body(client: Caller, ids: dict[str, str]) -> None:
+    wrong: dict[str, Any] = {}
+    for case in READING:
+        path, request = _read_of(case, ids)
+        got, head = [await send_example(client, method, path, request, None) for method in ("GET", "HEAD")]
+        moving = OWN_HEADERS | ({"content-length"} if path == "/metrics" else set())
+        expected, sent = [{n: v for n, v in r.headers.items() if n not in moving} for r in (got, head)]
+        if (head.status_code, sent, head.content) != (got.status_code, expected, b""):
+            wrong[path] = head.status_code, sent, expected
+    assert wrong == {}
+
+
+async def test_a_trailing_slash_is_the_same_path(client: Caller, ids: dict[str, str]) -> None:
+    wrong: dict[str, Any] = {}
+    for case in READING:
+        path, request = _read_of(case, ids)
+        for slashes in ("/", "//"):
+            response = await send_example(client, "GET", path.rstrip("/") + slashes, request, None)
+            if response.status_code != 200:
+                wrong[path + slashes] = response.status_code
+    assert wrong == {}
+
+
+async def test_every_read_ignores_unknown_query_parameters(client: Caller, ids: dict[str, str]) -> None:
+    refused: dict[str, str] = {}
+    for case in READING:
+        path, request = _read_of(case, ids)
+        request["query"] = {**request.get("query", {}), "unknown_parameter": "1"}
+        response = await send_example(client, "GET", path, request, None)
+        if response.status_code != 200:
+            refused[path] = response.text
+    assert refused == {}

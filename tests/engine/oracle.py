@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -88,16 +89,19 @@ class Oracle:
                     due += period
 
     def _origin(self, index: int, decay: DecayConfig) -> int:
-        """From where inactivity counts: a period before the rule was created, or the last edit of its period."""
-        period = decay.inactive_for
-        while index:
-            before = {each.decay_id: each.inactive_for for each in self.versions[index - 1][1].decays}
-            if decay.decay_id not in before:
-                break
-            if before[decay.decay_id] != period:
-                return self.versions[index][0]
-            index -= 1
-        return self.versions[index][0] - period * HOUR
+        """From where inactivity counts: a period before the rule was created, or the last edit of its period.
+
+        Versions without the rule don't count.
+        """
+        periods = [
+            (created, each.inactive_for)
+            for created, configuration in self.versions[: index + 1]
+            for each in configuration.decays
+            if each.decay_id == decay.decay_id
+        ]
+        created, period = periods[0]
+        edits = [edited for (_, before), (edited, after) in pairwise(periods) if before != after]
+        return edits[-1] if edits else created - period * HOUR
 
     def _is_open(self, ruleset_id: str, at: int, index: int) -> bool:
         (ruleset,) = (each for each in self.versions[index][1].rulesets if each.ruleset_id == ruleset_id)

@@ -133,6 +133,41 @@ def test_a_number_is_one_that_reads_as_one(value: object, reads_as_one: bool) ->
     assert numeric(value) is reads_as_one
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1,200", 1200),
+        ("1,200.50", 1200.5),
+        ("12,345,678", 12_345_678),
+        ("-999,000.", -999_000),
+        ("1200.5", 1200.5),
+        ("0012", 12),
+        (".5", 0.5),
+        ("€ 1 200", 1200),
+        ("$1,000", 1000),
+        ("9,99", None),
+        ("1200,50", None),
+        ("1,2,3", None),
+        ("1,2000", None),
+        ("1234,567", None),
+        ("0,123", None),
+        ("1,200,5", None),
+        ("1.200,50", None),
+        ("1.5,000", None),
+        (",200", None),
+        ("1,", None),
+        ("1,,200", None),
+        ("12,", None),
+        ("", None),
+    ],
+)
+def test_a_comma_separates_thousands_and_nothing_else(text: str, number: float | None) -> None:
+    assert numeric(text) is (number is not None)
+    filters = [comparison("n", "equals", number), comparison("n", "gte", number), comparison("n", "lte", number)]
+    assert all(each.holds({"n": text}) for each in filters) is (number is not None)
+    assert comparison("n", "equals", text).holds({"n": number}) is (number is not None)
+
+
 def test_every_part_must_hold() -> None:
     big = comparison("size", "gt", 100)
     small = comparison("size", "lt", 100)

@@ -153,6 +153,31 @@ def test_a_lift_comes_after_the_facts_of_its_instant_and_before_all_later_ones(b
     assert lead.replays == 0
 
 
+def test_decay_leaves_totals_of_zero() -> None:
+    rules = rule(), rule(ruleset_id="B", event_type="other")
+    zero = [adjustment(0, 5, ruleset_id="B"), adjustment(1, -5, ruleset_id="B")]
+    lead = lead_with(plans(*rules, decays=[WEEKLY]), [event(), *zero])
+    lead.advance(NOON + WEEK)
+    assert [line.ruleset_id for line in lead.lines.values() if line.kind == "decay"] == ["A"]
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_a_decay_comes_before_an_event_at_its_instant(batches: int) -> None:
+    facts = [event(), event(WEEK)]
+    lead = Lead(plans(rule(), decays=[WEEKLY]))
+    for batch in [facts] if batches == 1 else [[fact] for fact in facts]:
+        lead.receive(*batch)
+    assert [line.applied for line in lead.lines.values()] == [10, -5, 10]
+
+
+def test_a_lift_leaves_totals_of_zero() -> None:
+    switched = versions((0, configuration(allow_negative_scores=True)), (NOON + HOUR, configuration()))
+    zero = [adjustment(0, 5, ruleset_id="B"), adjustment(1, -5, ruleset_id="B")]
+    lead = lead_with(switched, [adjustment(0, -10), *zero])
+    lead.advance(NOON + HOUR)
+    assert [line.ruleset_id for line in lead.lines.values() if line.kind == "lift"] == ["A"]
+
+
 def test_a_decay_at_the_instant_of_the_lift_comes_before_it() -> None:
     rules = rule(), rule(ruleset_id="B")
     negative = configuration(*rules, allow_negative_scores=True, decays=[WEEKLY])
@@ -215,6 +240,58 @@ def test_a_decay_rule_begins_again_when_its_period_changes_and_ends_when_it_is_d
     lead.advance(NOON + 30 * DAY)
     assert [(line.at - NOON) // DAY for line in lead.lines.values()] == [0, 7, 12, 14]
     assert lead.next_decay_at is None
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "days"),
+    [
+        (10, 12, [7, 14, 21]),  # no instant within the pause
+        (10, 14, [7, 14, 21]),  # the pause ends at an instant
+        (14, 15, [7, 21]),  # it begins at one
+        (10, 25, [7, 28]),  # two instants within the pause
+        (1, 40, [42]),
+    ],
+)
+@pytest.mark.parametrize("tick", [1, 50])
+def test_a_decay_rule_that_is_switched_off_and_on_keeps_its_instants(
+    off: int, on: int, days: list[int], tick: int
+) -> None:
+    decaying = configuration(decays=[WEEKLY])
+    switched = versions(
+        (0, configuration(rule(weight=100), decays=[WEEKLY])),
+        (NOON + off * DAY, configuration()),
+        (NOON + off * DAY + 1, configuration(allow_negative_scores=True)),
+        (NOON + on * DAY, decaying),
+    )
+    lead = lead_with(switched, [event()])
+    for day in range(0, max(days) + 1, tick):
+        lead.advance(NOON + day * DAY)
+    lead.advance(NOON + max(days) * DAY)
+    assert [(line.at - NOON) // DAY for line in lead.lines.values()][1:] == days
+
+
+def test_a_decay_rule_that_is_switched_on_with_another_period_begins_again() -> None:
+    switched = versions(
+        (0, configuration(rule(weight=100), decays=[WEEKLY])),
+        (NOON + 10 * DAY, configuration()),
+        (NOON + 15 * DAY, configuration(decays=[{**WEEKLY, "inactive_for": 4}])),
+        (NOON + 20 * DAY, configuration()),
+        (NOON + 21 * DAY, configuration(decays=[{**WEEKLY, "inactive_for": 4, "decrease": 8}])),
+    )
+    lead = lead_with(switched, [event()])
+    lead.advance(NOON + 24 * DAY)
+    assert [((line.at - NOON) // DAY, line.applied) for line in lead.lines.values()][1:] == [
+        (7, -5),
+        (19, -5),
+        (23, -8),
+    ]
+
+
+def test_a_draft_decay_that_is_switched_off_at_the_time_keeps_its_instants() -> None:
+    live = versions((0, configuration(rule(weight=100), decays=[WEEKLY])), (NOON + 5 * DAY, configuration()))
+    lead = lead_with(live.drafted(configuration(decays=[WEEKLY]), NOON + 8 * DAY, drafts_decays=True), [event()])
+    lead.advance(NOON + 20 * DAY)
+    assert [(line.at - NOON) // DAY for line in lead.lines.values()][1:] == [14]
 
 
 def test_the_same_period_in_another_unit_is_no_edit() -> None:

@@ -2,6 +2,8 @@
 
 from engine.builders import DAY, HOUR, MINUTE, NOON, adjustment, configuration, event, plans, reset, rule, versions
 from engine.lead import Lead, lead_with
+from leadvibe.engine import Entry, Standing
+from support.folding import fold
 
 WEEKLY = {"decays": [{"decay_id": "weekly", "inactive_for": 7, "unit": "days", "decrease": 5}]}
 
@@ -121,6 +123,23 @@ def test_a_reset_ends_the_surge_but_no_session_burst_or_silence() -> None:
     assert [session.count for session in lead.sessions.values()] == [5]
     assert [verdict.suppression_reason for verdict in lead.verdicts.values()][-1] == "inorganic"
     assert lead.next_decay_at == NOON + 7 * DAY + 5
+
+
+def test_an_entry_says_everything_about_its_change_of_the_total() -> None:
+    surging = plans(rule(rule_id="r"), surge_policy={"mode": "custom", "bands": [{"min_events": 1, "multiplier": 1.5}]})
+    viewed, corrected, cleared = event(0), adjustment(1, -20), reset(3)
+    outcome = fold(surging, Standing(), [viewed, corrected, again := event(2), cleared])
+    assert outcome.entries == [
+        Entry("event", viewed.id, "A", NOON, 1, (("r", 10),), 10, 1500, 15, 15, 0, 15),
+        Entry("adjustment", corrected.id, "A", NOON + 1, None, (), -20, 1000, -20, -15, 15, 0),
+        Entry("event", again.id, "A", NOON + 2, 1, (("r", 10),), 10, 1500, 15, 15, 0, 15),
+        Entry("reset", cleared.id, "A", NOON + 3, None, (), -15, 1000, -15, -15, 15, 0),
+    ]
+
+
+def test_a_reset_clears_the_standing() -> None:
+    standing = lead_with(plans(rule(max_per_lead=5)), [event(), reset(1)]).standing
+    assert (standing.totals, standing.uses, standing.surge_count, standing.surge_at) == ({}, {}, 0, None)
 
 
 def test_entries_of_one_reset_decay_or_lift_are_in_the_order_of_their_rulesets() -> None:

@@ -36,6 +36,7 @@ def test_a_standing_takes_what_comes_after_it_and_nothing_else() -> None:
     standing = fold(watching, Standing(), [second]).standing
     assert standing.can_fold(watching, [third])
     assert not standing.can_fold(watching, [first])
+    assert not standing.can_fold(watching, [first, third])
     assert not standing.can_fold(watching, [second])
     assert standing.can_fold(watching)
     assert Standing().can_fold(watching, [first])

@@ -71,3 +71,14 @@ def test_surged_points_are_rounded_half_up(weight: int, points: int) -> None:
     quarter_more = [{"min_events": 1, "multiplier": 1.25}]
     lead = lead_with(plans(rule(weight=weight), surge_policy={"mode": "custom", "bands": quarter_more}), [event()])
     assert lead.totals == {"A": points}
+
+
+def test_only_gains_are_multiplied() -> None:
+    double = [{"min_events": 1, "multiplier": 2.0}]
+    rules = rule(weight=10), rule(weight=0, ruleset_id="B"), rule(weight=-10, ruleset_id="C")
+    lead = lead_with(plans(*rules, surge_policy={"mode": "custom", "bands": double}), [event()])
+    assert [(line.ruleset_id, line.multiplier, line.points) for line in lead.lines.values()] == [
+        ("A", 2000, 20),
+        ("B", 1000, 0),
+        ("C", 1000, -10),
+    ]

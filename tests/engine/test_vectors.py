@@ -55,6 +55,15 @@ def test_1_a_window_includes_its_start_and_excludes_its_end(at: str, points: int
     assert lead.totals.get("A", 0) == points
 
 
+@pytest.mark.parametrize(
+    ("edge", "scored"), [("start_at", [HOUR, 2 * HOUR]), ("end_at", [0]), ("max_per_lead", [0, HOUR])]
+)
+def test_1_a_single_restriction_of_a_rule_holds(edge: str, scored: list[int]) -> None:
+    value = 2 if edge == "max_per_lead" else to_datetime(NOON + HOUR).isoformat()
+    lead = lead_with(plans(rule(**{edge: value})), [event(number * HOUR) for number in range(3)])
+    assert [line.at - NOON for line in lead.lines.values()] == scored
+
+
 def test_2_two_rulesets_score_one_event_each_in_its_own_way() -> None:
     lead = lead_with(plans(rule(weight=5), rule(weight=10, ruleset_id="B")), [event()])
     assert lead.totals == {"A": 5, "B": 10}

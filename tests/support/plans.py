@@ -29,6 +29,13 @@ async def indexes_of(session: AsyncSession, statement: Any) -> set[str]:
     return {node.get("Index Name", node["Node Type"]) for node in _nodes(plan) if _matters(node)}
 
 
+async def index_conditions_of(session: AsyncSession, statement: Any) -> dict[str, str]:
+    """The conditions by which the query narrows each index. An index that is read from end to end has none."""
+    explained = await session.scalar(_Explain(statement))
+    plan = (json.loads(explained) if isinstance(explained, str) else explained)[0]["Plan"]
+    return {node["Index Name"]: node.get("Index Cond", "") for node in _nodes(plan) if "Index Name" in node}
+
+
 def _matters(node: dict[str, Any]) -> bool:
     return "Index Name" in node or node["Node Type"] in {"Seq Scan", "Sort", "Incremental Sort"}
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from leadvibe.core.http.merged_from import MergedFrom
 from leadvibe.core.http.paging import MAX_LIMIT
 from leadvibe.core.http.problems import Invalid
-from leadvibe.core.http.schemas import Read, Time
+from leadvibe.core.http.schemas import QueryTime, Read
 from leadvibe.core.ranges import Range, TimeSpan
 from leadvibe.events.schemas import EventRead
 from leadvibe.orders.schemas import OrderRead
@@ -30,8 +30,8 @@ class ActivityRange(StrEnum):
 
 class ActivityFilter(BaseModel):
     range: ActivityRange = Field(default=ActivityRange.LAST_7D, description="Events and orders in this range of time")
-    start: Time | None = Field(default=None, description="Start of the period, inclusive. Overrides `range`.")
-    end: Time | None = Field(default=None, description="End of the period, exclusive. Overrides `range`.")
+    start: QueryTime | None = Field(default=None, description="Start of the period, inclusive. Overrides `range`.")
+    end: QueryTime | None = Field(default=None, description="End of the period, exclusive. Overrides `range`.")
     channel: Literal["all", "web", "email", "slack", "webinar", "crm", "system"] = Field(
         default="all", description="Events with this channel; does not filter orders"
     )

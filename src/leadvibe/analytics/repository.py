@@ -30,10 +30,10 @@ class LeaderboardRepository(ScoreRepository):
     isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def top(self, limit: int) -> Sequence[TopLead]:
-        """The leads with the highest positive scores; of equal scores, the last active first."""
+        """The leads with the highest scores; of equal scores, the last active first."""
         query = (
             select(Lead.lead_id, Lead.score, Lead.last_event_at)
-            .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None), Lead.score > 0)
+            .where(Lead.unit_id == self.scope.unit_id, Lead.merged_into.is_(None))
             .order_by(*(column.desc() for column in RANKING))
         )
         rows = await self.session.execute(query.limit(limit))

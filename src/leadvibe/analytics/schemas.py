@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, computed_field
 
-from leadvibe.core.http.schemas import PlainText, Read, Time, Write
+from leadvibe.core.http.schemas import PlainText, QueryParameters, Read, Time
 from leadvibe.core.ranges import Range
 
 DEFAULT_LIMIT = 10
@@ -29,7 +29,7 @@ class ScoreGainRead(TopLeadRead):
         return self.score_gain
 
 
-class TopQuery(Write):
+class TopQuery(QueryParameters):
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Maximum number of leads")
 
 
@@ -102,11 +102,11 @@ class UsageRead(Read):
     overage: bool
 
 
-class StatisticsQuery(Write):
+class StatisticsQuery(QueryParameters):
     range: Range = Field(default=Range.ALL, description="The range of time of `top_events`")
 
 
-class TrafficQuery(Write):
+class TrafficQuery(QueryParameters):
     range: Range = Field(default=Range.ALL, description="Events in this range of time")
     event_type: PlainText | None = Field(default=None, description="Events of this type")
 

@@ -22,6 +22,9 @@ Destination = Annotated[str, typer.Argument(metavar="FILE|-", help="The file to 
 LeadId = Annotated[str | None, typer.Option(help="Only this lead's events.")]
 EventType = Annotated[str | None, typer.Option(help="Only events of this type.")]
 When = Annotated[Range, typer.Option("--range", help="Only events in this time range.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="Don't put an apostrophe before values that a spreadsheet would run as a formula.")
+]
 
 
 def export_events(
@@ -33,13 +36,14 @@ def export_events(
     lead_id: LeadId = None,
     event_type: EventType = None,
     when: When = Range.ALL,
+    raw: Raw = False,
 ) -> None:
     """Export an OU's events as CSV, newest first. An incomplete file is never left behind."""
     filters = {"lead_id": lead_id, "event_type": event_type, "range": when.value}
     server = remote.Server(url, key, unit)
     try:
         with _open(file) as output:
-            _copy(server, filters, output)
+            _copy(server, filters, output, raw=raw)
     except BrokenPipeError:
         # The reader closed the pipe. Python would report that again when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,12 +71,12 @@ def _open(file: str) -> Generator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
-def _copy(server: remote.Server, filters: Mapping[str, str | None], output: IO[bytes]) -> None:
+def _copy(server: remote.Server, filters: Mapping[str, str | None], output: IO[bytes], *, raw: bool) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("exporting", total=server.count("/events", **filters))
         lines = -1  # without the header
-        for chunk in server.stream("/events/export", **filters):
+        for chunk in server.stream("/events/export", **filters, raw="true" if raw else None):
             output.write(chunk)
             lines += chunk.count(b"\n")
             progress.update(bar, completed=max(0, lines))

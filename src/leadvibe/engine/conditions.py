@@ -15,8 +15,9 @@ from leadvibe.engine.configuration import AttributeFilterConfig
 
 Properties = Mapping[str, object]
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
-_IGNORED_IN_NUMBERS = str.maketrans("", "", ",$€£¥ ")
+# A comma separates thousands. In other places it may be a decimal comma, so such a text is no number.
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?|\.[0-9]+)")
+_IGNORED_IN_NUMBERS = str.maketrans("", "", "$€£¥ ")
 
 
 Operand = str | Decimal
@@ -50,7 +51,7 @@ def _number(operand: Operand) -> Decimal | None:
     if isinstance(operand, Decimal):
         return operand
     digits = operand.translate(_IGNORED_IN_NUMBERS)
-    return Decimal(digits) if _NUMBER.fullmatch(digits) else None
+    return Decimal(digits.replace(",", "")) if _NUMBER.fullmatch(digits) else None
 
 
 def numeric(value: object) -> bool:

@@ -11,7 +11,11 @@ _UNITS: Mapping[str, Microseconds] = {"hours": HOUR, "days": DAY, "weeks": WEEK}
 
 @dataclass(frozen=True, slots=True)
 class DecayRule:
-    """A decay rule with its history: edits of the decrease keep its due instants, edits of the period don't."""
+    """A decay rule with its history.
+
+    An edit of the period moves its due instants. An edit of the decrease doesn't, nor does a pause: the instants within
+    the pause are skipped.
+    """
 
     decay_id: str
     period: Microseconds
@@ -29,7 +33,11 @@ class DecayRule:
 def updated_rules(
     configs: Iterable[DecayConfig], previous: Mapping[str, DecayRule], since: Instant
 ) -> dict[str, DecayRule]:
-    """The decay rules by id after a change of the configuration at `since`, given those before it."""
+    """The decay rules by id after a change of the configuration at `since`.
+
+    `previous` are the last known states of all rules of earlier configurations. A rule that was switched off isn't in
+    every configuration, but it continues from there when it is switched on again.
+    """
     rules: dict[str, DecayRule] = {}
     for config in sorted(configs, key=lambda config: config.decay_id):
         decay_id, decrease = config.decay_id, config.decrease

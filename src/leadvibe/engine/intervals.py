@@ -21,6 +21,8 @@ class VersionSettings:
     allow_negatives: bool
     rulesets: tuple[Ruleset, ...]
     decays: Mapping[str, DecayRule]
+    known_decays: Mapping[str, DecayRule]
+    """Also those of earlier versions, in their last state: a rule that is switched off may be switched on again."""
 
 
 @dataclass(frozen=True, slots=True)

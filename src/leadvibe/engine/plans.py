@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from leadvibe.engine.configuration import Configuration, DecayConfig
-from leadvibe.engine.decay import updated_rules
+from leadvibe.engine.decay import DecayRule, updated_rules
 from leadvibe.engine.facts import Event
 from leadvibe.engine.instants import Instant
 from leadvibe.engine.intervals import ConfigurationTimeline, VersionSettings
@@ -117,7 +117,7 @@ def _with_decays(
 ) -> ConfigurationTimeline:
     first, *_ = timeline.version_settings
     before = [settings for settings in timeline.version_settings if settings.start <= since] or [first]
-    decays = updated_rules(configs, before[-1].decays, since)
+    decays = updated_rules(configs, before[-1].known_decays, since)
     after = [replace(settings, decays=decays) for settings in timeline.version_settings if settings.start > since]
     return ConfigurationTimeline.of([*before, replace(before[-1], start=since, decays=decays), *after])
 
@@ -127,6 +127,9 @@ def _version_settings(
 ) -> VersionSettings:
     # If the clock stepped back, a version must not start before the one that it replaces.
     start = created_at if previous is None else max(created_at, previous.start)
-    decays = updated_rules(configuration.decays, previous.decays if previous else {}, start)
+    known_decays: Mapping[str, DecayRule] = previous.known_decays if previous else {}
+    decays = updated_rules(configuration.decays, known_decays, start)
     rulesets = tuple(active_rulesets(configuration).values())
-    return VersionSettings(version, start, configuration.allow_negative_scores, rulesets, decays)
+    return VersionSettings(
+        version, start, configuration.allow_negative_scores, rulesets, decays, {**known_decays, **decays}
+    )

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from leadvibe.identity.leads import following_merge
 PAGE_EVENTS: Final = 5_000
 COLUMNS: Final = ("id", "lead_id", "event_type", "timestamp")
 
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
@@ -29,20 +31,23 @@ class EventExport:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    async def chunks(self, where: EventFilter) -> AsyncGenerator[str]:
-        """The file, newest first. The first page is read before this returns, so that its errors become a response."""
+    async def chunks(self, where: EventFilter, *, raw: bool = False) -> AsyncGenerator[str]:
+        """The file, newest first. The first page is read before this returns, so that its errors become a response.
+
+        Unless `raw`, cells that a spreadsheet would run as a formula are prefixed with an apostrophe.
+        """
         async with transaction(self.scope) as session:
             where, _ = await following_merge(session, self.scope, where)
         # The range of time is the same for all pages.
         matching = [Event.unit_id == self.scope.unit_id, *conditions(where, datetime.now(UTC))]
         first = await self._page(matching, where.start)
-        return self._continue(matching, first)
+        return self._continue(matching, first, _unchanged if raw else harmless)
 
-    async def _continue(self, matching: Sequence[Any], rows: Rows) -> AsyncGenerator[str]:
+    async def _continue(self, matching: Sequence[Any], rows: Rows, cell: Callable[[str], str]) -> AsyncGenerator[str]:
         yield _lines([COLUMNS])
         while rows:
             yield _lines(
-                (show("ev", event_id), lead_id, event_type, show_instant(occurred_at))
+                (show("ev", event_id), cell(lead_id), cell(event_type), show_instant(occurred_at))
                 for event_id, lead_id, event_type, occurred_at in rows
             )
             last = Cursor(rows[-1].occurred_at, rows[-1].event_id)
@@ -55,6 +60,15 @@ class EventExport:
         async with transaction(self.scope) as session:
             ordered = query.order_by(Event.occurred_at.desc(), Event.event_id.desc())
             return (await session.execute(ordered.limit(PAGE_EVENTS))).all()
+
+
+def harmless(text: str) -> str:
+    """The text as a cell that a spreadsheet shows and doesn't run as a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _unchanged(text: str) -> str:
+    return text
 
 
 def _lines(rows: Any) -> str:

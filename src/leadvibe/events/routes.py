@@ -57,14 +57,21 @@ async def list_events(
     response_class=StreamingResponse,
     responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def export_events(export: Export, where: Annotated[EventFilter, Query()]) -> StreamingResponse:
+async def export_events(
+    export: Export,
+    where: Annotated[EventFilter, Query()],
+    raw: Annotated[
+        bool, Query(description="Leave every value as it is stored, for example to import it again")
+    ] = False,
+) -> StreamingResponse:
     """Download the events of the OU as CSV, newest first. The filters are those of the list of events.
 
-    The columns are `id`, `lead_id`, `event_type` and `timestamp`. Values are not escaped for spreadsheets: import the
-    columns as text, because an id that starts with `=`, `+`, `-` or `@` could run as a formula.
+    The columns are `id`, `lead_id`, `event_type` and `timestamp`. A value that a spreadsheet would run as a formula,
+    because it starts with `=`, `+`, `-`, `@`, a tab or a carriage return, has an apostrophe before it. With `raw=true`
+    it has not: an import of that file gives the same values.
     """
     download = {"Content-Disposition": 'attachment; filename="events.csv"'}
-    return StreamingResponse(await export.chunks(where), headers=download, media_type="text/csv")
+    return StreamingResponse(await export.chunks(where, raw=raw), headers=download, media_type="text/csv")
 
 
 @router.get("/events/{lead_id}", response_model=list[EventRead])

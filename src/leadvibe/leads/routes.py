@@ -52,15 +52,16 @@ async def list_leads(
 
 @leads_router.get("/leads/search", response_model=list[LeadMatchRead])
 async def search_leads(
-    q: Annotated[PlainText, Query(max_length=200, description="Part of an id or alias; upper and lower case match")],
+    q: Annotated[
+        PlainText, Query(max_length=200, description="The start of an id, or a part of an alias; case is ignored")
+    ],
     search: Search,
 ) -> list[LeadMatch]:
     """Search leads by id and alias.
 
-    Returns at most ten leads: first those whose id starts with `q`, then those that absorbed a lead whose id starts
-    with `q`, then those with an alias that starts with `q` or contains it. The more leads have such an alias, the fewer
-    of them are compared, so a common text doesn't find every lead. A query of fewer than two characters returns an
-    empty list.
+    Returns at most ten leads: first those whose id starts with `q`, then those that a lead with such an id was merged
+    into, then those with an alias that starts with `q`, then those with an alias that contains it. A query of fewer
+    than two characters returns an empty list.
     """
     return await search.find(q.strip())
 

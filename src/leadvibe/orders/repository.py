@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from leadvibe.core.database.repository import Repository
@@ -74,7 +74,14 @@ class OrderRepository(Repository[Order]):
     model = Order
 
     async def store(self, order: OrderWrite) -> StoredOrder:
-        """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it."""
+        """Create or replace an order under the lock of its lead, so that a concurrent merge or deletion includes it.
+
+        If the stored order has a later time, nothing changes.
+        """
+        if order.timestamp is not None:
+            stored = (await self.session.execute(self._by_id(order.order_id))).mappings().one_or_none()
+            if stored is not None and stored["occurred_at"] > order.timestamp:
+                return StoredOrder(self._row({**stored, "warnings": []}), is_new=False)
         owner, warnings = await lock_owner(self.session, self.scope, order)
         now = func.clock_timestamp()
         values = {
@@ -93,12 +100,21 @@ class OrderRepository(Repository[Order]):
         )
         occurred_at = Order.occurred_at if order.timestamp is None else order.timestamp
         upsert = new.on_conflict_do_update(
-            index_elements=["unit_id", "order_id"], set_={**values, "occurred_at": occurred_at, "updated_at": now}
+            index_elements=["unit_id", "order_id"],
+            set_={**values, "occurred_at": occurred_at, "updated_at": now},
+            where=None if order.timestamp is None else Order.occurred_at <= order.timestamp,
         )
         # ON CONFLICT locks the row that it updates, which sets xmax; an inserted row has none.
         is_new = literal_column("orders.xmax = 0").label("is_new")
-        columns = dict((await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one())
+        written = (await self.session.execute(upsert.returning(*COLUMNS, is_new))).mappings().one_or_none()
+        if written is None:  # a later order was stored since the check
+            later = (await self.session.execute(self._by_id(order.order_id))).mappings().one()
+            return StoredOrder(self._row({**later, "warnings": warnings}), is_new=False)
+        columns = dict(written)
         return StoredOrder(is_new=columns.pop("is_new"), order=self._row(columns | {"warnings": warnings}))
+
+    def _by_id(self, order_id: str) -> Select[*tuple[Any, ...]]:
+        return select(*COLUMNS).where(Order.unit_id == self.scope.unit_id, Order.order_id == order_id)
 
     async def list(self, where: OrderFilter, page: Page) -> OrderPage:
         where, merged_from = await following_merge(self.session, self.scope, where)

@@ -23,14 +23,18 @@ Orders = Annotated[OrderRepository, Depends(provide(OrderRepository))]
     response_model=StoredOrderRead,
     dependencies=[OPERATOR, LIMIT_METADATA_FIELD],
     responses={
-        200: {"model": StoredOrderRead, "description": "The order replaced one with the same `order_id`"},
+        200: {
+            "model": StoredOrderRead,
+            "description": "An order with the same `order_id` was replaced, or it has a later time and stays",
+        },
         **problems(TooLarge),
     },
 )
 async def store_order(body: OrderWrite, orders: Orders, response: Response) -> OrderRow:
     """Create an order, or replace the one with the same `order_id`.
 
-    A replacement overwrites all fields; only the time stays if you send no `timestamp`. The lead is found by `lead_id`
+    A replacement overwrites all fields; only the time stays if you send no `timestamp`. If the stored order has a later
+    time than your `timestamp`, nothing changes and the answer is the stored order. The lead is found by `lead_id`
     or `aliases`, as for an event, and created if it doesn't exist. An order appears in the lead's activity and never
     changes a score.
     """

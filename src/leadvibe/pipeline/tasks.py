@@ -33,7 +33,7 @@ LEADS_PER_TRANSACTION: Final = 200
 # Leads locked by another transaction are skipped: it applies the due steps itself.
 LOCK_DUE_LEADS: Final = """
 SELECT unit_id, lead_id, standing, ledger_at, next_decay_at FROM leads
-WHERE next_decay_at <= clock_timestamp() AND merged_into IS NULL
+WHERE next_decay_at <= statement_timestamp() AND merged_into IS NULL
 ORDER BY next_decay_at LIMIT $1
 FOR NO KEY UPDATE SKIP LOCKED
 """

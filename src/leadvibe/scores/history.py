@@ -16,6 +16,7 @@ from leadvibe.scores.repository import Rulesets, Score, ScoreRepository
 HOUR = timedelta(hours=1)
 MAX_PERIOD = timedelta(days=366)
 """A year's chart has some 8,800 points."""
+MAX_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,7 @@ class ScoreHistoryRepository(ScoreRepository):
 
 def _days_before(end: datetime, days: int) -> datetime:
     """Not before the first instant that the server accepts."""
-    return end - min(timedelta(days=days), end - FIRST)
+    return end - min(timedelta(days=min(days, MAX_DAYS)), end - FIRST)
 
 
 def _id_or_primary(rulesets: Rulesets, ruleset_id: str | None) -> str | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
-from leadvibe.core.http.schemas import PlainText, Time
+from leadvibe.core.http.schemas import PlainText, QueryTime
 from leadvibe.identity.identifiers import LeadId
 from leadvibe.scores.adjustments import AdjustmentResult, AdjustmentService
 from leadvibe.scores.explain_event import EventExplanation, EventExplanationRepository
@@ -42,9 +42,9 @@ EventExplanations = Annotated[EventExplanationRepository, Depends(provide(EventE
 Sessions = Annotated[SessionRepository, Depends(provide(SessionRepository))]
 Resets = Annotated[ResetService, Depends(provide(ResetService))]
 Adjustments = Annotated[AdjustmentService, Depends(provide(AdjustmentService))]
-At = Annotated[Time | None, Query(description="The instant of the score; by default now")]
+At = Annotated[QueryTime | None, Query(description="The instant of the score; by default now")]
 KnownAt = Annotated[
-    Time | None, Query(description="Compute the score from what the server knew at this instant; by default now")
+    QueryTime | None, Query(description="Compute the score from what the server knew at this instant; by default now")
 ]
 RulesetId = Annotated[
     PlainText | None, Query(description="By default the active ruleset in which the lead's total is highest")

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, StrictInt, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.http.merged_from import MergedFrom
-from leadvibe.core.http.schemas import EventId, PlainText, Read, Time, Write
+from leadvibe.core.http.schemas import EventId, PlainText, QueryParameters, QueryTime, Read, Time, Write
 
 PRIMARY = "primary"
 MAX_POINTS = 1_000_000_000
@@ -56,14 +56,16 @@ class ScoreHistoryRead(Read):
     merged_from: MergedFrom = None
 
 
-class HistoryQuery(Write):
+class HistoryQuery(QueryParameters):
     """The part of the history to read."""
 
     days: int = Field(
-        default=30, ge=1, le=90, description="How many days before `end_date` to start; ignored with `start_date`"
+        default=30,
+        ge=1,
+        description="How many days before `end_date` to start, at most 90; more are 90. Ignored with `start_date`",
     )
-    start_date: Time | None = Field(default=None, description="At most 366 days before `end_date`")
-    end_date: Time | None = Field(default=None, description="By default now")
+    start_date: QueryTime | None = Field(default=None, description="At most 366 days before `end_date`")
+    end_date: QueryTime | None = Field(default=None, description="By default now")
     ruleset_id: PlainText | None = Field(default=None, description="By default the primary ruleset")
 
 
@@ -148,7 +150,7 @@ class EventExplanationRead(Read):
         return self.event_id
 
 
-class ExplainQuery(Write):
+class ExplainQuery(QueryParameters):
     """The total to explain, and the period."""
 
     hours: int = Field(

@@ -29,10 +29,10 @@ async def stream_scope(connection: HTTPConnection, unit_id: str | None) -> Scope
         return await scope_of(connection)
     if authorization is not None and unit_id is not None:
         return await scope_in(await caller_of(authorization), unit_id)
+    if unit_id is not None and settings().stream_open:
+        return await _anonymous_scope(unit_id)  # even with a cookie, which may be out of date
     if COOKIE in connection.cookies:
         return await _scope_of_cookie(connection.cookies[COOKIE], unit_id)
-    if unit_id is not None and settings().stream_open:
-        return await _anonymous_scope(unit_id)
     raise NotAuthenticated
 
 

@@ -64,6 +64,20 @@ async def test_an_event_is_a_row(client: Caller, make: Make, drain: Drain) -> No
     )
 
 
+async def test_a_cell_that_would_run_as_a_formula_is_prefixed_unless_raw(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    names = ["=1+1", "+1", "-5", "@SUM(A1)", "'quoted", "plain", "a=b"]
+    for minute, name in enumerate(names):
+        await make.event("=cmd()" if name == "plain" else "view", name, timestamp=at(minute))
+    await drain()
+    cells = [row[1] for row in await rows(client)][::-1]
+    assert cells == ["'=1+1", "'+1", "'-5", "'@SUM(A1)", "'quoted", "plain", "a=b"]
+    assert "'=cmd()" in [row[2] for row in await rows(client)]
+    assert [row[1] for row in await rows(client, raw="true")][::-1] == names
+    assert "=cmd()" in [row[2] for row in await rows(client, raw="true")]
+
+
 async def test_without_events_there_is_the_header(client: Caller) -> None:
     assert (await client.get("/events/export")).text == "id,lead_id,event_type,timestamp\n"
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from leadvibe.core.ranges import Range
+from leadvibe.orders.owner import lock_owner
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -76,6 +77,51 @@ async def test_an_order_without_a_timestamp_gets_the_current_time_and_keeps_it_w
     assert first["timestamp"] >= first["created_at"]
     again = (await store(client, status="paid")).json()
     assert (again["timestamp"], again["status"]) == (first["timestamp"], "paid")
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "status"),
+    [
+        ("2025-03-01T07:59:59.999999Z", "paid"),
+        ("2025-03-01T09:59:59+02:00", "paid"),
+        ("2025-03-01T08:00:00Z", "created"),
+        ("2025-03-01T08:00:00.000001Z", "created"),
+        (..., "created"),
+    ],
+)
+async def test_an_order_that_is_older_than_the_stored_one_changes_nothing(
+    client: Caller, timestamp: Any, status: str
+) -> None:
+    stored = (await store(client, status="paid", timestamp="2025-03-01T08:00:00Z", metadata={"items": 2})).json()
+    response = await store(client, status="created", amount="1.00", lead_id="ada", timestamp=timestamp)
+    assert response.status_code == 200
+    (order,) = (await client.get("/orders")).json()
+    assert response.json() == order
+    assert order["status"] == status
+    assert (order == stored) == (status == "paid")
+
+
+async def test_an_older_order_creates_no_lead_and_attaches_no_alias(client: Caller) -> None:
+    await store(client, timestamp="2025-03-01T08:00:00Z")
+    older = await store(client, timestamp="2025-02-01T08:00:00Z", lead_id="bob", aliases=[EMAIL])
+    assert (older.status_code, older.json()["lead_id"]) == (200, "ada")
+    assert (await client.get("/lead/bob")).status_code == 404
+    assert await aliases(client, "ada") == []
+
+
+async def test_an_order_that_becomes_older_while_it_is_stored_changes_nothing(
+    client: Caller, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store(client, status="created", timestamp="2025-03-01T08:00:00Z")
+
+    async def lock_after_a_later_order(*arguments: Any) -> Any:
+        await database.execute("UPDATE orders SET status = 'paid', occurred_at = '2025-03-03T08:00:00Z'")
+        return await lock_owner(*arguments)
+
+    monkeypatch.setattr("leadvibe.orders.repository.lock_owner", lock_after_a_later_order)
+    response = await store(client, status="sent", timestamp="2025-03-02T08:00:00Z")
+    assert (response.status_code, response.json()["status"]) == (200, "paid")
+    assert [order["status"] for order in (await client.get("/orders")).json()] == ["paid"]
 
 
 async def test_an_order_finds_its_lead_by_alias(client: Caller, make: Make, drain: Drain) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from support.callers import Caller
 from support.make import Make
+from support.postgres import TestDatabase
 
 BOT = {"field": "agent", "operator": "contains", "value": "bot"}
 
@@ -194,6 +195,13 @@ async def test_a_filter_stores_its_value_unchanged(client: Caller, make: Make, v
         ([BOT, {**BOT, "operator": "matches"}], "attribute_filters.1.operator"),
         ([{**BOT, "value": {"a": 1}}], "attribute_filters.0.value"),
         ([{**BOT, "value": []}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "contains", "value": ""}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "not_contains", "value": " "}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "starts_with", "value": ""}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "ends_with", "value": "\t"}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "equals", "value": ""}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "in", "value": ["a", ""]}], "attribute_filters.0.value"),
+        ([{**BOT, "operator": "gte", "value": "9,99"}], "attribute_filters.0.value"),
         ([{**BOT, "value": [None]}], "attribute_filters.0.value"),
         ([{**BOT, "value": float("inf")}], "attribute_filters.0.value"),
         ([{**BOT, "value": float("nan")}], "attribute_filters.0.value"),
@@ -210,6 +218,16 @@ async def test_a_filter_stores_its_value_unchanged(client: Caller, make: Make, v
 )
 async def test_the_error_names_the_invalid_field_of_a_filter(client: Caller, filters: Any, field: str) -> None:
     assert await invalid_field(client, {"attribute_filters": filters}) == field
+
+
+async def test_a_stored_condition_that_new_ones_may_not_have_is_still_readable(
+    client: Caller, make: Make, database: TestDatabase
+) -> None:
+    rule = await make.rule("signup", attribute_filters=[BOT])
+    stored = [{**BOT, "value": ""}, {**BOT, "operator": "gte", "value": "9,99"}]
+    await database.execute("UPDATE rules SET attribute_filters = $1::text::jsonb", json.dumps(stored))
+    assert (await rule_of(client, rule["id"]))["attribute_filters"] == stored
+    assert (await client.put(f"/rules/{rule['id']}", json={"weight": 9})).status_code == 204
 
 
 async def test_an_update_changes_only_the_fields_sent(client: Caller, make: Make) -> None:

@@ -33,6 +33,14 @@ async def test_the_score_at_an_instant_counts_the_events_up_to_then(client: Call
     assert (await then(client, at="2026-01-10T12:30:00Z"))["score"] == 15
 
 
+@pytest.mark.parametrize("at", ["2026-01-10T14:00:00+02:00", "2026-01-10T14:00:00+02", "2026-01-10 14:00:00 +0200"])
+async def test_the_plus_sign_in_a_query_string_need_not_be_encoded(client: Caller, scored: str, at: str) -> None:
+    response = await client.get(f"/leads/lead-1/score?at={at}&known_at={at}")
+    assert (response.status_code, response.json().get("at")) == (200, "2026-01-10T12:00:00Z")
+    for query in (f"/score/lead-1/history?start_date={at}", f"/leads/lead-1/activity?range=custom&start={at}"):
+        assert "with a time zone" not in (await client.get(query)).text
+
+
 async def test_the_score_as_known_earlier_lacks_late_events(client: Caller, scored: str) -> None:
     believed = await then(client, at="2026-01-10T13:00:00Z", known_at=scored)
 
@@ -104,7 +112,7 @@ async def test_a_history_of_more_than_a_year_is_refused(client: Caller, make: Ma
     assert answer.json()["errors"][0]["field"] == "start_date"
 
 
-@pytest.mark.parametrize("query", [{"days": 0}, {"days": 91}, {"start_date": "yesterday"}, {"page": 1}])
+@pytest.mark.parametrize("query", [{"days": 0}, {"start_date": "yesterday"}])
 async def test_a_history_with_an_invalid_period_is_refused(client: Caller, make: Make, query: dict[str, Any]) -> None:
     await make.lead()
 
@@ -112,3 +120,13 @@ async def test_a_history_with_an_invalid_period_is_refused(client: Caller, make:
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == next(iter(query))
+
+
+async def test_more_than_90_days_are_90(client: Caller, make: Make) -> None:
+    await make.lead()
+    end = "2025-06-01T00:00:00Z"
+    periods = [
+        (await client.get("/lead/lead-1/score-history", params={"days": days, "end_date": end})).json()["period"]
+        for days in (90, 91, 10**30)
+    ]
+    assert periods == [{"start": "2025-03-03T00:00:00Z", "end": end}] * 3

@@ -70,7 +70,7 @@ async def test_the_settings_of_an_event_type_can_be_sent_back_as_read(client: Ca
         assert (await client.put(path, json=read)).status_code == 204
 
 
-@pytest.mark.parametrize("path", ["/rulesets/{id}", "/rules/{id}", "/decays/{id}", "/filters/{id}", "/lead/{lead_id}"])
+@pytest.mark.parametrize("path", ["/rules/{id}", "/decays/{id}", "/filters/{id}", "/lead/{lead_id}"])
 async def test_a_deleted_object_can_be_created_again_as_read(
     client: Caller, populated: Populated, drain: Drain, path: str
 ) -> None:

@@ -22,13 +22,15 @@ from leadvibe.leads.repository import aliases_of
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.leads.scored import ScoredLeads
 from leadvibe.leads.search import LeadSearch
-from support.plans import indexes_of
+from leadvibe.pipeline.tasks import LOCK_DUE_LEADS
+from support.plans import index_conditions_of, indexes_of
 from support.postgres import TestDatabase
 from support.world import World
 
 LEADS = """
-INSERT INTO leads (unit_id, lead_id, last_event_at)
-SELECT $1, md5(n::text), now() - n * interval '1 minute' FROM generate_series(1, 3000) AS n
+INSERT INTO leads (unit_id, lead_id, last_event_at, next_decay_at)
+SELECT $1, md5(n::text), now() - n * interval '1 minute', now() + n * interval '1 minute'
+FROM generate_series(1, 3000) AS n
 """
 ALIASES = """
 INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
@@ -106,6 +108,11 @@ async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
     session: AsyncSession, scope: Scope
 ) -> None:
     assert "ix_events_keys" in await indexes_of(session, EventTypeRepository(session, scope)._metadata_keys("rare"))
+
+
+async def test_the_decay_tick_reads_only_the_leads_that_are_due(session: AsyncSession) -> None:
+    conditions = await index_conditions_of(session, text(LOCK_DUE_LEADS.replace("$1", "200")))
+    assert conditions == {"ix_leads_next_decay": "(next_decay_at <= statement_timestamp())"}
 
 
 async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:

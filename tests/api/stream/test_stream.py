@@ -266,6 +266,8 @@ async def test_an_open_stream_needs_no_more_than_an_ou(
             await until_alive(open_stream)
             await append(world.admin.unit_id, "a")
             assert shown(await open_stream.events(1)) == [("1", "a")]
+        async with following(app, {"Cookie": "activeOu=stale"}, ouId=world.admin.unit_id) as with_stale_cookie:
+            await until_alive(with_stale_cookie)
         assert (await anonymous.get("/stream", params={"ouId": "unit_nowhere"})).status_code == 404
         assert (await anonymous.get("/stream")).status_code == 401
     finally:

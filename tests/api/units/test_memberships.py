@@ -54,6 +54,18 @@ async def test_assigning_a_member_is_idempotent_and_changes_the_role(client: Cal
     assert (await roles(client))["neighbour"] == "Operator"
 
 
+async def test_assigning_without_a_role_keeps_the_role_of_a_present_member(client: Caller, world: World) -> None:
+    members = f"/org-units/{client.unit_id}/members"
+    for role in ("operator", "owner"):
+        body = {"org_member_id": world.viewer.member_id, "role": role}
+        assert (await client.post(members, json=body)).status_code == 204
+        before = (await client.get(f"{members}/{world.viewer.member_id}")).json()
+        del body["role"]
+        assert (await client.post(members, json=body)).status_code == 204
+        assert (await client.get(f"{members}/{world.viewer.member_id}")).json() == before
+        assert before["role"].lower() == role
+
+
 async def test_an_operator_can_manage_members_but_not_owners(operator: Caller, client: Caller, world: World) -> None:
     here = f"/org-units/{operator.unit_id}/members"
     assert await join(operator, world.neighbour.member_id, "Operator") == 204

@@ -33,9 +33,9 @@ def identified(app: ASGIApp, public_url: str | None, trusted: Sequence[Network])
 
 
 class IdentifyAddresses:
-    """Sets the scheme and `Host` of each request to those of the public URL, else to those that a trusted proxy reports.
+    """Sets the scheme and `Host` of each request to those of the public URL.
 
-    The client's address is always the one that trusted proxies report.
+    Without a public URL, they are those that trusted proxies report. These also report the client's address, always.
     """
 
     def __init__(self, app: ASGIApp, public_url: str | None, trusted: Sequence[Network]) -> None:

@@ -34,7 +34,10 @@ def check_type(headers: RawHeaders, accepted: frozenset[bytes]) -> None:
 
 
 async def read_body(headers: RawHeaders, receive: Receive, limit: int) -> bytes:
-    """The whole body without its BOM; `TooLarge` as soon as it is known to exceed `limit` bytes, without reading the rest."""
+    """The whole body without its BOM.
+
+    Raises `TooLarge` as soon as it is known to exceed `limit` bytes, without reading the rest.
+    """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit():
         _check_length(int(declared), limit)

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from leadvibe.core import ids
-from leadvibe.core.instants import parse_instant, show_instant
+from leadvibe.core.instants import parse_instant, restore_plus_sign, show_instant
 
 
 def _read_instant(value: object) -> object:
@@ -38,7 +38,12 @@ Time = Annotated[
     PlainSerializer(show_instant, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""RFC 3339 in requests and responses; in responses UTC with `Z`."""
+"""A time with a zone in requests, RFC 3339 in responses; in responses UTC with `Z`."""
+
+QueryTime = Annotated[
+    Time, BeforeValidator(lambda value: restore_plus_sign(value) if isinstance(value, str) else value)
+]
+"""A time in a query string. The `+` of its offset needn't be encoded."""
 
 
 def check_plain(value: str) -> str:
@@ -147,6 +152,10 @@ def _accepted_names(write: type[Write]) -> Sequence[Sequence[str]]:
 
 def _choices(alias: str | AliasPath | AliasChoices) -> Sequence[str | AliasPath]:
     return alias.choices if isinstance(alias, AliasChoices) else [alias]
+
+
+class QueryParameters(BaseModel):
+    """The query parameters of a request; unknown parameters are ignored."""
 
 
 UNSENT: Any = Field(default_factory=lambda: None)

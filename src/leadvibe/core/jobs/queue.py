@@ -86,7 +86,7 @@ def schedule(cron: str) -> Callable[[Callable[[], Awaitable[None]]], Callable[[]
 
 _FIND_DUPLICATE = """
 SELECT 1 FROM pgqueuer
-WHERE entrypoint = $1 AND status = 'queued' AND headers->>'dedupe' = $2 AND execute_after <= clock_timestamp()
+WHERE entrypoint = $1 AND status = 'queued' AND headers->>'dedupe' = $2 AND execute_after <= statement_timestamp()
 LIMIT 1 FOR SHARE
 """
 

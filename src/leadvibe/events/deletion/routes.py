@@ -15,7 +15,7 @@ router = APIRouter(tags=["Events"], responses=ANSWERS, dependencies=[OPERATOR])
 async def delete_events(
     body: EventBatch, deletions: Annotated[EventDeletions, Depends(provide(EventDeletions))]
 ) -> Deleted:
-    """Delete events permanently, processed or not. Unknown ids are ignored.
+    """Delete up to 1,000 events permanently, processed or not. Unknown ids are ignored.
 
     The scores of their leads become what they would be without these events. Idempotency keys stay used.
     """

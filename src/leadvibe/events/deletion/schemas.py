@@ -11,7 +11,7 @@ MAX_EVENTS = 1_000
 
 class EventBatch(Write):
     ids: Annotated[list[PlainText], Field(max_length=MAX_EVENTS)] = Field(
-        validation_alias=AliasChoices("ids", "event_ids")
+        validation_alias=AliasChoices("ids", "event_ids"), description=f"At most {MAX_EVENTS:,} event ids"
     )
 
 

@@ -22,7 +22,7 @@ FILE_MISSING = "The file no longer exists. Upload it again with POST /leads/impo
 
 DELETE_EXPIRED = text("""
 DELETE FROM lead_import_files AS file
-WHERE expires_at < clock_timestamp() AND NOT EXISTS (
+WHERE expires_at < statement_timestamp() AND NOT EXISTS (
     SELECT FROM jobs
     WHERE jobs.unit_id = file.unit_id AND jobs.kind = 'lead_import' AND jobs.status IN ('queued', 'running')
       AND jobs.parameters ->> 'file_id' = file.file_id

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
-from leadvibe.core.http.schemas import Line, Write, check_plain
+from leadvibe.core.http.schemas import Line, Read, Write, check_plain
 from leadvibe.engine import OPERATOR_ALIASES, OPERATORS, canonical_operator, numeric
 
 MAX_VALUE_LENGTH = 1000
@@ -77,7 +77,18 @@ class AttributeFilter(Write):
             not numeric(each) for each in (value if isinstance(value, list) else [value])
         ):
             raise ValueError(f"must be a number for the operator {operator}")
+        if any(isinstance(each, str) and not each.strip() for each in (value if isinstance(value, list) else [value])):
+            raise ValueError(f"must not be empty for the operator {operator}; to find empty fields, use is_empty")
         return value
+
+
+class AttributeFilterRead(Read):
+    """One condition on the metadata. With a list of values, one of them must match."""
+
+    # Not checked: the rules for new conditions may be stricter than they were when this one was stored.
+    field: str
+    operator: Annotated[str, Field(json_schema_extra={"enum": OPERATOR_NAMES})]
+    value: Scalar | list[Scalar] | None = None
 
 
 AttributeFilters = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictBool, StrictInt
 
 from leadvibe.core.http.schemas import UNSENT, Line, Read, Time
-from leadvibe.rulesets.rules.attribute_filters import AttributeFilter, AttributeFilters
+from leadvibe.rulesets.rules.attribute_filters import AttributeFilterRead, AttributeFilters
 from leadvibe.rulesets.schemas import (
     INT32,
     ConfigurationRead,
@@ -36,7 +36,7 @@ class RuleRead(ConfigurationRead):
     active: bool
     start_at: Time | None
     end_at: Time | None
-    attribute_filters: list[AttributeFilter]
+    attribute_filters: list[AttributeFilterRead]
     max_per_lead: int | None
 
 

@@ -40,14 +40,19 @@ class MembershipRepository(Repository[UnitMembership]):
         membership = await self.get(org_member_id)
         return self._unit_member(await self._member(org_member_id), membership.role)
 
-    async def assign(self, org_member_id: str, role: Role) -> None:
-        """Add a member of the organization to the OU, or change their role in it."""
+    async def assign(self, org_member_id: str, role: Role | None) -> None:
+        """Add a member of the organization to the OU, or change their role in it.
+
+        Without a role, a new member becomes a Viewer and a present member keeps their role.
+        """
         await self._lock()
         await self._member(org_member_id)
         membership = await self.find(org_member_id)
         if membership is not None:
-            await self._change(membership, role)
+            if role is not None:
+                await self._change(membership, role)
             return
+        role = role or Role.VIEWER
         self._require_owner_for(role)
         await self.create({"org_member_id": org_member_id, "role": role})
 

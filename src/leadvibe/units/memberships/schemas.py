@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from leadvibe.access.schemas import UnitRole
 from leadvibe.core.http.schemas import PlainText, Read, Write
 from leadvibe.core.scope import Role
@@ -20,7 +22,9 @@ class UnitMemberAssign(Write):
     shown_as: ClassVar[type[Read] | None] = UnitMemberRead
 
     org_member_id: PlainText
-    role: UnitRole = Role.VIEWER
+    role: UnitRole | None = Field(
+        default=None, description="By default a new member is a Viewer, and the role of a present member stays"
+    )
 
 
 class UnitMemberChange(Write):
