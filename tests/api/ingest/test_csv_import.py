@@ -119,8 +119,19 @@ async def test_the_first_100_bad_rows_are_reported_and_all_counted(client: Calle
 
 
 async def test_a_bad_alias_is_named_by_its_column(client: Caller) -> None:
-    body = (await send(client, "event_type,phone\nsignup,none\n")).json()
-    assert body["error_rows"] == [{"line": 2, "error": "phone: must contain a digit"}]
+    body = (await send(client, "event_type,phone\nsignup,no digits\n")).json()
+    [row] = body["error_rows"]
+    assert (row["line"], row["error"].partition(":")[0]) == (2, "phone")
+
+
+async def test_a_placeholder_beside_a_good_alias_is_left_out_with_a_warning(
+    client: Caller, database: TestDatabase
+) -> None:
+    body = (await send(client, "event_type,email,phone\nsignup,ada@example.com,none\n")).json()
+    warning = "phone: 'none' is a placeholder, not an identifier; it was left out"
+    assert (body["imported"], body["warnings"]) == (1, [{"line": 2, "warning": warning}])
+    [event] = await waiting(database)
+    assert [alias.kind for alias in event.aliases] == ["email"]
 
 
 async def test_many_rows_are_stored_in_several_commits(client: Caller, database: TestDatabase) -> None:
@@ -305,7 +316,8 @@ async def test_columns_are_mapped_constants_set_and_the_rest_kept(client: Caller
 async def test_columns_that_are_not_read_are_named(client: Caller) -> None:
     body = (await send(client, "event_type,lead_id,Color,,id\nopen,ada,red,lost,7\n")).json()
     assert body["ignored_columns"] == ["Color"]
-    assert body["warnings"] == ["column 4 has values but no name in the header; it is ignored"]
+    warning = "column 4 has values but no name in the header; it is ignored"
+    assert body["warnings"] == [{"line": 1, "warning": warning}]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ Drain = Callable[[], Awaitable[None]]
 
 async def test_leads_are_created_with_their_fields_and_aliases(client: Caller) -> None:
     outcome = await imported(client)
-    assert outcome == {"processed": 2, "created": 2, "updated": 0, "failed": 0, "errors": []}
+    counted = {"processed": 2, "created": 2, "updated": 0, "failed": 0, "conflicts": 0}
+    assert outcome == {**counted, "errors": [], "warnings": []}
     ada = await lead_of(client, "ada@example.com")
     assert ada["lead_id"].startswith("ld_")
     assert ada["metadata"] == {"company": "Analytical"}
@@ -62,13 +63,16 @@ async def test_starting_an_import_twice_creates_nothing_twice(client: Caller) ->
     assert (await client.get("/leads")).json()["total"] == 2
 
 
-async def test_a_row_with_a_new_primary_identifier_finds_its_lead_by_another_alias(
+async def test_a_row_with_a_new_primary_identifier_is_a_new_lead_and_reports_the_alias_of_another_lead(
     client: Caller, make: Make, drain: Drain
 ) -> None:
     await make.event(lead_id="ada", aliases=[{"alias_kind": "external_id", "raw_value": "c-1"}])
     await drain()
-    assert counts(await imported(client)) == (2, 1, 1, 0)
-    assert ("email", "ada@example.com") in await aliases_of(client, "ada")
+    outcome = await imported(client)
+    assert (counts(outcome), outcome["conflicts"]) == ((2, 2, 0, 0), 1)
+    warning = "external_id: belongs to another lead and was not attached"
+    assert outcome["warnings"] == [{"line": 2, "warning": warning}]
+    assert await aliases_of(client, "ada") == {("external_id", "c-1")}
 
 
 async def test_an_alias_of_another_lead_stays_there_and_both_timelines_show_the_conflict(
@@ -107,10 +111,12 @@ e@b.cc,,,after it
     assert counts(outcome) == (6, 2, 0, 4)
     assert outcome["errors"] == [
         {"line": 2, "error": "Email: the primary identifier must not be empty"},
-        {"line": 5, "error": "Phone: must contain a digit"},
+        {"line": 3, "error": "Phone: must not contain control or invisible characters (U+000A)"},
         {"line": 6, "error": "has 5 cells, but the header has 4"},
         {"line": 7, "error": "has a quote that is not closed"},
     ]
+    warning = "phone: 'n/a' is a placeholder, not an identifier; it was left out"
+    assert outcome["warnings"] == [{"line": 5, "warning": warning}]
     assert (await client.get("/leads")).json()["total"] == 2
     assert (await lead_of(client, "e@b.cc"))["metadata"] == {"company": "after it"}
 

@@ -81,7 +81,6 @@ async def test_an_id_can_be_used_once(client: Caller, neighbour: Caller) -> None
         ({"id": "lead-1", "metadata": {"a": "b\x00"}}, "metadata"),
         ({"id": "lead-1", "metadata": nested(33)}, "metadata"),
         ({"id": "lead-1", "account_id": ""}, "account_id"),
-        ({"id": "lead-1", "unit_id": "unit_x"}, "unit_id"),
     ],
 )
 async def test_an_invalid_field_is_reported(client: Caller, body: dict[str, Any], field: str) -> None:

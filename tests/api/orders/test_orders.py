@@ -54,7 +54,9 @@ async def test_a_new_order_is_created_and_returned(client: Caller) -> None:
         "timestamp": "2025-03-01T08:00:00Z",
         "metadata": {"items": 2},
         "original_lead_id": None,
+        "warnings": [],
     }
+    del order["warnings"]
     assert (await client.get("/orders")).json()[0].items() >= order.items()
 
 
@@ -140,7 +142,7 @@ async def test_an_unknown_lead_is_created(client: Caller) -> None:
 
 async def test_aliases_are_attached_to_the_named_lead(client: Caller) -> None:
     await store(client, aliases=[EMAIL, {"alias_kind": "phone", "raw_value": "+49 (0) 30 1"}])
-    assert sorted(await aliases(client, "ada")) == ["+490301", "ada@example.com"]
+    assert sorted(await aliases(client, "ada")) == ["+49301", "ada@example.com"]
 
 
 async def test_an_alias_of_another_lead_stays_there_and_both_timelines_show_the_conflict(client: Caller) -> None:
@@ -185,7 +187,7 @@ async def test_new_aliases_of_a_merged_lead_are_attached_to_the_target(client: C
     await make.lead("ada")
     await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["ada"]})
     await store(client, aliases=[EMAIL])
-    assert (await aliases(client, "ada"), await aliases(client, "target")) == ([], ["ada@example.com"])
+    assert await aliases(client, "ada") == await aliases(client, "target") == ["ada@example.com"]
 
 
 async def test_orders_are_deleted_with_their_lead(client: Caller, database: TestDatabase) -> None:
@@ -226,7 +228,7 @@ async def test_one_order_sent_concurrently_several_times_is_stored_once(client: 
         ({"lead_id": "a/b"}, "lead_id"),
         ({"lead_id": ".."}, "lead_id"),
         ({"aliases": [{"alias_kind": "fax", "raw_value": "1"}]}, "aliases.0.alias_kind"),
-        ({"aliases": [{"alias_kind": "phone", "raw_value": "none"}]}, "aliases.0.raw_value"),
+        ({"aliases": [{"alias_kind": "phone", "raw_value": "no digits"}]}, "aliases.0.raw_value"),
         ({"aliases": [EMAIL] * 51}, "aliases"),
         ({"amount": ...}, "amount"),
         ({"amount": 49.9}, "amount"),
