@@ -123,6 +123,7 @@ async def test_a_range_filters_events_and_orders(client: Caller) -> None:
     assert await timeline(client, **custom) == ["o-new", "page_view", "o-old"]
 
 
+@pytest.mark.usefixtures("busy")
 async def test_start_and_end_are_used_without_the_range_custom(client: Caller) -> None:
     start, end = ago(hours=36), ago(hours=15)
     assert await timeline(client, start=start, end=end) == ["o-new", "page_view", "o-old"]
