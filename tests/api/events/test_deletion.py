@@ -111,7 +111,7 @@ async def test_events_that_a_merge_left_behind_can_be_deleted(client: Caller, ma
     truncate = {"policy": "before", "before": "2025-03-02T00:00:00Z"}
     await client.post("/leads/merge", json={"targetLeadId": "t", "sourceLeadIds": ["lead-1"], "truncate": truncate})
     assert await delete(client, *left) == {"deleted": 1}
-    assert (await make.score("lead-1"), await make.score("t")) == (0, 5)
+    assert (await make.score("lead-1"), await make.score("t")) == (5, 5)
 
 
 async def test_unknown_ids_are_ignored(client: Caller, stranger: Caller, make: Make, drain: Drain) -> None:

@@ -82,15 +82,6 @@ async def test_without_events_there_is_the_header(client: Caller) -> None:
     assert (await client.get("/events/export")).text == "id,lead_id,event_type,timestamp\n"
 
 
-async def test_values_that_a_spreadsheet_reads_as_formulas_are_unchanged(
-    client: Caller, make: Make, drain: Drain
-) -> None:
-    ids = ["=1+1", "+49 30 1", "-1", "@ada"]
-    await make.events(*({"lead_id": lead_id, "timestamp": at(9 - n)} for n, lead_id in enumerate(ids)))
-    await drain()
-    assert [row[1] for row in await rows(client)] == ids
-
-
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
 async def test_it_goes_through_all_events_page_by_page(
     client: Caller, make: Make, drain: Drain, page_sizes: list[int], number: int
