@@ -5,6 +5,7 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -198,23 +199,18 @@ async def behind_proxy(
     monkeypatch: pytest.MonkeyPatch, database: Any, world: World
 ) -> AsyncGenerator[Callable[..., Awaitable[tuple[Caller, Any]]]]:
     """Builds clients of a server with other settings."""
-    opened: list[Any] = []
+    async with AsyncExitStack() as stack:
 
-    async def build(**variables: str) -> tuple[Caller, Any]:
-        for name, value in variables.items():
-            monkeypatch.setenv(f"LEADVIBE_{name.upper()}", value)
-        settings.cache_clear()
-        app = create_app()
-        for context in (running(app), caller(app, world.admin)):
-            opened.append(context)
-            entered = await context.__aenter__()
-        return entered, app  # pyright: ignore[reportPossiblyUnboundVariable]
+        async def build(**variables: str) -> tuple[Caller, Any]:
+            for name, value in variables.items():
+                monkeypatch.setenv(f"LEADVIBE_{name.upper()}", value)
+            settings.cache_clear()
+            app = create_app()
+            await stack.enter_async_context(running(app))
+            return await stack.enter_async_context(caller(app, world.admin)), app
 
-    yield build
-    for context in reversed(opened):
-        await context.__aexit__(None, None, None)
-    monkeypatch.undo()
-    settings.cache_clear()
+        yield build
+    settings.cache_clear()  # monkeypatch restores the environment after this
 
 
 async def _link_and_cookie(client: Caller) -> tuple[str, bool]:
