@@ -107,7 +107,7 @@ async def test_a_lead_can_be_added_once(client: Caller, make: Make) -> None:
         ({"prediction": "two\nlines"}, "prediction"),
         ({"prediction_notes": "x" * 2001}, "prediction_notes"),
         ({"prediction_notes": "\x00"}, "prediction_notes"),
-        ({"outcome": "won"}, "outcome"),
+        ({"expectation": "won"}, "expectation"),
     ],
 )
 async def test_an_invalid_prediction_is_reported(client: Caller, make: Make, body: dict[str, Any], field: str) -> None:
