@@ -102,17 +102,3 @@ async def test_sessions_of_an_unknown_lead_are_not_found(client: Caller, strange
     assert await sessions(client) == []
     assert (await client.get("/leads/unknown/sessions")).status_code == 404
     assert (await stranger.get("/leads/lead-1/sessions")).status_code == 404
-
-
-async def test_a_session_whose_first_event_was_deleted_has_the_others(
-    client: Caller, make: Make, drain: Drain, two: None
-) -> None:
-    await make.event(lead_id="target", timestamp=at(0))
-    await drain()
-    truncate = {"policy": "before", "before": at(60)}
-    body = {"targetLeadId": "target", "sourceLeadIds": ["lead-1"], "truncate": truncate}
-    assert (await client.post("/leads/merge", json=body)).status_code == 200
-    first = (await client.get("/events/lead-1")).json()[-1]
-    await client.request("DELETE", "/events/batch", json={"event_ids": [first["id"]]})
-    (left,) = await sessions(client)
-    assert (left["entry"], left["exit"], left["event_count"]) == ("demo", "note", 2)
