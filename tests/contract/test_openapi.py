@@ -18,7 +18,7 @@ from support.operations import described, document
 OPERATION_ID = re.compile(r"[a-z]+(_[a-z]+)*")
 TIME_NAME = re.compile(r".*_at|timestamp|known_at|start_date|end_date")
 TOPICS = (
-    *("Authentication", "Active OU", "Roles", "Paging", "Changes", "Errors"),
+    *("Authentication", "Active OU", "Roles", "Paging", "Merged leads", "Changes", "Errors"),
     *("Idempotency", "Times", "Rate limits", "Stream"),
 )
 

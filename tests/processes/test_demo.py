@@ -19,7 +19,7 @@ async def test_a_visitors_events_change_the_score(basic: Caller, drain: Callable
     await visitors.configure(basic)
     visitor = visitors.Visitor("ada-1", "buyer", ["page_view", "signup"])
     for number in range(2):
-        await visitors.send(basic, visitor.next_event(random.Random(1)), key=str(number))
+        await visitors.send(basic, visitor.next_event(random.Random(1)), key=f"step-{number}")
     await drain()
     assert (await basic.get("/score/demo-ada-1")).json()["score"] == visitors.WEIGHTS["page_view"] + visitors.WEIGHTS[
         "signup"
