@@ -58,6 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN] = secrets.token_hex(4)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Number bytes, since compressed ones contain the time: xdist's processes must collect the same ids."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell each of xdist's processes the URL of the server."""

@@ -21,6 +21,12 @@ def test_that_fails_once(value):
         pytest.fail("only the first time")
 """
 FAILS = "def test_that_always_fails(): assert False"
+DIFFERS = """
+import os, pytest
+
+@pytest.mark.parametrize("value", [os.getpid()])
+def test_with_an_id_of_its_own(value): pass
+"""
 FLAKY_ID = "test_flaky.py::test_that_fails_once[a@b.example]"
 
 
@@ -54,6 +60,12 @@ def test_a_test_that_fails_again_fails_the_suite(tmp_path: Path) -> None:
     flaky, rerun = done.stdout.splitlines()[-2:]
     assert flaky == f"FLAKY {FLAKY_ID}"
     assert "1 failed, 1 passed in" in rerun
+
+
+def test_processes_that_collect_different_tests_fail_the_suite(tmp_path: Path) -> None:
+    done = run(tmp_path, differs=DIFFERS)
+    assert done.returncode == 1
+    assert "once more" not in done.stdout
 
 
 def test_a_suite_that_cannot_run_keeps_its_exit_status(tmp_path: Path) -> None:

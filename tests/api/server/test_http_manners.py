@@ -139,6 +139,7 @@ async def test_a_gzipped_body_is_decoded(client: Caller) -> None:
         gzip.compress(LINES[:30]) + gzip.compress(LINES[30:]),
         gzip.compress(b"") + gzip.compress(LINES) + b"\0" * 512,
     ],
+    ids=["a BOM", "two members", "an empty member and padding"],
 )
 async def test_all_members_of_a_gzipped_body_count(client: Caller, body: bytes) -> None:
     response = await client.post("/ingest/batch", content=body, headers={**NDJSON, **GZIPPED})
