@@ -36,7 +36,8 @@ def failed_tests(cache: Path) -> list[str]:
     """The node ids of the last run's failures, without the group that xdist appends and without xdist's workers."""
     file = cache / "v" / "cache" / "lastfailed"
     failed: dict[str, bool] = json.loads(file.read_text()) if file.exists() else {}
-    return sorted({re.sub(r"@[^\]]*$", "", node_id) for node_id in failed if "::" in node_id or node_id.endswith(".py")})
+    tests = (node_id for node_id in failed if "::" in node_id or node_id.endswith(".py"))
+    return sorted({re.sub(r"@[^\]]*$", "", node_id) for node_id in tests})
 
 
 def run_suite(arguments: Sequence[str]) -> tuple[int, list[str]]:
