@@ -84,7 +84,7 @@ def holds(field: str, operator: str, value: Any = None) -> bool:
         ("company", "not_equals", "Acme"),
     ],
 )
-def test_it_holds(field: str, operator: str, value: object) -> None:
+def test_conditions_that_hold(field: str, operator: str, value: object) -> None:
     assert holds(field, operator, value)
 
 
@@ -116,7 +116,7 @@ def test_it_holds(field: str, operator: str, value: object) -> None:
         ("nothing_finite", "gt", 1),
     ],
 )
-def test_it_does_not_hold(field: str, operator: str, value: object) -> None:
+def test_conditions_that_do_not_hold(field: str, operator: str, value: object) -> None:
     assert not holds(field, operator, value)
 
 

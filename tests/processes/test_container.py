@@ -1,4 +1,4 @@
-"""The container's files name only what exists: nobody runs them before a release does."""
+"""Dockerfile and docker-compose.yml name only settings, commands and files that exist."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ def test_compose_runs_commands_that_exist() -> None:
     assert [service["command"][0] for service in ours.values() if service["command"][0] not in COMMANDS] == []
 
 
-def test_every_setting_that_they_name_exists() -> None:
+def test_every_setting_in_the_container_files_exists() -> None:
     named = set(re.findall(r"\bLEADVIBE_(\w+)", DOCKERFILE)) | {
         name.removeprefix("LEADVIBE_") for name in COMPOSE["x-leadvibe"]["environment"]
     }
     assert {name.lower() for name in named} - Settings.model_fields.keys() == set()
 
 
-def test_the_image_is_made_of_files_that_it_gets_to_see() -> None:
+def test_the_image_copies_only_files_in_its_build_context() -> None:
     copied = [
         source
         for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)

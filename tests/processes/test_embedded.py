@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: it starts wherever it may, ends with whoever started it, and loses nothing."""
+"""The embedded PostgreSQL: where it starts, when it ends, and that it keeps committed data."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from leadvibe.core.postgres.service_account import ServiceAccount
 
 
 def ask(url: str, *statements: str) -> Any:
-    """The answer to the last statement."""
+    """The result of the last statement."""
 
     async def asked() -> Any:
         connection = await asyncpg.connect(asyncpg_dsn(url))
@@ -34,7 +34,7 @@ def ask(url: str, *statements: str) -> Any:
 
 
 def is_over(pid: int) -> bool:
-    """Whether the process ended, be it that nobody asked yet how."""
+    """Whether the process has ended. A process that its parent hasn't waited for counts as ended."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -58,14 +58,14 @@ def start() -> Any:
 Start = Callable[..., embedded.Server]
 
 
-def test_it_keeps_what_was_committed_from_one_start_to_the_next(tmp_path: Path, start: Start) -> None:
+def test_committed_data_survives_a_restart(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
     ask(server.url, "CREATE TABLE t AS SELECT 7 AS seven")
     server.stop()
     assert ask(start(tmp_path).url, "SELECT seven FROM t") == 7
 
 
-def test_it_is_durable_and_speaks_unicode(tmp_path: Path, start: Start) -> None:
+def test_the_server_is_durable_and_uses_utf8(tmp_path: Path, start: Start) -> None:
     url = start(tmp_path).url
     assert ask(url, "SHOW fsync") == "on"
     assert ask(url, "SHOW synchronous_commit") == "on"
@@ -75,7 +75,7 @@ def test_it_is_durable_and_speaks_unicode(tmp_path: Path, start: Start) -> None:
     assert ask(url, "SHOW timezone") == "UTC"
 
 
-def test_it_listens_on_no_network_and_only_its_owner_may_enter_its_folder(tmp_path: Path, start: Start) -> None:
+def test_the_server_has_no_network_port_and_a_private_folder(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
     assert ask(server.url, "SHOW listen_addresses") == ""
     assert psutil.Process(server.pid).net_connections("inet") == []
@@ -105,19 +105,19 @@ def test_joining_uses_the_running_server_and_leaves_it_running(tmp_path: Path, s
     assert ask(server.url, "SELECT 1") == 1
 
 
-def test_joining_where_nothing_runs_starts_a_server_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+def test_joining_without_a_running_server_starts_one_until_it_ends(tmp_path: Path) -> None:
     with embedded.attached(tmp_path) as url:
         assert ask(url, "SELECT 1") == 1
     assert embedded.find(tmp_path) is None
 
 
-def test_a_second_start_in_one_data_directory_is_refused_in_words(tmp_path: Path, start: Start) -> None:
+def test_a_second_start_in_a_data_directory_is_refused_with_a_message(tmp_path: Path, start: Start) -> None:
     start(tmp_path)
     with pytest.raises(CommandError, match="Another LeadVibe server is already running in"):
         embedded.start(tmp_path)
 
 
-def test_a_killed_server_revives_at_the_same_address_with_what_was_committed(tmp_path: Path, start: Start) -> None:
+def test_a_killed_server_restarts_at_the_same_address_with_all_committed_data(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
     ask(server.url, "CREATE TABLE t AS SELECT 7 AS seven")
     psutil.Process(server.pid).kill()
@@ -139,14 +139,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert is_over(int(died.stdout))
 
 
-def test_a_note_that_names_a_stranger_stops_no_start_and_harms_no_stranger(tmp_path: Path, start: Start) -> None:
+def test_a_pid_file_of_another_process_neither_prevents_a_start_nor_ends_that_process(
+    tmp_path: Path, start: Start
+) -> None:
     start(tmp_path).stop()
     cluster = tmp_path / "postgres"
     (cluster / "postmaster.pid").write_text(f"{os.getppid()}\n{cluster}\n1\n5432\n{cluster}\n\n1 1\nready\n")
     assert ask(start(tmp_path).url, "SELECT 1") == 1
 
 
-def test_a_start_that_was_cut_short_while_making_the_cluster_is_made_good(tmp_path: Path, start: Start) -> None:
+def test_an_interrupted_first_start_is_repeated(tmp_path: Path, start: Start) -> None:
     half_made = tmp_path / "postgres.new"
     half_made.mkdir()
     (half_made / "PG_VERSION").write_text("18")
@@ -154,7 +156,7 @@ def test_a_start_that_was_cut_short_while_making_the_cluster_is_made_good(tmp_pa
     assert not half_made.exists()
 
 
-def test_data_of_another_postgresql_is_refused_in_words(tmp_path: Path) -> None:
+def test_data_of_another_postgresql_version_is_refused_with_a_message(tmp_path: Path) -> None:
     cluster = tmp_path / "postgres"
     cluster.mkdir()
     (cluster / "PG_VERSION").write_text("16\n")
@@ -162,7 +164,7 @@ def test_data_of_another_postgresql_is_refused_in_words(tmp_path: Path) -> None:
         embedded.start(tmp_path)
 
 
-def test_what_postgresql_says_when_it_does_not_start_is_passed_on(tmp_path: Path, start: Start) -> None:
+def test_the_message_of_a_postgresql_that_does_not_start_is_shown(tmp_path: Path, start: Start) -> None:
     with pytest.raises(CommandError, match="invalid value for parameter"):
         start(tmp_path, shared_buffers="much")
 
@@ -176,7 +178,7 @@ def test_no_folder_is_opened_to_other_users(tmp_path: Path, start: Start) -> Non
     assert [folder.stat().st_mode for folder in above] == before
 
 
-def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
+def test_a_start_that_would_open_a_folder_to_other_users_is_refused_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = tmp_path / "closed"
@@ -187,9 +189,7 @@ def test_where_a_folder_would_have_to_be_opened_the_start_is_refused_in_words(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
-def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay_his(
-    tmp_path: Path, start: Start
-) -> None:
+def test_as_root_the_server_runs_as_the_owner_of_the_data(tmp_path: Path, start: Start) -> None:
     data = tmp_path / "data"
     data.mkdir()
     nobody = service_account._account("nobody")
@@ -200,12 +200,12 @@ def test_as_root_the_server_runs_as_the_owner_of_the_data_so_that_its_files_stay
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its rights")
-def test_as_root_with_data_of_roots_the_server_runs_as_an_account_of_its_own(tmp_path: Path, start: Start) -> None:
+def test_as_root_with_data_owned_by_root_the_server_runs_as_a_service_account(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path)
     assert psutil.Process(server.pid).username() == service_account.SERVICE_USER
 
 
-def test_a_copy_of_the_programs_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_the_binaries_runs_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "CACHE", tmp_path / "cache")
     copy = binaries.reachable_copy(binaries.installed())
     assert binaries.reachable_copy(binaries.installed()) == copy
@@ -214,7 +214,7 @@ def test_a_copy_of_the_programs_runs_by_itself(tmp_path: Path, monkeypatch: pyte
         assert "(PostgreSQL) 18" in said.stdout
 
 
-def test_a_data_directory_too_deep_for_a_socket_gets_a_short_private_one(tmp_path: Path, start: Start) -> None:
+def test_a_data_directory_with_a_long_path_gets_a_short_private_socket_directory(tmp_path: Path, start: Start) -> None:
     server = start(tmp_path / ("deep" * 20))
     folder = server._socket_dir
     assert len(postmaster._socket(folder)) <= postmaster.MAX_SOCKET_PATH_BYTES
@@ -225,7 +225,7 @@ def test_a_data_directory_too_deep_for_a_socket_gets_a_short_private_one(tmp_pat
     assert not folder.exists()
 
 
-def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_words(
+def test_without_a_short_socket_directory_the_start_is_refused_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 20)))
@@ -233,7 +233,7 @@ def test_where_no_place_is_short_enough_for_a_socket_the_start_is_refused_in_wor
         embedded.start(tmp_path / ("deep" * 20))
 
 
-def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_directory_that_others_can_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     account = ServiceAccount(os.geteuid(), os.getegid())
     deep = Path("/", "deep" * 30, "postgres")
     with tempfile.TemporaryDirectory() as short:
@@ -243,7 +243,7 @@ def test_a_short_place_that_others_may_read_is_refused(monkeypatch: pytest.Monke
             postmaster.socket_dir(deep, account)
 
 
-def test_a_data_directory_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+def test_a_data_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="can't be created: Not a directory"):
         embedded.start(tmp_path / "file" / "data")

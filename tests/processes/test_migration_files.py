@@ -1,4 +1,4 @@
-"""The quick look at the migrations sees what Alembic sees."""
+"""The newest migration, read from file names, is the one that Alembic finds."""
 
 from alembic.script import ScriptDirectory
 

@@ -1,4 +1,4 @@
-"""`leadvibe serve`: one command runs everything, and leaves no process behind however it ends."""
+"""`leadvibe serve` runs all processes, and leaves none behind when it ends."""
 
 import json
 import signal

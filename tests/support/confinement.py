@@ -45,7 +45,7 @@ class Query:
         return self.parent.place(name) if self.parent else None
 
     def places_of(self, column: exp.Column) -> list[Place | None]:
-        """The tables that a column may belong to; without a qualifier, each table of the query."""
+        """The tables that a column may belong to. Without a qualifier that is each table of the query."""
         return [self.place(_lower(column.table))] if column.table else [*self.places]
 
 
@@ -111,7 +111,7 @@ def _writes_unit(query: exp.Expr) -> bool:
 
 
 def _confined(tree: exp.Expr, queries: dict[int, Query]) -> set[Place]:
-    """The tables whose `unit_id` equals a value, directly or by way of other tables."""
+    """The tables whose `unit_id` equals a value, directly or through other tables."""
     equal: list[tuple[Place, Place]] = []
     confined: set[Place] = set()
     for left, right in _comparisons(tree, queries):
@@ -155,7 +155,7 @@ def _compared_with(column: exp.Column) -> Iterator[exp.Expr]:
 
 
 def _outside_casts(node: exp.Expr) -> tuple[exp.Expr, exp.Expr | None]:
-    """The node with the casts and parentheses around it, and what stands outside them."""
+    """The node with the casts and parentheses around it, and the node outside them."""
     while isinstance(node.parent, (exp.Cast, exp.Paren, exp.Collate)):
         node = node.parent
     return node, node.parent

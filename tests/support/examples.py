@@ -1,4 +1,4 @@
-"""The objects that the examples of the OpenAPI are about, and their ids."""
+"""Creates the objects that the examples of the OpenAPI name."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

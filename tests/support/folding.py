@@ -1,4 +1,4 @@
-"""Folds that the program itself has no use for."""
+"""Folds that only tests need."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from leadvibe.engine.reducer import Reducer
 
 
 def fold(plans: Plans, standing: Standing, facts: Iterable[Fact]) -> Outcome:
-    """Apply facts in canonical order, and no step that falls due after the last of them."""
+    """Apply facts in canonical order, and no step that is due after the last of them."""
     reducer = Reducer(plans, standing)
     for fact in facts:
         reducer.apply(fact)

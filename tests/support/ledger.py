@@ -6,7 +6,7 @@ from support.loans import Totals
 
 
 class QueryConnection(Protocol):
-    """A connection of asyncpg's, or a `TestDatabase`."""
+    """An asyncpg connection or a `TestDatabase`."""
 
     async def fetch(self, query: str, /, *arguments: object) -> list[Any]: ...
     async def fetchval(self, query: str, /, *arguments: object) -> Any: ...

@@ -1,4 +1,4 @@
-"""Merges whole histories in the way that merging leads does row by row."""
+"""Merges whole histories as merging leads does row by row."""
 
 from collections.abc import Iterable, Sequence
 

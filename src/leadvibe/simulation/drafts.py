@@ -49,7 +49,7 @@ def _ruleset_id(requested: str | None, rulesets: Iterable[RulesetConfig]) -> str
             return ruleset.ruleset_id
     if requested is None:
         raise Invalid.field("ruleset_id", "is needed: there is no primary ruleset")
-    raise NotFound("ruleset_id: there is no such ruleset", fields={"ruleset_id": "there is no such ruleset"})
+    raise NotFound("ruleset_id: no ruleset has this id", fields={"ruleset_id": "no ruleset has this id"})
 
 
 def _rules(drafts: Sequence[DraftRule], ruleset_id: str, live: Iterable[RuleConfig]) -> tuple[RuleConfig, ...]:

@@ -1,4 +1,4 @@
-"""`leadvibe export FILE|-`: the same from a shell, over HTTP."""
+"""`leadvibe export FILE|-` exports events over HTTP."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ Drain = Callable[[], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(app: Any) -> AsyncGenerator[str]:
-    """The application on a port of its own."""
+    """The application on its own port."""
     socket = address.listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve(sockets=[socket]))
@@ -44,7 +44,7 @@ def key(world: World) -> str:
 
 
 async def run(*arguments: str | Path, **settings: str) -> tuple[int, str, str]:
-    """The exit code, what came on standard output, and what was said."""
+    """The exit code, standard output and standard error."""
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("LEADVIBE_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "leadvibe", "export", *arguments),
@@ -82,7 +82,7 @@ async def test_a_file_holds_what_the_server_sends(client: Caller, url: str, key:
 
 
 @pytest.mark.usefixtures("three")
-async def test_a_dash_is_standard_output(client: Caller, url: str, key: str) -> None:
+async def test_a_dash_means_standard_output(client: Caller, url: str, key: str) -> None:
     code, out, said = await run("-", LEADVIBE_URL=url, LEADVIBE_KEY=key)
     assert (code, out) == (0, (await client.get("/events/export")).text), said
     assert "exporting" in said
@@ -98,7 +98,7 @@ async def test_a_dash_is_standard_output(client: Caller, url: str, key: str) -> 
         (("--range", "last_7d", "--lead-id", "ada"), 1),
     ],
 )
-async def test_it_can_be_narrowed(url: str, key: str, options: tuple[str, ...], expected: int) -> None:
+async def test_filters_limit_the_export(url: str, key: str, options: tuple[str, ...], expected: int) -> None:
     code, out, said = await run("-", *options, LEADVIBE_URL=url, LEADVIBE_KEY=key)
     assert (code, len(out.splitlines()) - 1) == (0, expected), said
     assert f"{expected}/{expected}" in said

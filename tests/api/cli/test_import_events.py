@@ -1,4 +1,4 @@
-"""`leadvibe import FILE`: the same from a shell."""
+"""`leadvibe import FILE` imports events."""
 
 import asyncio
 import gzip
@@ -16,7 +16,7 @@ CONTENT = b"event_type,lead_id\nsignup,ada\n,bad\nlogin,bob\n"
 
 
 async def run(database: TestDatabase, *arguments: str | Path) -> tuple[int, str]:
-    """The exit code and what was said."""
+    """The exit code and the output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "leadvibe", "import", *arguments),
         env={**os.environ, "LEADVIBE_DATABASE_URL": database.url},
@@ -97,7 +97,7 @@ async def test_importing_nothing_is_an_error(database: TestDatabase, world: Worl
     assert (code, "has no time zone" in said, "Nothing was imported" in said) == (1, True, True), said
 
 
-async def test_a_compressed_file_has_the_keys_of_what_is_in_it(
+async def test_a_compressed_file_has_the_keys_of_its_content(
     database: TestDatabase, world: World, tmp_path: Path
 ) -> None:
     (tmp_path / "events.csv").write_bytes(CONTENT)
@@ -118,9 +118,7 @@ async def test_importing_a_file_twice_counts_it_once(
     assert await database.fetchval("SELECT count(*) FROM events WHERE unit_id = $1", client.unit_id) == 2
 
 
-async def test_where_there_are_several_units_one_has_to_be_chosen(
-    database: TestDatabase, world: World, tmp_path: Path
-) -> None:
+async def test_with_several_ous_one_must_be_chosen(database: TestDatabase, world: World, tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     file.write_bytes(CONTENT)
     code, said = await run(database, file)
@@ -131,7 +129,9 @@ async def test_where_there_are_several_units_one_has_to_be_chosen(
     assert await waiting(database) == []
 
 
-async def test_what_is_no_such_file_is_refused_in_words(database: TestDatabase, world: World, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_imported_is_refused_with_a_message(
+    database: TestDatabase, world: World, tmp_path: Path
+) -> None:
     file = tmp_path / "events.csv"
     unit = ("--unit", world.admin.unit_id)
     file.write_bytes(b"lead_id\nada\n")

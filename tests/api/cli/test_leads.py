@@ -1,4 +1,4 @@
-"""`leadvibe leads …`: a running server's leads from a shell."""
+"""`leadvibe leads …` works with the leads of a running server."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Shell:
-    """`leadvibe leads` in another process, against the program under test."""
+    """`leadvibe leads` in another process, with the application under test as the server."""
 
     settings: dict[str, str]
 
@@ -60,7 +60,7 @@ class Shell:
 
 @pytest.fixture
 async def leads(app: Any, world: World, tmp_path: Path) -> AsyncGenerator[Shell]:
-    """The command, while the program answers HTTP and a worker does its jobs."""
+    """The command, while the application serves HTTP and a worker runs jobs."""
     port, stop = free_port(), asyncio.Event()
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", ws="none", log_config=None))
     key = f"{world.credential.client_id}:{world.credential.client_secret}"
@@ -104,7 +104,7 @@ async def test_leads_are_listed_shown_and_found(leads: Shell, make: Make, drain:
     assert [lead["lead_id"] for lead in (await leads("search", "bo", "--json")).json] == ["bob"]
 
 
-async def test_a_file_is_imported_and_its_bad_rows_end_it_with_3(leads: Shell, client: Caller, tmp_path: Path) -> None:
+async def test_a_file_with_bad_rows_is_imported_with_exit_code_3(leads: Shell, client: Caller, tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(FILE)
     ran = await leads("import", file, *MAPPED)
@@ -119,7 +119,9 @@ async def test_a_file_is_imported_and_its_bad_rows_end_it_with_3(leads: Shell, c
     assert found["metadata"] == {"company": "Analytical"}
 
 
-async def test_what_names_a_lead_is_asked_for_with_a_proposal(leads: Shell, client: Caller, tmp_path: Path) -> None:
+async def test_the_command_asks_for_the_identifier_column_and_proposes_one(
+    leads: Shell, client: Caller, tmp_path: Path
+) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(b"Mail,Code\nada@example.com,c-1\n")
     ran = await leads("import", file, answer="\n")
@@ -130,7 +132,7 @@ async def test_what_names_a_lead_is_asked_for_with_a_proposal(leads: Shell, clie
     assert (await client.get("/leads")).json()["total"] == 2
 
 
-async def test_columns_that_are_passed_over_are_named(leads: Shell, tmp_path: Path) -> None:
+async def test_ignored_columns_are_named(leads: Shell, tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(b"Mail,Code,[b]Note\nada@example.com,c-1,x\n")
     asked = await leads("import", file, answer="\n")
@@ -148,7 +150,7 @@ async def test_columns_that_are_passed_over_are_named(leads: Shell, tmp_path: Pa
         (("--primary", "Mail:mail"), 1, "primary_identifier.kind"),
     ],
 )
-async def test_a_wrong_mapping_is_refused_in_words(
+async def test_a_wrong_mapping_is_refused_with_a_message(
     leads: Shell, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     file = tmp_path / "leads.csv"
@@ -157,7 +159,7 @@ async def test_a_wrong_mapping_is_refused_in_words(
     assert (ran.code, words in " ".join(ran.err.replace("│", " ").split())) == (code, True), ran.err
 
 
-async def test_a_file_that_is_no_csv_or_too_large_or_not_there_is_refused(leads: Shell, tmp_path: Path) -> None:
+async def test_a_file_that_is_missing_too_large_or_not_csv_is_refused(leads: Shell, tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(b"PK\x03\x04")
     ran = await leads("import", file, *MAPPED)
@@ -168,7 +170,7 @@ async def test_a_file_that_is_no_csv_or_too_large_or_not_there_is_refused(leads:
     assert (await leads("import", tmp_path / "nowhere.csv")).code == 2
 
 
-async def test_a_lead_is_deleted_when_that_is_confirmed(leads: Shell, client: Caller, make: Make) -> None:
+async def test_a_lead_is_deleted_after_confirmation(leads: Shell, client: Caller, make: Make) -> None:
     await make.lead("a b?")
     ran = await leads("delete", "a b?", answer="n\n")
     assert (ran.code, (await client.get("/leads")).json()["total"]) == (1, 1)
@@ -179,15 +181,13 @@ async def test_a_lead_is_deleted_when_that_is_confirmed(leads: Shell, client: Ca
     assert (ran.code, ran.json["status"]) == (0, "completed")
 
 
-async def test_a_lead_that_is_not_there_ends_it_with_4(leads: Shell) -> None:
+async def test_a_missing_lead_is_exit_code_4(leads: Shell) -> None:
     for command in (("show", "nobody"), ("delete", "nobody", "--yes"), ("delete", "nobody")):
         ran = await leads(*command)
         assert (ran.code, ran.err.startswith("leadvibe: There is no "), ran.out) == (4, True, "")
 
 
-async def test_a_token_works_in_the_unit_that_is_named(
-    leads: Shell, make: Make, client: Caller, neighbour: Caller
-) -> None:
+async def test_a_token_works_in_the_given_ou(leads: Shell, make: Make, client: Caller, neighbour: Caller) -> None:
     await make.lead()
     token = (await make.token())["token"]
     own, other = [
@@ -205,7 +205,7 @@ async def test_a_server_and_a_key_are_required(leads: Shell) -> None:
     assert (ran.code, ran.err.startswith("leadvibe: ")) == (1, True)
 
 
-async def test_a_unit_goes_with_a_token_and_an_id_with_a_path(leads: Shell, client: Caller) -> None:
+async def test_the_ou_is_sent_with_a_token_and_an_id_is_quoted_in_the_path(leads: Shell, client: Caller) -> None:
     refused = await leads("--unit", client.unit_id, "list")
     assert (refused.code, "--unit can only be used with a personal token" in " ".join(refused.err.split())) == (1, True)
     assert (await leads("show", "..")).code == 2

@@ -1,4 +1,4 @@
-"""Background jobs: enqueued with a transaction, done at least once, watched by clients."""
+"""Background jobs: enqueued in a transaction, run at least once, and readable by clients."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -36,7 +36,7 @@ def no_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def rung() -> asyncio.Queue[str]:
-    """The bells that were rung by jobs."""
+    """The names of the jobs that ran."""
     heard: asyncio.Queue[str] = asyncio.Queue()
 
     @job(RingBell)
@@ -52,7 +52,7 @@ def all_of(heard: asyncio.Queue[str]) -> list[str]:
 
 @asynccontextmanager
 async def worker() -> AsyncGenerator[None]:
-    """A worker's jobs run during the block; at its end they are told to stop."""
+    """Run a worker's jobs during the block, and stop them at its end."""
     stop = asyncio.Event()
     running = asyncio.create_task(run_jobs(stop))
     async with asyncio.timeout(30):
@@ -65,7 +65,7 @@ def scope_of(caller: Caller) -> Scope:
     return system_scope(caller.org_id, caller.unit_id)
 
 
-async def test_a_job_is_done_after_the_commit(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
+async def test_a_job_runs_after_the_commit(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
     async with transaction(None) as session:
         await enqueue(session, RingBell("a"))
         await drain_jobs()
@@ -74,7 +74,7 @@ async def test_a_job_is_done_after_the_commit(database: TestDatabase, rung: asyn
     assert all_of(rung) == ["a"]
 
 
-async def test_a_job_goes_with_a_transaction_that_fails(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
+async def test_a_job_of_a_failed_transaction_does_not_exist(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
     async def fail() -> None:
         async with transaction(None) as session:
             await enqueue(session, RingBell("a"))
@@ -86,7 +86,7 @@ async def test_a_job_goes_with_a_transaction_that_fails(database: TestDatabase, 
     assert rung.empty()
 
 
-async def test_of_the_jobs_with_one_key_that_wait_one_is_done(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
+async def test_waiting_jobs_with_the_same_key_run_once(database: TestDatabase, rung: asyncio.Queue[str]) -> None:
     for tone in ("a", "b"):
         async with transaction(None) as session:
             await enqueue(session, RingBell(tone), dedupe="bell")
@@ -96,7 +96,7 @@ async def test_of_the_jobs_with_one_key_that_wait_one_is_done(database: TestData
     assert sorted(all_of(rung)) == ["a", "a", "a", "b"]
 
 
-async def test_a_job_that_was_begun_does_not_stand_for_a_later_one(database: TestDatabase) -> None:
+async def test_a_running_job_does_not_replace_a_later_one_with_the_same_key(database: TestDatabase) -> None:
     heard: list[RingBell] = []
 
     @job(RingBell)
@@ -112,7 +112,7 @@ async def test_a_job_that_was_begun_does_not_stand_for_a_later_one(database: Tes
     assert heard == [RingBell("first"), RingBell("second")]
 
 
-async def test_a_job_that_fails_is_tried_again(database: TestDatabase) -> None:
+async def test_a_failed_job_is_retried(database: TestDatabase) -> None:
     heard: list[RingBell] = []
 
     @job(RingBell, pause=timedelta(0))
@@ -128,7 +128,7 @@ async def test_a_job_that_fails_is_tried_again(database: TestDatabase) -> None:
     assert await database.fetchval("SELECT count(*) FROM pgqueuer") == 0
 
 
-async def test_a_job_that_fails_too_often_is_set_aside(database: TestDatabase) -> None:
+async def test_a_job_that_fails_too_often_is_given_up(database: TestDatabase) -> None:
     heard: list[RingBell] = []
 
     @job(RingBell, attempts=3, pause=timedelta(0))
@@ -161,7 +161,7 @@ async def test_pauses_between_attempts_double(database: TestDatabase) -> None:
         await database.execute("UPDATE pgqueuer SET execute_after = now()")
 
 
-async def test_a_job_that_is_broken_off_at_the_end_waits_for_another_worker(
+async def test_a_job_interrupted_by_a_shutdown_waits_for_another_worker(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "GRACE_SECONDS", 0)
@@ -179,7 +179,7 @@ async def test_a_job_that_is_broken_off_at_the_end_waits_for_another_worker(
     assert await database.fetch("SELECT status::text FROM pgqueuer") == [{"status": "queued"}]
 
 
-async def test_a_worker_goes_on_when_its_connection_was_lost(
+async def test_a_worker_continues_after_it_lost_its_connection(
     database: TestDatabase, rung: asyncio.Queue[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "RECONNECT_SECONDS", 0)
@@ -197,7 +197,7 @@ async def test_a_worker_goes_on_when_its_connection_was_lost(
         assert await rung.get() == "b"
 
 
-async def test_what_is_scheduled_happens_when_it_is_due(database: TestDatabase) -> None:
+async def test_scheduled_jobs_run_when_they_are_due(database: TestDatabase) -> None:
     happened: asyncio.Queue[str] = asyncio.Queue()
 
     @schedule("0 0 1 1 *")
@@ -217,7 +217,7 @@ async def test_what_is_scheduled_happens_when_it_is_due(database: TestDatabase) 
         assert await happened.get() == "new year"
 
 
-async def test_a_client_watches_a_job(client: Caller) -> None:
+async def test_a_client_can_follow_the_progress_of_a_job(client: Caller) -> None:
     @tracked_job(RingBell, kind="bell")
     async def ring(message: RingBell, progress: Progress) -> dict[str, Any]:
         async with transaction(progress.scope) as session:
@@ -251,7 +251,7 @@ async def test_a_client_watches_a_job(client: Caller) -> None:
     }
 
 
-async def test_an_interrupted_job_goes_on_where_it_was(client: Caller) -> None:
+async def test_an_interrupted_job_continues_where_it_stopped(client: Caller) -> None:
     cursors: list[str | None] = []
 
     @tracked_job(RingBell, kind="bell", pause=timedelta(0))
@@ -278,7 +278,7 @@ async def test_an_interrupted_job_goes_on_where_it_was(client: Caller) -> None:
         ),
     ],
 )
-async def test_a_job_that_failed_says_why_and_no_more(client: Caller, error: Exception, told: str) -> None:
+async def test_a_failed_job_shows_its_reason_and_no_details(client: Caller, error: Exception, told: str) -> None:
     @tracked_job(RingBell, kind="bell", attempts=2, pause=timedelta(0))
     async def ring(message: RingBell, progress: Progress) -> None:
         raise error
@@ -290,7 +290,9 @@ async def test_a_job_that_failed_says_why_and_no_more(client: Caller, error: Exc
     assert (shown["status"], shown["error"], shown["result"]) == ("failed", told, None)
 
 
-async def test_a_job_is_its_ous_alone(client: Caller, viewer: Caller, neighbour: Caller, stranger: Caller) -> None:
+async def test_a_job_is_visible_only_in_its_ou(
+    client: Caller, viewer: Caller, neighbour: Caller, stranger: Caller
+) -> None:
     @tracked_job(RingBell, kind="bell")
     async def ring(message: RingBell, progress: Progress) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What the whole program does with any request: ids, counts, limits, problems; and what it says of itself."""
+"""Behavior common to all requests: ids, metrics, limits and problems; probes and the OpenAPI document."""
 
 # Wrong types are sent on purpose.
 # pyright: reportArgumentType=false
@@ -39,25 +39,25 @@ def requests(method: str, code: int, route: str) -> str:
     return f'http_requests_total{{code="{code}",method="{method}",route="{route}"}}'
 
 
-async def test_the_root_says_ok(anonymous: Caller) -> None:
+async def test_the_root_returns_ok(anonymous: Caller) -> None:
     response = await anonymous.get("/")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_the_home_page_says_which_page_it_is(anonymous: Caller) -> None:
+async def test_the_home_page_names_itself(anonymous: Caller) -> None:
     response = await anonymous.get("/home")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "page": "home"})
 
 
-async def test_a_live_process_says_so(anonymous: Caller) -> None:
+async def test_a_running_process_is_alive(anonymous: Caller) -> None:
     assert (await anonymous.get("/healthz")).json() == {"status": "ok"}
 
 
-async def test_it_is_ready_with_a_database_that_is_up_to_date(anonymous: Caller) -> None:
+async def test_the_server_is_ready_if_the_database_is_migrated(anonymous: Caller) -> None:
     assert (await anonymous.get("/readyz")).json() == {"status": "ok"}
 
 
-async def test_it_is_not_ready_with_an_older_database(anonymous: Caller, database: TestDatabase) -> None:
+async def test_the_server_is_not_ready_if_migrations_are_missing(anonymous: Caller, database: TestDatabase) -> None:
     await database.execute("UPDATE alembic_version SET version_num = '0000'")
     response = await anonymous.get("/readyz")
     assert (response.status_code, response.headers["content-type"]) == (503, PROBLEM)
@@ -66,13 +66,13 @@ async def test_it_is_not_ready_with_an_older_database(anonymous: Caller, databas
 
 @pytest.fixture
 async def no_database(database: TestDatabase, app: Any) -> None:
-    """The program runs, and nothing answers where its database was."""
+    """The application runs, and its database can't be reached."""
     await close_database()
     open_database("postgresql://nobody@127.0.0.1:9/nothing")
 
 
 @pytest.mark.usefixtures("no_database")
-async def test_without_a_database_it_is_alive_but_not_ready(anonymous: Caller) -> None:
+async def test_without_a_database_the_server_is_alive_but_not_ready(anonymous: Caller) -> None:
     assert (await anonymous.get("/healthz")).status_code == 200
     response = await anonymous.get("/readyz")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
@@ -81,7 +81,7 @@ async def test_without_a_database_it_is_alive_but_not_ready(anonymous: Caller) -
 
 
 @pytest.mark.usefixtures("no_database")
-async def test_without_a_database_requests_are_told_to_come_back(client: Caller) -> None:
+async def test_without_a_database_requests_get_503_with_retry_after(client: Caller) -> None:
     response = await client.get("/leads")
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert response.headers["content-type"] == PROBLEM
@@ -160,7 +160,7 @@ def test_counts_of_several_processes_are_added(tmp_path: Path) -> None:
     assert (counted["events_ingested_total"], counted[requests("GET", 200, "/metrics")]) == (0, 0)
 
 
-async def test_a_request_keeps_the_id_it_came_with(client: Caller) -> None:
+async def test_a_request_keeps_the_id_that_the_client_sent(client: Caller) -> None:
     for path in ("/healthz", "/nowhere"):
         response = await client.get(path, headers={"X-Request-ID": "abc-123"})
         assert response.headers["x-request-id"] == "abc-123"
@@ -169,7 +169,7 @@ async def test_a_request_keeps_the_id_it_came_with(client: Caller) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "a b", "a\tb", "é", "x" * 129])
-async def test_an_id_that_could_harm_a_log_is_replaced(anonymous: Caller, given: str) -> None:
+async def test_a_request_id_that_is_unsafe_in_logs_is_replaced(anonymous: Caller, given: str) -> None:
     response = await anonymous.get("/healthz", headers={"X-Request-ID": given.encode()})
     assert re.fullmatch(r"req_[0-9a-f]{32}", response.headers["x-request-id"])
 
@@ -181,20 +181,20 @@ async def test_an_unknown_path_is_a_problem(client: Caller) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/ingest"), ("PUT", "/ingest"), ("POST", "/home")])
-async def test_another_method_is_a_problem_that_says_which_there_are(client: Caller, method: str, path: str) -> None:
+async def test_a_wrong_method_is_a_problem_that_names_the_allowed_ones(client: Caller, method: str, path: str) -> None:
     response = await client.request(method, path)
     assert (response.status_code, response.headers["content-type"]) == (405, PROBLEM)
     assert response.headers["allow"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"nonsense", b'{"name": "\xff"}', b"[" * 100_000, b'{"name": "a"'])
-async def test_a_body_that_is_no_json_is_named(client: Caller, body: bytes) -> None:
+async def test_a_body_that_is_not_json_is_a_400_that_names_the_body(client: Caller, body: bytes) -> None:
     response = await client.post("/rulesets", content=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
     assert [error["field"] for error in response.json()["errors"]] == ["body"]
 
 
-async def test_half_a_surrogate_pair_is_answered_in_valid_unicode(client: Caller) -> None:
+async def test_the_answer_to_half_a_surrogate_pair_is_valid_unicode(client: Caller) -> None:
     body = rb'{"name": "a", "\ud800": 1}'
     response = await client.post("/rulesets", content=body, headers={"Content-Type": "application/json"})
     assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
@@ -202,7 +202,7 @@ async def test_half_a_surrogate_pair_is_answered_in_valid_unicode(client: Caller
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
-async def test_a_body_of_another_type_is_refused(client: Caller, kind: str) -> None:
+async def test_a_body_of_another_content_type_is_refused(client: Caller, kind: str) -> None:
     response = await client.post("/rulesets", content=b'{"name": "a"}', headers={"Content-Type": kind})
     assert (response.status_code, response.headers["content-type"]) == (415, PROBLEM)
 
@@ -224,12 +224,12 @@ async def test_a_body_that_is_too_long_is_refused(client: Caller) -> None:
         assert (response.status_code, response.headers["content-type"]) == (413, PROBLEM)
 
 
-async def test_nul_in_a_path_is_no_crash(client: Caller) -> None:
+async def test_nul_in_a_path_is_not_a_server_error(client: Caller) -> None:
     response = await client.get("/jobs/job_%00")
     assert (response.status_code, response.headers["content-type"]) == (400, PROBLEM)
 
 
-async def test_a_crash_is_a_problem_that_tells_nothing(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_internal_error_is_a_problem_without_details(client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise RuntimeError("secret")
 
@@ -243,7 +243,7 @@ async def test_a_crash_is_a_problem_that_tells_nothing(client: Caller, monkeypat
     assert (await metrics(client))[requests("GET", 500, "/jobs/{job_id}")] >= 1
 
 
-async def test_the_description_is_served(anonymous: Caller, app: Any) -> None:
+async def test_the_openapi_document_is_served(anonymous: Caller, app: Any) -> None:
     document = (await anonymous.get("/openapi.json")).json()
     assert document == json.loads(json.dumps(app.openapi()))
     assert (document["info"]["title"], document["info"]["version"]) == ("LeadVibe API", "1.0.0")

@@ -1,4 +1,4 @@
-"""The first organization, and the keys that everything is signed with."""
+"""The first organization, and the keys for signatures."""
 
 # Arguments are passed as a mapping of texts.
 # pyright: reportArgumentType=false
@@ -24,7 +24,7 @@ ACME = {"organization": "Acme", "unit": "Sales", "email": "Ada@Acme.example", "p
 
 @pytest.fixture
 async def empty(database: TestDatabase) -> TestDatabase:
-    """A database in which there is nobody yet."""
+    """A database without an organization."""
     await database.execute("TRUNCATE organizations CASCADE")
     return database
 
@@ -76,7 +76,7 @@ def no_configured_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Genera
         cache.cache_clear()
 
 
-def test_without_a_configured_key_one_is_made_and_kept(no_configured_key: Path) -> None:
+def test_without_a_configured_key_one_is_generated_and_stored(no_configured_key: Path) -> None:
     made = keys.secret_key()
     assert len(made) > 40
     assert stat.S_IMODE(no_configured_key.stat().st_mode) == 0o600
@@ -84,6 +84,6 @@ def test_without_a_configured_key_one_is_made_and_kept(no_configured_key: Path) 
     assert keys.secret_key() == made
 
 
-def test_each_purpose_has_a_key_of_its_own() -> None:
+def test_each_purpose_has_its_own_key() -> None:
     assert keys.key_for("one") != keys.key_for("another")
     assert len(keys.key_for("one")) == 32

@@ -1,4 +1,4 @@
-"""The hot queries keep to their indexes, so that they cost what they show and not what there is."""
+"""Frequent queries use their indexes: their cost depends on what they return, not on the size of the tables."""
 
 # Pydantic takes the value of an enum for its member.
 # pyright: reportArgumentType=false
@@ -71,7 +71,7 @@ HERE = str(Cursor(datetime(2026, 1, 1, tzinfo=UTC), UUID(int=1)))
 
 
 @pytest.mark.parametrize("where", [LeadFilter(), LeadFilter(after=str(LeadCursor(0, datetime.now(UTC), "a")))])
-async def test_a_page_of_leads_is_read_in_the_order_of_their_rank(
+async def test_a_page_of_leads_is_read_from_the_ranking_index(
     session: AsyncSession, scope: Scope, where: LeadFilter
 ) -> None:
     query = ScoredLeads(session, scope).page_query(where, PAGE, datetime.now(UTC))
@@ -79,7 +79,7 @@ async def test_a_page_of_leads_is_read_in_the_order_of_their_rank(
     assert not {"Sort", "Incremental Sort"} & await indexes_of(session, query)
 
 
-async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, scope: Scope) -> None:
+async def test_search_looks_up_prefixes_and_trigrams_by_index(session: AsyncSession, scope: Scope) -> None:
     search = LeadSearch(session, scope)
     assert await indexes_of(session, search.id_prefix("ab")) == {"ix_leads_id_prefix"}
     assert await indexes_of(session, search.merged_id_prefix("ab")) == {"ix_leads_merged_id_prefix"}
@@ -89,24 +89,20 @@ async def test_search_looks_up_beginnings_and_trigrams(session: AsyncSession, sc
 
 
 @pytest.mark.parametrize("where", [EventFilter(), EventFilter(after=HERE), EventFilter(range="last_7d")])
-async def test_the_newest_events_are_read_in_their_order(
+async def test_the_newest_events_are_read_from_an_index_without_sorting(
     session: AsyncSession, scope: Scope, where: EventFilter
 ) -> None:
     assert await indexes_of(session, EventRepository(session, scope)._in_order(where, 51)) == {"ix_events_newest"}
 
 
-async def test_what_is_common_is_met_on_a_walk_and_what_is_rare_is_looked_up(
-    session: AsyncSession, scope: Scope
-) -> None:
+async def test_common_values_are_found_by_scan_and_rare_values_by_index(session: AsyncSession, scope: Scope) -> None:
     events = EventRepository(session, scope)
     assert await indexes_of(session, events._newest_scanned(COMMON, 51)) == {"ix_events_newest"}
     rare = EventFilter.model_validate({"metadata": ["campaign:nothing like it"]})
     assert "ix_events_keys" in await indexes_of(session, events._by_keys(rare, 51))
 
 
-async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
-    session: AsyncSession, scope: Scope
-) -> None:
+async def test_the_properties_of_a_rare_type_are_read_from_its_own_events(session: AsyncSession, scope: Scope) -> None:
     assert "ix_events_keys" in await indexes_of(session, EventTypeRepository(session, scope)._metadata_keys("rare"))
 
 
@@ -115,13 +111,15 @@ async def test_the_decay_tick_reads_only_the_leads_that_are_due(session: AsyncSe
     assert conditions == {"ix_leads_next_decay": "(next_decay_at <= statement_timestamp())"}
 
 
-async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
+async def test_the_events_of_a_lead_are_read_from_an_index_without_sorting(session: AsyncSession, scope: Scope) -> None:
     query = EventRepository(session, scope)._in_order(EventFilter(lead_id="a"), 51)
     assert await indexes_of(session, query) == {"ix_events_lead"}
 
 
-async def test_a_leads_aliases_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
-    """Never all aliases of a lead to sort them: one lead may have tens of thousands."""
+async def test_the_aliases_of_a_lead_are_read_from_an_index_without_sorting(
+    session: AsyncSession, scope: Scope
+) -> None:
+    """Aliases aren't sorted: one lead may have tens of thousands."""
     assert await indexes_of(session, oldest_aliases(scope, ["a", "b"], 1)) == {"ix_aliases_of_lead"}
     page = await indexes_of(session, aliases_of(scope, "a", PAGE))
     assert "ix_aliases_of_lead" in page

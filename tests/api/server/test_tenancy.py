@@ -1,4 +1,4 @@
-"""Nobody reaches into another OU: the whole API, walked by those who don't belong."""
+"""No operation reads or changes another OU: each is called by members of other OUs and organizations."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -32,24 +32,24 @@ BODIES: dict[str, Any] = {
     "POST /lead/{lead_id}/adjust-score": {"points": 10, "reason": "Taken over"},
     "POST /leads/{lead_id}/adjust-score": {"points": 10, "reason": "Taken over"},
 }
-"""What makes a request to the operation valid, so that nothing but the foreign id is wrong with it."""
+"""A valid query and body for the operation, so that only the foreign id is wrong."""
 
 NAMES_ANYBODY_MAY_HAVE = {
     "/event-types/{event_type}/properties": "an event type is a word; two OUs may use the same",
 }
-"""Paths whose parameter is no id, so that a stranger isn't told 404 there, with the reason."""
+"""Paths whose parameter is not an id, so that they don't return 404 to a stranger, each with the reason."""
 
 BY_ORGANIZATION = ("/members/{id}", "/org-units/{id}")
-"""Belong to the organization: its admin reaches them from any of its OUs."""
+"""Objects of the organization. Its admin can use them from each of its OUs."""
 
 ADMINS_ONLY = ("/members/{id}", "/admin/")
-"""Refused by role before anything is looked up: a member who is no admin is told 403, there or not."""
+"""Refused by role before the id is looked up: a member who isn't an admin gets 403 whether or not the object exists."""
 
 READABLE_IN_THE_ORGANIZATION = {"GET /members/{id}"}
-"""Every member of the organization can read these, whatever their OU."""
+"""Every member of the organization can read these."""
 
 OF_NO_UNIT = ("/auth/me", "/me", "/settings/tokens", "/members", "/org-units", "/usage")
-"""The person's own, or the organization's: no OU is asked for."""
+"""Objects of the member or the organization, which need no OU."""
 
 WITH_IDS = [operation for operation in listed_operations() if parameters(operation.path)]
 LISTS = [
@@ -58,7 +58,7 @@ LISTS = [
     if operation.method == "GET" and not parameters(operation.path) and operation.path != "/stream"
 ]
 QUERIES: dict[str, dict[str, str]] = {"GET /leads/search": {"q": MARK}}
-"""What a list doesn't answer without."""
+"""The parameters that a list requires."""
 
 
 SMUGGLED: dict[tuple[str, str], int] = {
@@ -73,7 +73,7 @@ SMUGGLED: dict[tuple[str, str], int] = {
     ("PUT /rules/{rule}", '{"json": {"ruleset_id": "<rulesets>"}}'): 404,
     ("POST /org-units/active", '{"json": {"ouId": "<org-units>"}}'): 404,
 }
-"""Valid requests for own things but for one foreign id, and what they are told."""
+"""Requests that are valid except for one foreign id, and the expected status."""
 
 
 async def call(caller: Caller, operation: Operation, world: Populated, **options: Any) -> int:
@@ -94,14 +94,14 @@ async def foreign(client: Caller, drain: Drain, database: TestDatabase) -> Popul
     return await populate(client, drain, database)
 
 
-async def test_every_id_of_the_walk_is_real(client: Caller, foreign: Populated) -> None:
+async def test_every_id_that_the_tests_use_is_real(client: Caller, foreign: Populated) -> None:
     reads = [operation for operation in WITH_IDS if operation.method == "GET"]
     assert {str(operation): await call(client, operation, foreign) for operation in reads} == {
         str(operation): 200 for operation in reads
     }
 
 
-async def test_a_stranger_is_told_that_nothing_is_there_and_changes_nothing(
+async def test_a_member_of_another_organization_gets_404_and_changes_nothing(
     stranger: Caller, foreign: Populated, database: TestDatabase
 ) -> None:
     before = await digest(database)
@@ -111,7 +111,7 @@ async def test_a_stranger_is_told_that_nothing_is_there_and_changes_nothing(
     assert await digest(database) == before
 
 
-async def test_so_is_a_member_of_another_unit_of_the_same_organization(
+async def test_a_member_of_another_ou_of_the_organization_gets_404_and_changes_nothing(
     neighbour: Caller, foreign: Populated, database: TestDatabase
 ) -> None:
     before = await digest(database)
@@ -125,10 +125,10 @@ async def test_so_is_a_member_of_another_unit_of_the_same_organization(
     assert await digest(database) == before
 
 
-async def test_so_is_the_admin_who_works_in_another_unit(
+async def test_an_admin_in_another_active_ou_gets_404_and_changes_nothing(
     client: Caller, neighbour: Caller, foreign: Populated, database: TestDatabase
 ) -> None:
-    """Ids are looked up in the active OU, not in all that the caller may enter."""
+    """Ids are looked up in the active OU, not in all OUs of the caller."""
     elsewhere = {"X-OU-ID": neighbour.unit_id}
     walk = [
         operation
@@ -142,7 +142,7 @@ async def test_so_is_the_admin_who_works_in_another_unit(
     assert await digest(database) == before
 
 
-async def test_a_name_that_anybody_may_have_tells_nothing_of_who_else_has_it(
+async def test_an_id_that_another_ou_uses_can_be_created(
     stranger: Caller, neighbour: Caller, foreign: Populated
 ) -> None:
     for path in NAMES_ANYBODY_MAY_HAVE:
@@ -153,7 +153,7 @@ async def test_a_name_that_anybody_may_have_tells_nothing_of_who_else_has_it(
             assert (used.status_code, used.text) == (unused.status_code, unused.text.replace("nobody_has_it", name))
 
 
-async def test_no_list_shows_another_units_things(foreign: Populated, stranger: Caller, neighbour: Caller) -> None:
+async def test_no_list_shows_objects_of_another_ou(foreign: Populated, stranger: Caller, neighbour: Caller) -> None:
     told = {
         f"{operation} to {caller.who.email}": MARK in (await listed(caller, operation)).text
         for operation in LISTS
@@ -163,8 +163,8 @@ async def test_no_list_shows_another_units_things(foreign: Populated, stranger: 
     assert told == dict.fromkeys(told, False)
 
 
-async def test_the_own_lists_do_show_them(client: Caller, foreign: Populated) -> None:
-    """Otherwise the test above would prove nothing."""
+async def test_the_lists_of_the_ou_show_its_objects(client: Caller, foreign: Populated) -> None:
+    """Without this, the test above would prove nothing."""
     paths = (
         "/events",
         "/events/export",
@@ -183,7 +183,7 @@ async def test_the_own_lists_do_show_them(client: Caller, foreign: Populated) ->
     assert shown == dict.fromkeys(shown, True)
 
 
-async def test_no_header_opens_another_units_door(foreign: Populated, stranger: Caller) -> None:
+async def test_no_header_gives_access_to_another_ou(foreign: Populated, stranger: Caller) -> None:
     asks_for_a_unit = [
         operation
         for operation in (*LISTS, *WITH_IDS)
@@ -194,12 +194,12 @@ async def test_no_header_opens_another_units_door(foreign: Populated, stranger: 
     assert told == dict.fromkeys(told, 404)
 
 
-async def test_scores_of_another_units_leads_are_not_told(stranger: Caller, foreign: Populated) -> None:
+async def test_scores_of_leads_of_another_ou_are_not_returned(stranger: Caller, foreign: Populated) -> None:
     response = await stranger.post("/scores/batch", json={"lead_ids": [foreign.ids["lead_id"]]})
     assert '"score":7' not in response.text.replace(" ", "")
 
 
-async def test_a_foreign_id_in_a_query_or_body_is_no_way_in_either(
+async def test_a_foreign_id_in_a_query_or_body_gives_no_access(
     stranger: Caller, neighbour: Caller, foreign: Populated, database: TestDatabase
 ) -> None:
     for caller in (stranger, neighbour):
@@ -213,12 +213,12 @@ async def test_a_foreign_id_in_a_query_or_body_is_no_way_in_either(
         assert await digest(database) == before
 
 
-async def test_events_of_another_unit_are_not_listed_by_its_leads_id(stranger: Caller, foreign: Populated) -> None:
+async def test_the_id_of_a_foreign_lead_lists_no_events(stranger: Caller, foreign: Populated) -> None:
     response = await stranger.get("/events", params={"lead_id": foreign.ids["lead_id"]})
     assert (response.status_code, response.json()) == (200, [])
 
 
-async def test_another_unit_cannot_be_made_the_active_one(
+async def test_a_foreign_ou_cannot_become_the_active_ou(
     stranger: Caller, neighbour: Caller, foreign: Populated
 ) -> None:
     for caller in (stranger, neighbour):
@@ -226,12 +226,12 @@ async def test_another_unit_cannot_be_made_the_active_one(
         assert (response.status_code, "set-cookie" in response.headers) == (404, False)
 
 
-async def test_a_member_of_another_organization_cannot_be_let_in(client: Caller, stranger: Caller) -> None:
+async def test_a_member_of_another_organization_cannot_be_added(client: Caller, stranger: Caller) -> None:
     body = {"org_member_id": stranger.member_id, "role": "Viewer"}
     assert (await client.post(f"/org-units/{client.unit_id}/members", json=body)).status_code == 404
 
 
-async def test_two_units_can_have_a_lead_of_the_same_name_and_alias_and_never_meet(
+async def test_two_ous_can_have_leads_with_the_same_id_and_alias(
     client: Caller, stranger: Caller, make: Make, drain: Drain
 ) -> None:
     aliases = [{"alias_kind": "email", "raw_value": "jane@example.com"}]
@@ -245,7 +245,7 @@ async def test_two_units_can_have_a_lead_of_the_same_name_and_alias_and_never_me
         assert len((await caller.get("/events/jane")).json()) == 1
 
 
-async def test_an_event_type_of_the_same_name_is_another_one_in_each_unit(
+async def test_each_ou_has_its_own_settings_for_an_event_type(
     client: Caller, stranger: Caller, make: Make, drain: Drain
 ) -> None:
     await make.event("zebra_seen", "lead-1")

@@ -1,4 +1,4 @@
-"""`GET /stream`: who may follow what, in which order it comes, and where it goes on."""
+"""`GET /stream`: access, the order of frames, and reconnecting."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -33,11 +33,11 @@ def shown(events: Sequence[Event]) -> list[tuple[str | None, Any]]:
 
 
 async def until_alive(open_stream: Stream) -> None:
-    """It follows from here on when its first sign of life has come."""
+    """Wait for the first comment: from then on the stream receives all frames."""
     assert (await open_stream.next()).comment == "alive"
 
 
-async def test_frames_arrive_named_and_numbered(app: Any, client: Caller) -> None:
+async def test_frames_have_a_name_and_an_id(app: Any, client: Caller) -> None:
     async with following(app, client.headers) as open_stream:
         assert open_stream.status == 200
         assert open_stream.headers["content-type"].startswith("text/event-stream")
@@ -51,7 +51,7 @@ async def test_frames_arrive_named_and_numbered(app: Any, client: Caller) -> Non
         ]
 
 
-async def test_an_events_score_arrives(app: Any, client: Caller, make: Any, drain: Any) -> None:
+async def test_the_score_after_an_event_is_streamed(app: Any, client: Caller, make: Any, drain: Any) -> None:
     await make.rule(event_type="signup", weight=20)
     async with following(app, client.headers) as open_stream:
         await until_alive(open_stream)
@@ -72,14 +72,14 @@ async def test_an_events_score_arrives(app: Any, client: Caller, make: Any, drai
     assert [(r["delta"], r["score"]) for r in update["rulesets"]] == [(20, 20)]
 
 
-async def test_without_names_a_browser_gets_messages(app: Any, client: Caller) -> None:
+async def test_frames_without_names_are_messages(app: Any, client: Caller) -> None:
     async with following(app, client.headers, named="0") as open_stream:
         await until_alive(open_stream)
         await append(client.unit_id, "a")
         assert await open_stream.events(1) == [Event(None, "1", {"n": "a"})]
 
 
-async def test_a_stream_begins_with_what_happens_next(app: Any, client: Caller) -> None:
+async def test_a_new_stream_begins_with_the_next_frame(app: Any, client: Caller) -> None:
     await append(client.unit_id, "before")
     async with following(app, client.headers) as open_stream:
         await until_alive(open_stream)
@@ -88,7 +88,7 @@ async def test_a_stream_begins_with_what_happens_next(app: Any, client: Caller) 
 
 
 @pytest.mark.parametrize("seen", [0, 1, 2, 3, 4])
-async def test_it_goes_on_after_the_last_event_without_a_gap_or_a_repeat(app: Any, client: Caller, seen: int) -> None:
+async def test_a_reconnected_stream_continues_after_the_last_event_id(app: Any, client: Caller, seen: int) -> None:
     await append(client.unit_id, "1", "2", "3")
     await append(client.unit_id, "4")
     async with following(app, {**client.headers, "Last-Event-ID": str(seen)}) as open_stream:
@@ -98,9 +98,7 @@ async def test_it_goes_on_after_the_last_event_without_a_gap_or_a_repeat(app: An
         assert shown(await open_stream.events(len(numbers))) == [(number, number) for number in numbers]
 
 
-async def test_a_long_absence_is_made_up_for_page_by_page(
-    app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_missed_frames_are_read_in_pages(app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "PAGE_FRAMES", 3)
     for number in range(1, 21):
         await append(client.unit_id, str(number))
@@ -109,7 +107,7 @@ async def test_a_long_absence_is_made_up_for_page_by_page(
 
 
 @pytest.mark.parametrize("never_given", ["99", "-3", "x", "9" * 40, "1.5", "\u0662"])
-async def test_after_an_id_that_was_never_given_it_says_resync_and_goes_on(
+async def test_an_unknown_last_event_id_gives_resync_and_the_stream_continues(
     app: Any, client: Caller, never_given: str
 ) -> None:
     await append(client.unit_id, "1", "2")
@@ -119,9 +117,7 @@ async def test_after_an_id_that_was_never_given_it_says_resync_and_goes_on(
         assert shown(await open_stream.events(1)) == [("3", "3")]
 
 
-async def test_after_frames_that_are_no_longer_kept_it_says_resync(
-    app: Any, client: Caller, database: TestDatabase
-) -> None:
+async def test_deleted_frames_give_resync(app: Any, client: Caller, database: TestDatabase) -> None:
     await append(client.unit_id, "1", "2")
     await append(client.unit_id, "3")
     await database.execute("UPDATE stream_frames SET created_at = now() - interval '61 minutes' WHERE last_frame = 2")
@@ -132,7 +128,7 @@ async def test_after_frames_that_are_no_longer_kept_it_says_resync(
         assert shown(await open_stream.events(1)) == [("3", "3")]
 
 
-async def test_one_who_reads_too_slowly_is_told_and_let_go(
+async def test_a_client_that_reads_too_slowly_gets_overflow_and_is_disconnected(
     app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broadcast, "MAX_QUEUE_BYTES", 40)
@@ -150,7 +146,7 @@ async def test_one_who_reads_too_slowly_is_told_and_let_go(
         assert last == Event("resync", "8", {"type": "resync"})
 
 
-async def test_one_who_takes_nothing_at_all_is_given_up(
+async def test_a_client_that_reads_nothing_is_disconnected(
     app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "SEND_TIMEOUT_SECONDS", 0.01)
@@ -162,14 +158,14 @@ async def test_one_who_takes_nothing_at_all_is_given_up(
         assert not app.state.broadcaster._channels
 
 
-async def test_a_silence_is_broken_by_comments(app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_stream_sends_comments(app: Any, client: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     short = settings().model_copy(update={"stream_keepalive": timedelta(milliseconds=1)})
     monkeypatch.setattr(service, "settings", lambda: short)
     async with following(app, client.headers) as open_stream:
         assert [(await open_stream.next()).comment for _ in range(3)] == ["alive"] * 3
 
 
-async def test_a_stream_shows_one_ou_only(app: Any, client: Caller, neighbour: Caller, stranger: Caller) -> None:
+async def test_a_stream_shows_only_its_ou(app: Any, client: Caller, neighbour: Caller, stranger: Caller) -> None:
     async with following(app, neighbour.headers) as theirs, following(app, stranger.headers) as far:
         await until_alive(theirs)
         await until_alive(far)
@@ -180,7 +176,7 @@ async def test_a_stream_shows_one_ou_only(app: Any, client: Caller, neighbour: C
         assert shown(await far.events(1)) == [("1", "far")]
 
 
-async def test_who_leaves_leaves_nothing_behind(app: Any, client: Caller) -> None:
+async def test_a_disconnected_client_leaves_no_subscription(app: Any, client: Caller) -> None:
     async with following(app, client.headers) as first, following(app, client.headers) as second:
         await until_alive(first)
         await until_alive(second)
@@ -188,7 +184,7 @@ async def test_who_leaves_leaves_nothing_behind(app: Any, client: Caller) -> Non
     assert not app.state.broadcaster._channels
 
 
-async def test_a_stream_outlives_the_loss_of_every_connection_to_the_database(
+async def test_a_stream_survives_the_loss_of_all_database_connections(
     app: Any, client: Caller, database: TestDatabase
 ) -> None:
     async with following(app, client.headers) as open_stream:
@@ -204,21 +200,21 @@ async def test_a_stream_outlives_the_loss_of_every_connection_to_the_database(
         assert shown(await open_stream.events(1)) == [("2", "b")]
 
 
-async def test_the_end_of_the_program_ends_streams(app: Any, client: Caller) -> None:
+async def test_a_shutdown_ends_streams(app: Any, client: Caller) -> None:
     async with following(app, client.headers) as open_stream:
         await until_alive(open_stream)
         await app.state.broadcaster.close()
         assert shown(await open_stream.rest()) == [("0", "resync")]
 
 
-async def test_a_credential_follows_its_ou(app: Any, basic: Caller) -> None:
+async def test_a_credential_can_open_the_stream_of_its_ou(app: Any, basic: Caller) -> None:
     async with following(app, basic.headers) as open_stream:
         await until_alive(open_stream)
         await append(basic.unit_id, "a")
         assert shown(await open_stream.events(1)) == [("1", "a")]
 
 
-async def test_the_active_ou_cookie_is_enough(app: Any, client: Caller) -> None:
+async def test_the_active_ou_cookie_can_open_the_stream(app: Any, client: Caller) -> None:
     cookie = sign_active_unit(client.member_id, client.unit_id)
     async with following(app, {"Cookie": f"activeOu={cookie}"}) as open_stream:
         await until_alive(open_stream)
@@ -226,14 +222,14 @@ async def test_the_active_ou_cookie_is_enough(app: Any, client: Caller) -> None:
         assert shown(await open_stream.events(1)) == [("1", "a")]
 
 
-async def test_an_admin_follows_another_ou_of_the_organization(app: Any, client: Caller, neighbour: Caller) -> None:
+async def test_an_admin_can_open_the_stream_of_every_ou(app: Any, client: Caller, neighbour: Caller) -> None:
     async with following(app, client.headers, ouId=neighbour.unit_id) as open_stream:
         await until_alive(open_stream)
         await append(neighbour.unit_id, "a")
         assert shown(await open_stream.events(1)) == [("1", "a")]
 
 
-async def test_nobody_follows_an_ou_that_is_not_theirs(
+async def test_the_stream_of_a_foreign_ou_is_refused(
     client: Caller, viewer: Caller, basic: Caller, neighbour: Caller, stranger: Caller
 ) -> None:
     for caller in (viewer, basic):
@@ -242,7 +238,7 @@ async def test_nobody_follows_an_ou_that_is_not_theirs(
     assert (await client.get("/stream", params={"ouId": "unit_\x00"})).status_code in {400, 404}
 
 
-async def test_without_proof_nobody_follows(anonymous: Caller, world: World) -> None:
+async def test_a_stream_needs_authentication(anonymous: Caller, world: World) -> None:
     forged = with_another_signature(sign_active_unit("someone", world.admin.unit_id))
     attempts: list[dict[str, Any]] = [
         {},
@@ -256,7 +252,7 @@ async def test_without_proof_nobody_follows(anonymous: Caller, world: World) -> 
         assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_an_open_stream_needs_no_more_than_an_ou(
+async def test_an_open_stream_needs_only_an_ou_id(
     app: Any, anonymous: Caller, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEADVIBE_STREAM_OPEN", "true")
@@ -275,7 +271,7 @@ async def test_an_open_stream_needs_no_more_than_an_ou(
         settings.cache_clear()
 
 
-async def test_a_stream_ends_soon_after_the_right_to_it(
+async def test_a_stream_ends_after_its_access_ends(
     app: Any, client: Caller, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "RECHECK_SECONDS", 0.0)

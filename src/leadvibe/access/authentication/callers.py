@@ -39,7 +39,7 @@ async def _find_member(condition: ColumnElement[bool]) -> OrgScope:
     async with transaction(None) as session:
         member = await session.scalar(select(Member).where(condition))
     if member is None:
-        raise NotAuthenticated("This member has no account here.")
+        raise NotAuthenticated("The member of this token doesn't exist in the organization.")
     return _scope(member)
 
 

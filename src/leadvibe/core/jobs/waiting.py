@@ -34,5 +34,5 @@ async def _read(scope: Scope, job_id: str) -> Job:
     async with transaction(scope) as session:
         job = await session.scalar(select(Job).where(Job.unit_id == scope.unit_id, Job.job_id == job_id))
     if job is None:
-        raise NotFound("There is no job with this id in the OU.")
+        raise NotFound("There is no job with this id in the active OU.")
     return job

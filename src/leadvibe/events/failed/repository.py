@@ -78,7 +78,7 @@ class FailedEventRepository(Repository[FailedEvent]):
         )
         row = deleted.one_or_none()
         if row is None:
-            raise NotFound("There is no such failed event in the OU.")
+            raise NotFound("There is no failed event with this id in the active OU.")
         self.session.add(
             InboxEvent(
                 route=row.route,

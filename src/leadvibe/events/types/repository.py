@@ -92,7 +92,7 @@ class EventTypeSettings(Repository[EventType]):
     async def require(self, event_type: str) -> EventType:
         row = await self.find(event_type)
         if row is None:
-            raise NotFound("There is no such event type in the OU.")
+            raise NotFound("There is no event type with this name in the active OU.")
         return row
 
     async def counts(self, event_type: str) -> TypeCounts:
