@@ -110,6 +110,14 @@ async def test_the_reports_of_trusted_proxies(headers: Any, expected: tuple[str,
     assert await seen(headers) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Forwarded", 'for=192.0.2.1;x="' + '\\"' * 3_000), ("X-Forwarded-For", ", ".join(["192.0.2.1"] * 1_000))],
+)
+async def test_a_header_longer_than_proxies_write_is_ignored(name: str, value: str) -> None:
+    assert await seen({name.lower(): value}) == await seen({})
+
+
 @pytest.mark.parametrize("peer", ["10.0.0.1", "8.8.8.8"])
 async def test_the_public_url_alone_decides_what_the_server_calls_itself(peer: str) -> None:
     assert (await seen(FORGED, peer, "https://leads.example.com"))[:2] == ("https", "leads.example.com")

@@ -2,13 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leadvibe.ingest.csv_records import MAX_RECORD_BYTES, CsvRecords, Record
+
+READER = csv.reader
 
 
 def records(content: bytes, size: int = 2**20) -> list[Record]:
@@ -130,6 +133,28 @@ def test_written_rows_are_read_in_chunks_of_any_size(rows: list[list[str]], size
     written = io.StringIO(newline="")
     csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
     assert [record.cells for record in records(written.getvalue().encode(), size)] == rows
+
+
+LINE = st.text(st.sampled_from('",a\r'), max_size=8)
+QUOTES = ['a",""",', '"', '"a', '"a""', '""', '",', 'a,"', '"a",', "a"]
+
+
+@patient
+@given(st.lists(LINE | st.sampled_from(QUOTES), min_size=1, max_size=4), st.sampled_from([16, 2**10, 2**16]))
+def test_every_byte_is_parsed_at_most_three_times_however_the_quotes_stand(pattern: list[str], size: int) -> None:
+    content = ("\n".join(pattern) + "\n").encode() * 2_000
+    parsed = 0
+
+    def counting_reader(lines: Sequence[str], **options: Any) -> Iterator[list[str]]:
+        nonlocal parsed
+        parsed += sum(map(len, lines))
+        return READER(lines, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv, "reader", counting_reader)
+        records(content, size)
+    lines = content.count(b"\n")
+    assert parsed <= 3 * len(content) + lines  # each continuation is parsed with a quote before it
 
 
 @patient

@@ -1,5 +1,6 @@
 """The columns of a CSV of events: what each one contains, and the event that a row describes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -27,8 +28,8 @@ class Columns:
 
     def __init__(self, header: Sequence[str], options: ImportOptions) -> None:
         names = [name.lower() for name in header]
-        for name in names:
-            if names.count(name) > 1:
+        for name, occurrences in Counter(names).items():
+            if occurrences > 1:
                 raise Invalid.field("file", f"must not have two columns named {name!r}")
         for column in options.columns:
             if column not in names:

@@ -1,5 +1,6 @@
 """Imports events from a CSV stream. Each row is accepted or refused by itself; the file is never held in memory."""
 
+import asyncio
 import csv
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Final
@@ -23,6 +24,7 @@ from leadvibe.ingest.requests import Answer, IngestRequest
 from leadvibe.ingest.schemas import MAX_REPORTED_ROWS, ImportResult, RejectedRow, RowWarning
 
 ROWS_PER_COMMIT: Final = 2_000
+ROWS_PER_TURN: Final = 500
 ACCEPTED: Final = 202
 
 
@@ -71,21 +73,18 @@ class CsvImport:
     def _open(self) -> Columns:
         """The columns of the file, whose header has arrived."""
         if self._columns is None:
-            header, problem = self._reader.header, self._reader.header_problem
-            if header is None:
-                raise Invalid.field("file", "must not be empty: it must have a header row")
-            if problem is not None:
-                raise Invalid.field("file", f"must be a CSV in UTF-8: the header {problem}")
-            self._columns = Columns(header, self._options)
+            self._columns = Columns(self._reader.checked_header(), self._options)
             self.result.ignored_columns = shown(self._columns.ignored)
         return self._columns
 
     async def _add(self, records: Iterable[Record]) -> None:
         try:
-            for record in records:
+            for number, record in enumerate(records, start=1):
                 self._read(record, self._open())
                 if len(self._rows) >= ROWS_PER_COMMIT:
                     await self._commit()
+                elif number % ROWS_PER_TURN == 0:
+                    await asyncio.sleep(0)  # other requests have their turn
         except NotCsv as kind:
             raise Invalid.field("file", f"must be a CSV, but it is {kind}") from None
 

@@ -4,10 +4,12 @@ from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Final
 
+from leadvibe.core.http.problems import Invalid
 from leadvibe.ingest.csv_decoding import CsvDecoder
 from leadvibe.ingest.csv_delimiter import find_delimiter, is_enough, stated_delimiter
 from leadvibe.ingest.csv_records import CsvRecords, Record
 
+MAX_COLUMNS: Final = 1_000
 MAX_NAMED_COLUMNS: Final = 100
 """Column names that a result lists."""
 
@@ -28,7 +30,7 @@ class CsvReader:
         self.columns_with_lost_values: set[int] = set()
         """The numbers, from 1, of columns that have values but no name."""
         self._decoder = CsvDecoder()
-        self._sample = b""
+        self._sample = bytearray()
         self._records: CsvRecords | None = None
         self._named: list[int] | None = None
         """The positions of the columns with a name; None if all columns have one."""
@@ -56,7 +58,7 @@ class CsvReader:
             yield from self._rows(self._records.finish())
 
     def _open(self) -> Generator[Record]:
-        sample, self._sample = self._sample, b""
+        sample, self._sample = bytes(self._sample), bytearray()
         stated, length = stated_delimiter(sample)
         text = sample[length:]
         self.delimiter = self.delimiter or stated or find_delimiter(text)
@@ -82,6 +84,16 @@ class CsvReader:
         self._width = len(names)
         if len(self.header) < len(names):
             self._named = [at for at, name in enumerate(names) if name]
+
+    def checked_header(self) -> list[str]:
+        """The names of the columns, when the header has arrived. Raises Invalid if they can't be read."""
+        if self.header is None:
+            raise Invalid.field("file", "is empty; it must start with a header row")
+        if self.header_problem is not None:
+            raise Invalid.field("file", f"must be a CSV in UTF-8: the header {self.header_problem}")
+        if len(self.header) > MAX_COLUMNS:
+            raise Invalid.field("file", f"has {len(self.header):,} columns; at most {MAX_COLUMNS:,} are allowed")
+        return self.header
 
     def named_cells(self, cells: list[str]) -> list[str]:
         """The cells of the columns with a name. Cells to the right of the header stay if they are not empty."""

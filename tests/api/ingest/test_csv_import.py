@@ -168,6 +168,16 @@ async def test_a_file_that_is_not_a_csv_of_events_is_rejected(
     assert await waiting(database) == []
 
 
+async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
+    columns = [f"c{number}" for number in range(998)]
+    row = b"signup,ada" + b"," * 998
+    for more, status in (([], 202), (["more"], 400)):
+        header = ",".join(["event_type", "lead_id", *columns, *more])
+        response = await send(client, header.encode() + b"\n" + row + b"\n")
+        assert response.status_code == status, response.text
+    assert response.json()["detail"] == "file: has 1,001 columns; at most 1,000 are allowed"
+
+
 async def test_a_form_without_a_file_is_rejected(client: Caller) -> None:
     assert_rejected(await client.post("/import", files={"other": ("a.csv", b"event_type\n")}), "file", "required")
     assert_rejected(await client.post("/import"), "file", "required")

@@ -9,7 +9,7 @@ import pytest
 
 from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.http.problems import Invalid
-from leadvibe.leads.importing.reading import MAX_COLUMNS, read_leads
+from leadvibe.leads.importing.reading import read_leads
 from support.callers import Caller
 from support.importing import LEADS, counts, imported, preview
 from support.postgres import TestDatabase
@@ -110,8 +110,8 @@ async def test_a_file_may_consist_of_a_header_only(client: Caller) -> None:
         (b"", "is empty; it must start with a header row"),
         (b"\n\n", "is empty; it must start with a header row"),
         (b"a,b,a\n1,2,3\n", "the header contains the column 'a' twice"),
-        (b'a,"b\nc\n', "the header has a quote that is not closed"),
-        (b"a,b\r1,2\r", "the header has a carriage return in the middle of a line"),
+        (b'a,"b\nc\n', "must be a CSV in UTF-8: the header has a quote that is not closed"),
+        (b"a,b\r1,2\r", "must be a CSV in UTF-8: the header has a carriage return in the middle of a line"),
         pytest.param(b"a," * 20_000 + b"a\n", "has 20,001 columns; at most 1,000 are allowed", id="too many columns"),
         (b"a,b\n1,2\n3,\xe4\n", "line 3 is not UTF-8"),
         (b'a,b\n"1\n\xff",2\n', "line 3 is not UTF-8"),
@@ -123,8 +123,31 @@ async def test_an_unreadable_file_is_refused(client: Caller, content: bytes, mes
 
 
 async def test_a_file_may_have_a_thousand_columns(client: Caller) -> None:
-    header = ",".join(str(number) for number in range(MAX_COLUMNS))
-    assert len((await preview(client, header.encode())).json()["headers"]) == MAX_COLUMNS
+    header = ",".join(str(number) for number in range(1_000))
+    assert len((await preview(client, header.encode())).json()["headers"]) == 1_000
+    response = await preview(client, f"{header},more".encode())
+    assert (response.status_code, response.json()["detail"]) == (
+        400,
+        "file: has 1,001 columns; at most 1,000 are allowed",
+    )
+
+
+@pytest.mark.parametrize("value", ["a" * 400 + "@example.com", "a@" + "." * 400 + "com"], ids=["name", "domain"])
+async def test_a_column_of_long_values_is_not_offered(client: Caller, value: str) -> None:
+    identifiers = (await preview(client, f"mail\n{value}\n".encode())).json()["auto_detected_identifiers"]
+    assert "email" not in identifiers
+
+
+async def test_a_boundary_of_any_length_is_not_a_server_error(client: Caller) -> None:
+    for length, status in ((0, 400), (256, 200), (257, 400), (50_000, 400)):
+        boundary = "b" * length
+        form = f"--{boundary}\r\nContent-Disposition: form-data; name=file\r\n\r\na,b\n\r\n--{boundary}--\r\n"
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        for path in ("/leads/import/preview", "/import"):
+            response = await client.post(path, content=form, headers=headers)
+            if path != "/import" or status == 400:
+                assert response.status_code == status, response.text
+                assert status == 200 or "boundary" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 Headers = list[tuple[bytes, bytes]]
 
+MAX_HEADER_BYTES: Final = 4_096
+"""Proxies pass on what their client sent. A longer header is ignored."""
+
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ELEMENTS: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PAIR: Final = re.compile(r'\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^;"\s]*))\s*(?:;|$)')
@@ -109,7 +112,9 @@ def _element(text: str) -> Hop:
 
 
 def _joined(headers: Headers, name: bytes) -> str:
-    return b",".join(value for key, value in headers if key == name).decode("latin-1")
+    """The values of a header; empty if they are longer than proxies write."""
+    joined = b",".join(value for key, value in headers if key == name)
+    return joined.decode("latin-1") if len(joined) <= MAX_HEADER_BYTES else ""
 
 
 def _values(headers: Headers, name: bytes) -> list[str]:

@@ -14,6 +14,9 @@ from leadvibe.core.http.request_body import IncompleteBody, RawHeaders, next_chu
 MAX_FORM_OVERHEAD_BYTES: Final = 64 * 1024
 """How much larger than its file a form may be: other fields, headers and boundaries."""
 
+MAX_BOUNDARY_BYTES: Final = 256
+"""RFC 2046 allows 70; some programs send more."""
+
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
@@ -62,8 +65,10 @@ def _open_form(headers: RawHeaders, field: str) -> "_Form":
         raise Invalid.field(field, "is required: send a file in a multipart form")
     if media_type != b"multipart/form-data":
         raise UnsupportedMediaType(f"Content-Type: must be multipart/form-data, with the file in the field {field!r}")
-    if not options.get(b"boundary"):
-        raise Invalid.field(field, "the Content-Type of the multipart form has no boundary")
+    if not 0 < len(options.get(b"boundary", b"")) <= MAX_BOUNDARY_BYTES:
+        raise Invalid.field(
+            field, f"the Content-Type of the multipart form must have a boundary of at most {MAX_BOUNDARY_BYTES} bytes"
+        )
     return _Form(options[b"boundary"], field)
 
 

@@ -1,5 +1,7 @@
 """Finds aliases that unprocessed events would attach to a lead, so that its deletion covers them."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -42,23 +44,37 @@ async def find_pending_aliases(
     Leaves out aliases that another lead has, or that an unprocessed event names for another lead.
     """
     events = {identity async for identity in _read_identities(connection, unit_id)}
-    of_others = {
-        alias for event in events if event.lead_id and event.lead_id not in lead_ids for alias in event.aliases
-    }
-    known, size = set(aliases), -1
-    while size != len(known):  # an alias found in one event may connect another event to the lead
-        size = len(known)
-        known.update(
-            alias
-            for event in events
-            if event.lead_id in lead_ids or (not event.lead_id and not event.aliases.isdisjoint(known))
-            for alias in event.aliases - of_others
-        )
+    known = await asyncio.to_thread(connected_aliases, events, lead_ids, aliases)  # there may be a million events
     pending = known.difference(aliases)
     attached = await connection.fetch(
         READ_ATTACHED, unit_id, [kind for kind, _ in pending], [value for _, value in pending]
     )
     return pending.difference((row["kind"], row["value"]) for row in attached)
+
+
+def connected_aliases(
+    events: Collection[EventIdentity], lead_ids: Collection[str], aliases: Collection[AliasKey]
+) -> set[AliasKey]:
+    """The given aliases, and those that the events connect to them or to these leads, directly or through each other.
+
+    Each event is visited once, so the cost is linear in the number of identifiers.
+    """
+    of_others = {
+        alias for event in events if event.lead_id and event.lead_id not in lead_ids for alias in event.aliases
+    }
+    unvisited = defaultdict[AliasKey, list[EventIdentity]](list)
+    for event in events:
+        if not event.lead_id:
+            for alias in event.aliases:
+                unvisited[alias].append(event)
+    known = {*aliases, *(a for event in events if event.lead_id in lead_ids for a in event.aliases - of_others)}
+    waiting = list(known)
+    while waiting:
+        for event in unvisited.pop(waiting.pop(), ()):
+            new = event.aliases - of_others - known
+            known |= new
+            waiting += new
+    return known
 
 
 async def _read_identities(connection: asyncpg.Connection, unit_id: str) -> AsyncGenerator[EventIdentity]:

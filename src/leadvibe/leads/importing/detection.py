@@ -40,6 +40,8 @@ UNMISTAKABLE: Final[dict[AliasKind, IsKind]] = {
 """Values that identify the kind of a column, whatever its header is."""
 
 
+MAX_LENGTH: Final = 320
+"""Longer values are not identifiers. Matching them would take time that grows with the square of their length."""
 KIND_ROWS: Final = 100
 """Rows that show the kind of a column. More rows show whether its values repeat."""
 MAX_REPEATED_SHARE: Final = 0.2
@@ -67,7 +69,7 @@ def _hardly_repeat(values: Sequence[str]) -> bool:
 
 
 def _kind(header: str, values: Sequence[str]) -> AliasKind | None:
-    words = " ".join(_WORD_BREAK.split(header)).strip().lower()
+    words = " ".join(_WORD_BREAK.split(header[:MAX_LENGTH])).strip().lower()
     for kind, pattern in HEADER_PATTERNS.items():
         if kind in UNMISTAKABLE and values and _most_are(values, UNMISTAKABLE[kind]):
             return kind
@@ -77,4 +79,4 @@ def _kind(header: str, values: Sequence[str]) -> AliasKind | None:
 
 
 def _most_are(values: Sequence[str], is_kind: IsKind) -> bool:
-    return 2 * sum(1 for value in values if is_kind(value)) > len(values)
+    return 2 * sum(1 for value in values if len(value) <= MAX_LENGTH and is_kind(value)) > len(values)

@@ -18,7 +18,6 @@ from leadvibe.leads.importing.detection import detect_identifiers
 RECORDS_PER_PIECE: Final = 250
 """Small, because new events of the leads in a piece wait while it is imported."""
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-MAX_COLUMNS: Final = 1_000
 BLOCK_BYTES: Final = 64 * 1024
 SAMPLE_ROWS: Final = 5
 """Rows that a preview shows."""
@@ -120,13 +119,7 @@ def _next_records(records: Iterator[Record]) -> list[Record]:
 
 
 def _check_headers(reader: CsvReader) -> list[str]:
-    headers = reader.header
-    if headers is None:
-        raise Invalid.field("file", "is empty; it must start with a header row")
-    if reader.header_problem is not None:
-        raise Invalid.field("file", f"the header {reader.header_problem}")
-    if len(headers) > MAX_COLUMNS:
-        raise Invalid.field("file", f"has {len(headers):,} columns; at most {MAX_COLUMNS:,} are allowed")
+    headers = reader.checked_header()
     seen: set[str] = set()
     for name in headers:
         if name in seen:
