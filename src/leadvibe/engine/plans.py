@@ -57,38 +57,31 @@ class Plans:
     draft: Draft | None = None
 
     @classmethod
-    def of(cls, versions: Iterable[Version]) -> "Plans":
-        """Compile all versions of an OU, the first one first."""
-        (number, created_at, configuration), *more = versions
-        timeline = ConfigurationTimeline.of([_version_settings(number, created_at, configuration, None)])
-        configurations = {number: configuration}
-        first = cls(
-            number,
-            Lookback().extended(number, configuration),
-            timeline,
-            configurations,
-            _compiled(configurations),
-            types_with_conditions(configuration),
-        )
-        return first.extended(more) if more else first
+    def of(cls, versions: Iterable[Version], configurations: Configurations | None = None) -> "Plans":
+        """Compile all versions of an OU, the first one first; see `extended`."""
+        nothing = cls(0, Lookback(), ConfigurationTimeline((), (), ()), {}, _compiled({}), frozenset())
+        return nothing.extended(versions, configurations)
 
-    def extended(self, more: Iterable[Version]) -> "Plans":
-        """With later versions, in order."""
+    def extended(self, more: Iterable[Version], configurations: Configurations | None = None) -> "Plans":
+        """With later versions, in order.
+
+        `configurations` has all versions by number, also these when they have been iterated. By default they are kept
+        in a dictionary.
+        """
         newest, lookback, metadata_types = self.newest, self.lookback, self.metadata_types
-        version_settings, configurations = [*self.timeline.version_settings], dict(self.configurations)
+        version_settings = [*self.timeline.version_settings]
+        kept = dict(self.configurations) if configurations is None else {}
         for number, created_at, configuration in more:
-            newest, configurations[number] = number, configuration
+            newest = number
+            if configurations is None:
+                kept[number] = configuration
             lookback = lookback.extended(number, configuration)
             metadata_types |= types_with_conditions(configuration)
-            version_settings.append(_version_settings(number, created_at, configuration, version_settings[-1]))
-        return Plans(
-            newest,
-            lookback,
-            ConfigurationTimeline.of(version_settings),
-            configurations,
-            _compiled(configurations),
-            metadata_types,
-        )
+            previous = version_settings[-1] if version_settings else None
+            version_settings.append(_version_settings(number, created_at, configuration, previous))
+        timeline = ConfigurationTimeline.of(version_settings)
+        configurations = kept if configurations is None else configurations
+        return Plans(newest, lookback, timeline, configurations, _compiled(configurations), metadata_types)
 
     def drafted(self, configuration: Configuration, since: Instant, *, drafts_decays: bool) -> "Plans":
         """With a draft that judges every event from an instant on.
@@ -130,6 +123,8 @@ def _version_settings(
     known_decays: Mapping[str, DecayRule] = previous.known_decays if previous else {}
     decays = updated_rules(configuration.decays, known_decays, start)
     rulesets = tuple(active_rulesets(configuration).values())
-    return VersionSettings(
-        version, start, configuration.allow_negative_scores, rulesets, decays, {**known_decays, **decays}
-    )
+    if previous is not None and decays == previous.decays:  # as after most edits: share them
+        decays = previous.decays
+    else:
+        known_decays = {**known_decays, **decays}
+    return VersionSettings(version, start, configuration.allow_negative_scores, rulesets, decays, known_decays)

@@ -1,6 +1,8 @@
 """The scoring configuration of an OU: rulesets, rules, surge policy, decays, filters, and its versions."""
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from typing import Final
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 from leadvibe.core.database.models import Authored, Base, Big, Id, Instant, Json, OfUnit
@@ -97,12 +99,32 @@ class InorganicFilter(Base, Configured):
     group_events: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
+class ConfigPart(Base, OfUnit):
+    """A part of everything that scoring depends on, such as one rule, from one version until another changes it."""
+
+    __tablename__ = "config_parts"
+    __table_args__ = (Index("ix_config_parts_superseded_in", "unit_id", "superseded_in"),)
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[Id] = mapped_column(primary_key=True)
+    part_id: Mapped[Id] = mapped_column(primary_key=True)
+    part: Mapped[Json]
+    superseded_in: Mapped[int | None]
+    """The version that changes or removes the part; null while it is current."""
+
+
 class ConfigVersion(Base, OfUnit):
-    """An immutable snapshot of everything that scoring depends on."""
+    """A version of everything that scoring depends on. Its parts are in `config_parts`."""
 
     __tablename__ = "config_versions"
 
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    snapshot: Mapped[Json]
     created_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
     created_by: Mapped[str | None]
+
+
+PART_OF_VERSION: Final = and_(
+    ConfigPart.unit_id == ConfigVersion.unit_id,
+    ConfigPart.version <= ConfigVersion.version,
+    or_(ConfigPart.superseded_in.is_(None), ConfigPart.superseded_in > ConfigVersion.version),
+)

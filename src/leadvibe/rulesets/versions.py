@@ -1,15 +1,15 @@
-"""Versions of an OU's configuration: each change that scoring depends on is stored as an immutable snapshot."""
+"""Versions of an OU's configuration. Each stores the parts that it changes, and never changes itself."""
 
 # Decoded JSON: values whose keys and items have no types.
 # pyright: reportUnknownVariableType=false
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import func, select, update
+import msgspec
+from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import Organization
@@ -19,15 +19,15 @@ from leadvibe.core.instants import micros
 from leadvibe.core.jobs.queue import enqueue
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Configuration, Version
+from leadvibe.rulesets.current import read_configuration
+from leadvibe.rulesets.history import ConfigurationHistory, PartChange
 from leadvibe.rulesets.locks import lock_configurations
 from leadvibe.rulesets.messages import AdvanceLeads, RankLeads, decay_settings, primary_of
-from leadvibe.rulesets.models import ConfigVersion, Ruleset
-from leadvibe.rulesets.snapshots import dump_configuration, load_configuration, read_configuration
+from leadvibe.rulesets.models import ConfigPart, ConfigVersion, Ruleset
+from leadvibe.rulesets.parts import PartKey, join, load_part, split
 from leadvibe.units.models import OrgUnit
 
 FIRST_RULESET = "Engagement"
-
-Part = TypeVar("Part")
 
 
 @asynccontextmanager
@@ -46,37 +46,56 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     """Store the configuration as a new version, unless it is unchanged; return the number of the current version."""
     await lock_configurations(session, [scope.unit_id])
     current = await _current(session, scope)
+    before = await _current_parts(session, scope.unit_id)
     configuration = await read_configuration(session, scope)
-    snapshot = dump_configuration(configuration)
-    last = (
-        await session.execute(
-            select(
-                ConfigVersion.created_at,
-                ConfigVersion.snapshot,
-                (ConfigVersion.snapshot == snapshot).label("unchanged"),
-            )
-            .where(ConfigVersion.unit_id == scope.unit_id)
-            .where(ConfigVersion.version == current)
-        )
-    ).one_or_none()
-    if last is not None and last.unchanged:
+    after = split(configuration)
+    changed = [key for key in before.keys() | after.keys() if _text(before.get(key)) != _text(after.get(key))]
+    if current and not changed:
         return current
+    version = await _create_version(session, scope, current)
+    await _replace_parts(session, scope.unit_id, version, {key: after.get(key) for key in changed})
+    if current:
+        await _enqueue_jobs(session, scope, join(before), configuration)
+    return version
+
+
+def _text(part: Any) -> bytes:
+    """For comparisons, because 1, 1.0 and True are equal but match different values in an attribute filter."""
+    return msgspec.json.encode(part, order="sorted")
+
+
+async def _create_version(session: AsyncSession, scope: Scope, current: int) -> int:
+    created_at = select(ConfigVersion.created_at).where(ConfigVersion.unit_id == scope.unit_id)
+    last = await session.scalar(created_at.where(ConfigVersion.version == current))
     now = func.clock_timestamp()
     version = ConfigVersion(
         unit_id=scope.unit_id,
         version=current + 1,
-        snapshot=snapshot,
         # A later version must have a later instant, even if the clock steps back.
-        created_at=now if last is None else func.greatest(now, last.created_at + timedelta(microseconds=1)),
+        created_at=now if last is None else func.greatest(now, last + timedelta(microseconds=1)),
         created_by=scope.actor.id,
     )
     session.add(version)
     # A new version doesn't count as an update of the OU itself.
     unit = update(OrgUnit).where(OrgUnit.unit_id == scope.unit_id)
     await session.execute(unit.values(config_version=version.version, updated_at=OrgUnit.updated_at))
-    if last is not None:
-        await _enqueue_jobs(session, scope, load_configuration(last.snapshot), configuration)
     return version.version
+
+
+async def _replace_parts(session: AsyncSession, unit_id: str, version: int, parts: Mapping[PartKey, Any]) -> None:
+    """Store these parts as those of a version; None removes a part."""
+    replaced = update(ConfigPart).where(
+        ConfigPart.unit_id == unit_id,
+        ConfigPart.superseded_in.is_(None),
+        tuple_(ConfigPart.kind, ConfigPart.part_id).in_(list(parts)),
+    )
+    await session.execute(replaced.values(superseded_in=version).execution_options(synchronize_session=False))
+    session.add_all(
+        ConfigPart(unit_id=unit_id, version=version, kind=kind, part_id=part_id, part=part)
+        for (kind, part_id), part in parts.items()
+        if part is not None
+    )
+    await session.flush()
 
 
 async def _enqueue_jobs(session: AsyncSession, scope: Scope, before: Configuration, after: Configuration) -> None:
@@ -105,42 +124,48 @@ async def create_configuration(session: AsyncSession, scope: Scope) -> None:
     await new_version(session, scope)
 
 
-async def versions_after(session: AsyncSession, unit_id: str, version: int) -> list[Version]:
-    """The versions after this one, oldest first."""
-    rows = await session.stream(
-        select(ConfigVersion.version, ConfigVersion.created_at, ConfigVersion.snapshot)
-        .where(ConfigVersion.unit_id == unit_id, ConfigVersion.version > version)
+async def current_configuration(session: AsyncSession, scope: Scope) -> Configuration:
+    """The configuration as the newest version has it."""
+    return join(await _current_parts(session, scope.unit_id))
+
+
+async def read_versions(session: AsyncSession, unit_id: str, history: ConfigurationHistory) -> Iterator[Version]:
+    """Add the versions that the history doesn't have yet. Returns them one by one, oldest first."""
+    newest = len(history)
+    created = await session.execute(
+        select(ConfigVersion.version, ConfigVersion.created_at)
+        .where(ConfigVersion.unit_id == unit_id, ConfigVersion.version > newest)
         .order_by(ConfigVersion.version)
     )
-    parts: dict[str, Any] = {}
-    return [
-        Version(row.version, micros(row.created_at), intern_parts(load_configuration(row.snapshot), parts))
-        async for row in rows
-    ]
+    instants = {version: micros(created_at) for version, created_at in created}
+    return history.add(instants, await _changes_after(session, unit_id, newest, max(instants, default=newest)))
 
 
-def intern_parts(configuration: Configuration, parts: dict[str, Any]) -> Configuration:
-    """The same configuration, with equal parts shared among versions.
-
-    All versions stay in memory, and most edits change one rule of many.
-    """
-
-    def shared(part: Part) -> Part:
-        # The key is the text, because 1, 1.0 and True are equal but match different values in an attribute filter.
-        return parts.setdefault(repr(part), part)
-
-    def each_shared(sequence: Iterable[Part]) -> tuple[Part, ...]:
-        return tuple(shared(part) for part in sequence)
-
-    return replace(
-        configuration,
-        rulesets=each_shared(configuration.rulesets),
-        rules=each_shared(configuration.rules),
-        surge_policy=shared(configuration.surge_policy),
-        decays=each_shared(configuration.decays),
-        filters=each_shared(configuration.filters),
-        event_types=shared(configuration.event_types),
+async def _changes_after(session: AsyncSession, unit_id: str, newest: int, until: int) -> list[PartChange]:
+    columns = (ConfigPart.kind, ConfigPart.part_id, ConfigPart.version, ConfigPart.superseded_in, ConfigPart.part)
+    rows = await session.stream(
+        select(*columns).where(
+            ConfigPart.unit_id == unit_id, or_(ConfigPart.version > newest, ConfigPart.superseded_in > newest)
+        )
     )
+    removed, put = list[PartChange](), list[PartChange]()
+    async for kind, part_id, version, superseded_in, part in rows:
+        if version > newest:
+            put.append(PartChange(version, (kind, part_id), load_part(kind, part_id, part)))
+        if superseded_in is not None:
+            removed.append(PartChange(superseded_in, (kind, part_id), None))
+    # A version that replaces a part removes it first.
+    changes = sorted([*removed, *put], key=lambda change: change.version)
+    return [change for change in changes if change.version <= until]
+
+
+async def _current_parts(session: AsyncSession, unit_id: str) -> dict[PartKey, Any]:
+    rows = await session.execute(
+        select(ConfigPart.kind, ConfigPart.part_id, ConfigPart.part).where(
+            ConfigPart.unit_id == unit_id, ConfigPart.superseded_in.is_(None)
+        )
+    )
+    return {(kind, part_id): part for kind, part_id, part in rows}
 
 
 async def _current(session: AsyncSession, scope: Scope) -> int:

@@ -15,7 +15,7 @@ from leadvibe.core.database.queries import among
 from leadvibe.events.models import Event
 from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import Lead, LeadOrigin
-from leadvibe.rulesets.models import ConfigVersion, Rule
+from leadvibe.rulesets.models import PART_OF_VERSION, ConfigPart, ConfigVersion, Rule
 from leadvibe.scores.models import ScoreEntry, ScoreReset
 from leadvibe.scores.repository import RulesetNow, ScoreRepository
 
@@ -189,13 +189,15 @@ class LeadExplanationRepository(ScoreRepository):
 
         They come from the configuration's versions, because a rule may have been changed or deleted after it paid.
         """
-        rules = func.jsonb_array_elements(ConfigVersion.snapshot["rules"], type_=JSONB)
-        rule = rules.column_valued("rule", joins_implicitly=True)
-        rule_id = rule["rule_id"].astext
-        query = select(ConfigVersion.version, rule_id, rule["attribute_filters"]).where(
-            ConfigVersion.unit_id == self.scope.unit_id,
-            ConfigVersion.version.in_(versions),
-            rule_id == among(rule_ids),
+        query = (
+            select(ConfigVersion.version, ConfigPart.part_id, ConfigPart.part["attribute_filters"])
+            .join(ConfigPart, PART_OF_VERSION)
+            .where(
+                ConfigVersion.unit_id == self.scope.unit_id,
+                ConfigVersion.version.in_(versions),
+                ConfigPart.kind == "rules",
+                ConfigPart.part_id == among(rule_ids),
+            )
         )
         return {(version, rule_id): label(filters) for version, rule_id, filters in await self.session.execute(query)}
 

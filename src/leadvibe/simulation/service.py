@@ -16,9 +16,8 @@ from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.instants import micros
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Event, Fact, Outcome, Plans, Standing, advance, fold_until
-from leadvibe.rulesets.models import ConfigVersion
 from leadvibe.rulesets.plans import read_plans
-from leadvibe.rulesets.snapshots import load_configuration
+from leadvibe.rulesets.versions import current_configuration
 from leadvibe.simulation.comparison import Comparison, Reason, reasons
 from leadvibe.simulation.drafts import Draft
 from leadvibe.simulation.histories import read_histories
@@ -47,13 +46,8 @@ async def simulate(scope: Scope, body: SimulationCreate) -> Comparison:
     """
     async with transaction(scope) as session:
         since = await database_now(session) - timedelta(days=body.days)
-        live = await session.scalars(
-            select(ConfigVersion.snapshot)
-            .where(ConfigVersion.unit_id == scope.unit_id)
-            .order_by(ConfigVersion.version.desc())
-            .limit(1)
-        )
-        simulation = Simulation(scope, Draft.of(body, load_configuration(live.one())), since)
+        live = await current_configuration(session, scope)
+        simulation = Simulation(scope, Draft.of(body, live), since)
     after: str | None = ""
     while after is not None:
         after = await simulation.add_batch(after)

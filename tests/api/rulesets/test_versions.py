@@ -2,11 +2,18 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from leadvibe.core.database.migrations import config
+from leadvibe.core.database.transactions import sqlalchemy_url
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -15,16 +22,37 @@ Change = Callable[[], Awaitable[httpx.Response | dict[str, Any]]]
 
 
 async def snapshots(database: TestDatabase, unit_id: str) -> list[dict[str, Any]]:
-    """All snapshots of the OU. Also checks that versions have consecutive numbers and increasing times."""
+    """The configuration of every version of the OU, as JSON.
+
+    Also checks that versions have consecutive numbers and increasing times.
+    """
     rows = await database.fetch(
-        "SELECT version, snapshot::text, created_at FROM config_versions WHERE unit_id = $1 ORDER BY version", unit_id
+        "SELECT version, created_at FROM config_versions WHERE unit_id = $1 ORDER BY version", unit_id
     )
     assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
     instants = [row["created_at"] for row in rows]
     assert instants == sorted(set(instants))
     current = await database.fetchval("SELECT config_version FROM org_units WHERE unit_id = $1", unit_id)
     assert current == len(rows)
-    return [json.loads(row["snapshot"]) for row in rows]
+    return [await snapshot(database, unit_id, row["version"]) for row in rows]
+
+
+async def snapshot(database: TestDatabase, unit_id: str, version: int) -> dict[str, Any]:
+    """The configuration of a version: the parts that it or an earlier one has put and that none has superseded."""
+    rows = await database.fetch(
+        """
+        SELECT kind, part_id, part::text FROM config_parts
+        WHERE unit_id = $1 AND version <= $2 AND (superseded_in IS NULL OR superseded_in > $2)
+        ORDER BY kind, part_id
+        """,
+        *(unit_id, version),
+    )
+    parts: dict[str, dict[str, Any]] = defaultdict(dict)
+    for row in rows:
+        assert row["part_id"] not in parts[row["kind"]]
+        parts[row["kind"]][row["part_id"]] = json.loads(row["part"])
+    lists = {kind: list(parts[kind].values()) for kind in ("rulesets", "rules", "decays", "filters")}
+    return {**lists, "event_types": parts["event_types"], **parts["settings"]}
 
 
 async def test_a_new_ou_has_a_first_version(client: Caller, database: TestDatabase) -> None:
@@ -215,3 +243,39 @@ async def test_an_ou_created_while_a_toggle_changes_has_the_new_value(client: Ca
         )
         assert made.status_code == 201, made.text
         assert (await snapshots(database, made.json()["unit_id"]))[-1]["allow_negative_scores"] is allowed
+
+
+async def test_the_migration_to_parts_keeps_every_version(client: Caller, database: TestDatabase, make: Make) -> None:
+    rule = await make.rule("signup", 1)
+    for weight in (2, 1):
+        await client.put(f"/rules/{rule['id']}", json={"weight": weight})
+    velocity = await make.filter("email_open")
+    await client.put("/settings/ou/event-types/signup", json={"max_processing_scope": "observe"})
+    await client.delete(f"/filters/{velocity['id']}")
+    await client.put("/settings/ou/surge-policy", json={"mode": "gentle"})
+    await make.filter("email_open")
+    before = await snapshots(database, client.unit_id)
+    assert before[-1]["event_types"] == {"signup": {"hidden": False, "max_processing_scope": "observe"}}
+    stored = await database.fetch(PARTS)
+    assert len(before) > 7
+    engine = create_async_engine(sqlalchemy_url(database.url))
+    async with engine.connect() as connection, connection.begin():
+        await connection.run_sync(move_to, command.downgrade, BEFORE_PARTS)
+    rows = await database.fetch(
+        "SELECT snapshot::text FROM config_versions WHERE unit_id = $1 ORDER BY version", client.unit_id
+    )
+    assert [json.loads(row["snapshot"]) for row in rows] == before
+    async with engine.connect() as connection, connection.begin():
+        await connection.run_sync(move_to, command.upgrade, "head")
+    await engine.dispose()
+    assert await database.fetch(PARTS) == stored
+
+
+BEFORE_PARTS = "0012"
+PARTS = "SELECT * FROM config_parts ORDER BY unit_id, version, kind, part_id"
+
+
+def move_to(connection: Connection, move: Callable[[Config, str], None], revision: str) -> None:
+    settings = config()
+    settings.attributes["connection"] = connection
+    move(settings, revision)

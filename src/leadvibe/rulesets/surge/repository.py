@@ -8,9 +8,9 @@ from typing import Any
 
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.problems import Invalid
+from leadvibe.rulesets.current import read_surge_policy
 from leadvibe.rulesets.models import SurgePolicy
 from leadvibe.rulesets.repository import Values
-from leadvibe.rulesets.snapshots import read_surge_policy
 from leadvibe.rulesets.versions import configuration_change
 
 Band = Mapping[str, Any]

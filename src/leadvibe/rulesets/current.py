@@ -1,4 +1,4 @@
-"""Reads the current configuration of an OU, and converts configurations from and to their stored JSON."""
+"""Reads the current configuration of an OU from its rulesets, rules, policies and settings."""
 
 from datetime import datetime
 from typing import Any
@@ -19,16 +19,6 @@ from leadvibe.units.models import OrgUnit
 Row = dict[str, Any]
 
 
-def load_configuration(stored: Any) -> Configuration:
-    """Convert the decoded JSON of a stored snapshot. Absent keys have their defaults."""
-    return msgspec.convert(stored, Configuration)
-
-
-def dump_configuration(configuration: Configuration) -> Any:
-    """Convert to JSON values, with all keys. An unchanged configuration gives the same JSON as its stored snapshot."""
-    return msgspec.to_builtins(configuration)
-
-
 async def read_configuration(session: AsyncSession, scope: Scope) -> Configuration:
     """The current configuration of the OU.
 
@@ -43,7 +33,7 @@ async def read_configuration(session: AsyncSession, scope: Scope) -> Configurati
         "event_types": await _event_types(session, scope),
         **await _settings(session, scope),
     }
-    return load_configuration(rows)
+    return msgspec.convert(rows, Configuration)
 
 
 def _rulesets(scope: Scope) -> Executable:
