@@ -57,10 +57,10 @@ class Plans:
     draft: Draft | None = None
 
     @classmethod
-    def of(cls, versions: Iterable[Version], configurations: Configurations | None = None) -> "Plans":
+    def of(cls, more: Iterable[Version], configurations: Configurations | None = None) -> "Plans":
         """Compile all versions of an OU, the first one first; see `extended`."""
         nothing = cls(0, Lookback(), ConfigurationTimeline((), (), ()), {}, _compiled({}), frozenset())
-        return nothing.extended(versions, configurations)
+        return nothing.extended(more, configurations)
 
     def extended(self, more: Iterable[Version], configurations: Configurations | None = None) -> "Plans":
         """With later versions, in order.

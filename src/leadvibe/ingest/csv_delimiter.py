@@ -26,7 +26,7 @@ def read_delimiter(text: str) -> str:
     return delimiter
 
 
-def is_enough(sample: bytes) -> bool:
+def is_enough(sample: bytes | bytearray) -> bool:
     """Whether the sample shows the delimiter, so that no more of the file is needed."""
     return len(sample) >= SAMPLE_BYTES or sample.count(b"\n") >= SAMPLE_LINES
 
