@@ -76,6 +76,28 @@ class Settings(BaseSettings):
     monthly_event_limit: int | None = None
     """The organization's monthly number of events, over all OUs. More events are reported as overage, not refused."""
 
+    # Limits. A request that would exceed one is answered with 409, or with 413 if it counts bytes.
+    max_units: int = 1_000
+    """Maximum number of OUs in an organization."""
+    max_members: int = 10_000
+    """Maximum number of members of an organization."""
+    max_credentials: int = 200
+    """Maximum number of API credentials of an OU."""
+    max_personal_tokens: int = 100
+    """Maximum number of personal tokens of a member."""
+    max_rulesets: int = 100
+    """Maximum number of rulesets of an OU."""
+    max_rules: int = 5_000
+    """Maximum number of rules of an OU."""
+    max_decays: int = 100
+    """Maximum number of decay rules of an OU."""
+    max_filters: int = 1_000
+    """Maximum number of velocity filters of an OU."""
+    max_configuration_bytes: int = 1024**2
+    """Maximum size of the scoring configuration of an OU, as JSON."""
+    max_lead_import_files: int = 20
+    """Maximum number of uploaded files of leads that wait in an OU. Each is deleted after an hour."""
+
     # Stream
     stream_keepalive: timedelta = timedelta(seconds=15)
     frame_lifetime: timedelta = timedelta(hours=1)

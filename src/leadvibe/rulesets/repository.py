@@ -9,6 +9,7 @@ from leadvibe.core.database.models import Tenant
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.problems import Conflict, Invalid, constraint_means
 from leadvibe.core.ids import new_id
+from leadvibe.limits import check_limit
 from leadvibe.rulesets.models import Rule, Ruleset
 from leadvibe.rulesets.versions import configuration_change
 
@@ -23,6 +24,10 @@ class ConfigurationRepository(Repository[M]):
 
     id_name: ClassVar[str]
     id_prefix: ClassVar[str]
+    limit: ClassVar[str]
+    """The setting for the maximum number of these objects."""
+    noun: ClassVar[str]
+    """What they are called, in the plural."""
 
     async def all(self) -> list[M]:
         """In order of creation."""
@@ -30,6 +35,7 @@ class ConfigurationRepository(Repository[M]):
 
     async def create(self, values: Values) -> M:
         async with configuration_change(self.session, self.scope):
+            await check_limit(self.session, self._select(), self.limit, noun=self.noun)
             columns = await self._to_columns(values, None)
             return await super().create({self.id_name: new_id(self.id_prefix), **columns})
 
@@ -56,6 +62,8 @@ class RulesetRepository(ConfigurationRepository[Ruleset]):
     model = Ruleset
     id_name = "ruleset_id"
     id_prefix = "rs"
+    limit = "max_rulesets"
+    noun = "rulesets in this OU"
 
     async def primary(self) -> Ruleset | None:
         return await self.session.scalar(self._select().where(Ruleset.is_primary))

@@ -13,18 +13,20 @@ from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.models import Organization
-from leadvibe.core.http.problems import NotFound
+from leadvibe.config import settings
+from leadvibe.core.http.problems import NotFound, TooLarge
 from leadvibe.core.ids import new_id
 from leadvibe.core.instants import micros
 from leadvibe.core.jobs.queue import enqueue
 from leadvibe.core.scope import Scope
 from leadvibe.engine import Configuration, Version
+from leadvibe.limits import variable
 from leadvibe.rulesets.current import read_configuration
 from leadvibe.rulesets.history import ConfigurationHistory, PartChange
 from leadvibe.rulesets.locks import lock_configurations
 from leadvibe.rulesets.messages import AdvanceLeads, RankLeads, decay_settings, primary_of
 from leadvibe.rulesets.models import ConfigPart, ConfigVersion, Ruleset
-from leadvibe.rulesets.parts import PartKey, join, load_part, split
+from leadvibe.rulesets.parts import SETTINGS, PartKey, join, load_part, split
 from leadvibe.units.models import OrgUnit
 
 FIRST_RULESET = "Engagement"
@@ -52,11 +54,26 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     changed = [key for key in before.keys() | after.keys() if _text(before.get(key)) != _text(after.get(key))]
     if current and not changed:
         return current
+    _check_size(before, after)
     version = await _create_version(session, scope, current)
     await _replace_parts(session, scope.unit_id, version, {key: after.get(key) for key in changed})
     if current:
         await _enqueue_jobs(session, scope, join(before), configuration)
     return version
+
+
+def _check_size(before: Mapping[PartKey, Any], after: Mapping[PartKey, Any]) -> None:
+    """Refuse a change that makes the configuration larger than the limit. Settings are small, and don't count."""
+    limit, size = settings().max_configuration_bytes, _size(after)
+    if size > limit and size > _size(before):
+        raise TooLarge(
+            f"The rules, filters and other parts of the OU's configuration would have {size:,} bytes as JSON; at most "
+            f"{limit:,} are allowed (setting {variable('max_configuration_bytes')})."
+        )
+
+
+def _size(parts: Mapping[PartKey, Any]) -> int:
+    return sum(len(_text(part)) for (kind, _), part in parts.items() if kind != SETTINGS)
 
 
 def _text(part: Any) -> bytes:

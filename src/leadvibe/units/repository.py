@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.active_unit import units_of
@@ -11,6 +12,7 @@ from leadvibe.access.models import Organization
 from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope, Role, Scope
+from leadvibe.limits import check_limit
 from leadvibe.rulesets.versions import create_configuration
 from leadvibe.units.models import OrgUnit, UnitMembership
 from leadvibe.units.slugs import slug_of
@@ -45,6 +47,8 @@ class UnitRepository:
 
     async def create(self, name: str) -> OrgUnit:
         """Create an OU with the caller as its Owner and the first version of its configuration."""
+        existing = select(OrgUnit.unit_id).where(OrgUnit.org_id == self.caller.org_id)
+        await check_limit(self.session, existing, "max_units", noun="OUs in this organization")
         unit = OrgUnit(unit_id=new_id("unit"), org_id=self.caller.org_id, name=name, slug=_slug(name))
         self.session.add(unit)
         await self.session.flush()

@@ -10,6 +10,7 @@ from leadvibe.access.authentication.credentials import generate_credential
 from leadvibe.access.models import ApiCredential
 from leadvibe.core.database.repository import Repository
 from leadvibe.core.ids import new_id
+from leadvibe.limits import check_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class CredentialRepository(Repository[ApiCredential]):
         return rows.all()
 
     async def issue(self, name: str) -> CreatedCredential:
+        await check_limit(self.session, self._select(), "max_credentials", noun="API credentials in this OU")
         credential = generate_credential()
         row = await self.create(
             {

@@ -14,6 +14,7 @@ from leadvibe.access.models import Member, Organization, RefreshToken
 from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope, Role
+from leadvibe.limits import check_limit
 from leadvibe.units.models import OrgUnit, UnitMembership
 
 constraint_means("uq_members_email", "email: another member already has this e-mail address.")
@@ -85,6 +86,8 @@ class MemberRepository:
         return member
 
     async def create(self, values: Mapping[str, Any]) -> Profile:
+        existing = select(Member.org_member_id).where(Member.org_id == self.caller.org_id)
+        await check_limit(self.session, existing, "max_members", noun="members in this organization")
         columns = await _to_columns(values)
         member = Member(org_member_id=new_id("om"), org_id=self.caller.org_id, **columns)
         self.session.add(member)

@@ -13,6 +13,7 @@ from leadvibe.access.models import PersonalToken
 from leadvibe.core.http.problems import NotFound
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope
+from leadvibe.limits import check_limit
 
 SHOWN_LENGTH = len(PREFIX) + 4
 """How many characters of a token are stored and listed, so that its owner recognizes it."""
@@ -47,6 +48,7 @@ class PersonalTokenRepository:
         return row
 
     async def issue(self, name: str, expires_at: datetime | None) -> CreatedToken:
+        await check_limit(self.session, self._select(), "max_personal_tokens", noun="personal tokens of yours")
         token = generate_personal_token()
         row = PersonalToken(
             token_id=new_id("pat"),

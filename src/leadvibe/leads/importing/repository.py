@@ -19,6 +19,7 @@ from leadvibe.leads.importing.reading import LeadsFile
 from leadvibe.leads.importing.rows import ImportResult
 from leadvibe.leads.importing.schemas import DetectedIdentifiers, ImportStart, LeadImportPreview
 from leadvibe.leads.importing.tasks import JOB_KIND
+from leadvibe.limits import check_limit
 
 RETENTION: Final = timedelta(hours=1)
 
@@ -29,6 +30,9 @@ class LeadImports(Repository[LeadImportFile]):
     async def store(self, name: str, file: LeadsFile) -> LeadImportPreview:
         # Before `uploaded_at` is set: a deletion that waits for this lock then also redacts this file.
         await lock_upload(self.session, self.scope.unit_id)
+        await check_limit(
+            self.session, self._select(), "max_lead_import_files", noun="uploaded files waiting in this OU"
+        )
         stored = await self.create(
             {
                 "file_id": new_id("preview"),

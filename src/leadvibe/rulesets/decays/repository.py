@@ -8,3 +8,5 @@ class DecayRepository(ConfigurationRepository[Decay]):
     model = Decay
     id_name = "decay_id"
     id_prefix = "dc"
+    limit = "max_decays"
+    noun = "decay rules in this OU"

@@ -8,3 +8,5 @@ class InorganicFilterRepository(ConfigurationRepository[InorganicFilter]):
     model = InorganicFilter
     id_name = "filter_id"
     id_prefix = "fl"
+    limit = "max_filters"
+    noun = "filters in this OU"

@@ -18,6 +18,8 @@ class RuleRepository(ConfigurationRepository[Rule]):
     model = Rule
     id_name = "rule_id"
     id_prefix = "rl"
+    limit = "max_rules"
+    noun = "rules in this OU"
 
     async def of(self, ruleset_id: str) -> list[Rule]:
         await RulesetRepository(self.session, self.scope).get(ruleset_id)
