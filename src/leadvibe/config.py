@@ -5,10 +5,10 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -19,8 +19,14 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "leadvibe"
 
 
+SECRETS_DIR = Path("/run/secrets")
+"""Where containers find secrets: a file `leadvibe_secret_key` holds the setting LEADVIBE_SECRET_KEY."""
+
+
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="LEADVIBE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LEADVIBE_", extra="ignore", frozen=True, secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    )
 
     # Addresses and files
     host: str = "127.0.0.1"
@@ -38,6 +44,8 @@ class Settings(BaseSettings):
     # The database
     database_url: str | None = None
     """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
+    database_password: SecretStr | None = None
+    """The password, if `database_url` contains none."""
     database_pool_size: int = 10
 
     # Processes
@@ -101,6 +109,19 @@ class Settings(BaseSettings):
     # Stream
     stream_keepalive: timedelta = timedelta(seconds=15)
     frame_lifetime: timedelta = timedelta(hours=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_database_password(cls, values: dict[str, Any]) -> dict[str, Any]:
+        url, password = values.get("database_url"), values.get("database_password")
+        if not url or not password:
+            return values
+        text = password.get_secret_value() if isinstance(password, SecretStr) else str(password)
+        parts = urlsplit(str(url))
+        user, _, host = parts.netloc.rpartition("@")
+        if user and ":" not in user:
+            parts = parts._replace(netloc=f"{user}:{quote(text.strip(), safe='')}@{host}")
+        return {**values, "database_url": parts.geturl()}
 
     @field_validator("public_url")
     @classmethod

@@ -2,7 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from leadvibe.cli.main import COMMANDS
@@ -20,10 +22,25 @@ def test_compose_runs_commands_that_exist() -> None:
 
 
 def test_every_setting_in_the_container_files_exists() -> None:
-    named = set(re.findall(r"\bLEADVIBE_(\w+)", DOCKERFILE)) | {
-        name.removeprefix("LEADVIBE_") for name in COMPOSE["x-leadvibe"]["environment"]
-    }
+    named = set(re.findall(r"\bLEADVIBE_(\w+)", DOCKERFILE))
+    named |= {name.removeprefix("LEADVIBE_") for name in COMPOSE["x-leadvibe"]["environment"] if name != "TMPDIR"}
+    named |= {name.removeprefix("leadvibe_") for name in COMPOSE["secrets"]}
     assert {name.lower() for name in named} - Settings.model_fields.keys() == set()
+
+
+@pytest.mark.parametrize("service", COMPOSE["services"].values(), ids=COMPOSE["services"])
+def test_every_container_is_confined(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"]
+    assert service["mem_limit"]
+
+
+def test_no_environment_of_a_container_holds_a_password_of_ours() -> None:
+    for service in COMPOSE["services"].values():
+        assert not {"POSTGRES_PASSWORD", "LEADVIBE_SECRET_KEY"} & service["environment"].keys()
+        assert "leadvibe_database_password" in service["secrets"]
 
 
 def test_the_image_copies_only_files_in_its_build_context() -> None:
