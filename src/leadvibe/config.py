@@ -106,6 +106,20 @@ class Settings(BaseSettings):
     max_lead_import_files: int = 20
     """Maximum number of uploaded files of leads that wait in an OU. Each is deleted after an hour."""
 
+    # Connections, per API process
+    max_connections: int = 1_000
+    """Maximum number of open connections, streams included; more are refused with 503."""
+    max_headers: int = 100
+    """Maximum number of headers of a request; more are refused with 431."""
+    max_header_bytes: int = 32 * 1024
+    """Maximum size of the path and the headers of a request; more is refused with 431."""
+    request_head_timeout: timedelta = timedelta(seconds=10)
+    """How long a client may take to send the path and the headers; then its connection is closed."""
+    request_body_timeout: timedelta = timedelta(seconds=30)
+    """How long a client may pause while it sends a body; then its connection is closed."""
+    response_timeout: timedelta = timedelta(seconds=30)
+    """How long a client may read nothing of a response; then its connection is closed."""
+
     # Stream
     stream_keepalive: timedelta = timedelta(seconds=15)
     frame_lifetime: timedelta = timedelta(hours=1)

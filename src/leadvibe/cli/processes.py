@@ -15,17 +15,19 @@ def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening so
     gc.disable()  # imported modules are never garbage: collecting during the imports takes a fifth of the start
     import uvicorn  # noqa: PLC0415 - only this command needs it
 
-    from leadvibe.core.interpreter_tuning import shorten_switch_interval  # noqa: PLC0415 - likewise
+    from leadvibe.core.interpreter_tuning import raise_file_limit, shorten_switch_interval  # noqa: PLC0415 - likewise
     from leadvibe.core.logs import start_logging  # noqa: PLC0415 - likewise
     from leadvibe.server.app import create_app  # noqa: PLC0415 - likewise
+    from leadvibe.server.http_protocol import BoundedHttpProtocol  # noqa: PLC0415 - likewise
 
     start_logging(settings().log_level, as_json=settings().log_json)
     shorten_switch_interval()
+    raise_file_limit()
     listening = socket.socket(fileno=fd) if fd is not None else address.listen(settings().host, settings().port)
     config = uvicorn.Config(
         create_app(),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

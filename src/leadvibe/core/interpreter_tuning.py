@@ -1,6 +1,7 @@
-"""Tunes CPython for long computations beside an event loop: thread switching and garbage collection."""
+"""Tunes the process: thread switching, garbage collection, and the number of open files."""
 
 import gc
+import resource
 import sys
 from typing import Final
 
@@ -14,6 +15,12 @@ def shorten_switch_interval() -> None:
     A batch waits for the database a dozen times. Each time it would wait for the interpreter too, 5 ms by default.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system does. Each connection is one, and many systems begin with 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def tune_garbage_collection() -> None:
