@@ -1,23 +1,20 @@
 """Explains how a lead's total in one ruleset changed since an instant, in parts that add up to the change."""
 
-# Decoded JSON: values whose keys and items have no types.
-# pyright: reportUnknownVariableType=false
-
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from leadvibe.core.database.queries import among
 from leadvibe.events.models import Event
 from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import Lead, LeadOrigin
-from leadvibe.rulesets.models import ConfigVersion, Rule
+from leadvibe.rulesets.models import Rule
 from leadvibe.scores.models import ScoreEntry, ScoreReset
 from leadvibe.scores.repository import RulesetNow, ScoreRepository
+from leadvibe.scores.rule_labels import label, rule_labels
 
 NO_SURGE = 1000
 """The multiplier of an entry without surge, in thousandths."""
@@ -178,26 +175,9 @@ class LeadExplanationRepository(ScoreRepository):
             .group_by(rule_id, Event.event_type, weight)
         )
         rows = (await self.session.execute(query)).all()
-        labels = await self._labels({row[0] for row in rows}, {row[1] for row in rows})
+        labels = await rule_labels(self.session, self.scope, {row[0] for row in rows}, {row[1] for row in rows})
         drivers = [Driver(*row[1:], labels.get((row[0], row[1]))) for row in rows]
         return sorted(drivers, key=lambda driver: (-abs(driver.total), driver.event_type, driver.rule_id))
-
-    async def _labels(
-        self, versions: Collection[int | None], rule_ids: Collection[str]
-    ) -> dict[tuple[int | None, str], str | None]:
-        """The filter labels of rules by version and rule id.
-
-        They come from the configuration's versions, because a rule may have been changed or deleted after it paid.
-        """
-        rules = func.jsonb_array_elements(ConfigVersion.snapshot["rules"], type_=JSONB)
-        rule = rules.column_valued("rule", joins_implicitly=True)
-        rule_id = rule["rule_id"].astext
-        query = select(ConfigVersion.version, rule_id, rule["attribute_filters"]).where(
-            ConfigVersion.unit_id == self.scope.unit_id,
-            ConfigVersion.version.in_(versions),
-            rule_id == among(rule_ids),
-        )
-        return {(version, rule_id): label(filters) for version, rule_id, filters in await self.session.execute(query)}
 
     async def _boosts(self, in_explanation: ColumnElement[bool]) -> list[SurgeBoost]:
         boost = func.sum(ScoreEntry.points - ScoreEntry.base)
@@ -257,15 +237,3 @@ class LeadExplanationRepository(ScoreRepository):
 def _sum(amount: SQLColumnExpression[int], kind: str) -> ColumnElement[int]:
     """The sum over the entries of a kind; 0 without any."""
     return func.coalesce(func.sum(amount).filter(ScoreEntry.kind == kind), 0)
-
-
-def label(filters: Iterable[Mapping[str, Any]] | None) -> str | None:
-    """A rule's attribute filters in words, such as `path contains /pricing and plan equals pro or team`."""
-    return " and ".join(_condition(each) for each in filters or ()) or None
-
-
-def _condition(each: Mapping[str, Any]) -> str:
-    value: list[Any] | str | float | None = each.get("value")
-    values = value if isinstance(value, list) else [] if value is None else [value]
-    operator = str(each["operator"]).replace("_", " ")
-    return f"{each['field']} {operator} {' or '.join(map(str, values))}".rstrip()
