@@ -135,7 +135,7 @@ class RulesetEffectRead(Read):
 
 
 class EventExplanationRead(Read):
-    """How an event changed its lead's totals."""
+    """How an event, or another row of its lead's timeline, changed the lead's totals."""
 
     event_id: EventId
     lead_id: str
