@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from leadvibe.events.models import Event
@@ -111,7 +111,7 @@ class LeadExplanationRepository(ScoreRepository):
             since=since,
             range_hours=hours,
             score_reset_at=shown_reset_at,
-            reset_excluded_count=await self._count_excluded(lead_id, reset_at),
+            reset_excluded_count=await self._count_excluded(lead_id, ruleset, reset_at),
             inorganic_count=await self._count_suppressed(lead_id, since),
             top_drivers=await self._drivers(in_explanation),
             snapshot=await self._rules_now(ruleset),
@@ -206,27 +206,57 @@ class LeadExplanationRepository(ScoreRepository):
         ordered = query.order_by(func.abs(Rule.weight).desc(), Rule.event_type, Rule.rule_id)
         return [RuleNow(*row[:3], label(row[3])) for row in await self.session.execute(ordered)]
 
-    async def _count_excluded(self, lead_id: str, reset_at: datetime | None) -> int:
-        """The number of events before the lead's last reset.
+    async def _count_excluded(self, lead_id: str, ruleset: RulesetNow | None, reset_at: datetime | None) -> int:
+        """The number of events that changed the ruleset's total before a reset.
 
-        For events that a merge brought, also before the last reset of the lead they came from.
+        Besides the lead's own reset, that is the last reset of each lead that was merged into it.
         """
+        scored = and_(
+            ScoreEntry.unit_id == self.scope.unit_id,
+            ScoreEntry.ruleset_id == (ruleset and ruleset.ruleset_id),
+            ScoreEntry.kind == "event",
+            ScoreEntry.applied != 0,
+        )
+        counts = [await self._count_reset_before_merge(lead_id, scored)]
+        if reset_at is not None:
+            own = (
+                ScoreEntry.lead_id == lead_id,
+                ScoreEntry.superseded_at.is_(None),
+                ScoreEntry.occurred_at <= reset_at,
+            )
+            counts.append(await self._count(select(func.count()).select_from(ScoreEntry).where(scored, *own)))
+        return sum(counts)
+
+    async def _count_reset_before_merge(self, lead_id: str, scored: ColumnElement[bool]) -> int:
+        """The events that scored in one of the lead's origins, and that a reset cleared before the merge.
+
+        They have no line in the merged lead's ledger. The superseded lines of the origins tell that they scored.
+        """
+        origins = select(LeadOrigin.original_lead_id).where(
+            LeadOrigin.unit_id == self.scope.unit_id, LeadOrigin.lead_id == lead_id
+        )
+        line = exists().where(
+            scored,
+            ScoreEntry.lead_id.in_(origins),
+            ScoreEntry.superseded_at.is_not(None),
+            ScoreEntry.event_id == Event.event_id,
+        )
         origin = and_(
             LeadOrigin.unit_id == Event.unit_id,
             LeadOrigin.lead_id == Event.lead_id,
             LeadOrigin.original_lead_id == func.coalesce(Event.original_lead_id, Event.lead_id),
         )
-        excluded = [Event.occurred_at <= LeadOrigin.taken_in_until]
-        if reset_at is not None:
-            excluded.append(Event.occurred_at <= reset_at)
-        query = self._select_count(lead_id).outerjoin(LeadOrigin, origin).where(Event.suppression_reason.is_(None))
-        return (await self.session.scalars(query.where(or_(*excluded)))).one()
+        cleared = self._select_count(lead_id).join(LeadOrigin, origin)
+        return await self._count(cleared.where(Event.occurred_at <= LeadOrigin.taken_in_until, line))
+
+    async def _count(self, query: Select[int]) -> int:
+        return (await self.session.scalars(query)).one()
 
     async def _count_suppressed(self, lead_id: str, since: datetime | None) -> int:
         query = self._select_count(lead_id).where(Event.suppression_reason.is_not(None))
         if since is not None:
             query = query.where(Event.occurred_at > since)
-        return (await self.session.scalars(query)).one()
+        return await self._count(query)
 
     def _select_count(self, lead_id: str) -> Select[int]:
         return (

@@ -211,7 +211,9 @@ class LeadExplanationRead(Read):
     )
     inorganic_count: int = Field(description="The number of suppressed events after `since`")
     score_reset_at: Time | None
-    reset_excluded_count: int = Field(description="The number of events that no longer count because of a reset")
+    reset_excluded_count: int = Field(
+        description="The number of events that changed this total, and that no longer count because of a reset"
+    )
     merged_from: MergedFrom = None
 
 

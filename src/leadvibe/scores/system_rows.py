@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    CompoundSelect,
     Select,
     SQLColumnExpression,
     Text,
@@ -74,9 +75,13 @@ def subject_of_reset(subject_id: SQLColumnExpression[Any]) -> ColumnElement[str]
 
 async def find_system_rows(session: AsyncSession, scope: Scope, ids: Collection[UUID]) -> dict[UUID, SystemRow]:
     """The rows with these ids in the OU; ids of events and unknown ids are missing."""
-    wanted = any_(literal(list(ids), ARRAY(Uuid)))
-    found = await session.execute(union_all(_notes(scope, wanted), _adjustments(scope, wanted), _steps(scope, wanted)))
+    found = await session.execute(system_rows(scope, ids))
     return {row.row_id: SystemRow(*row) for row in found}
+
+
+def system_rows(scope: Scope, ids: Collection[UUID]) -> CompoundSelect[*tuple[Any, ...]]:
+    wanted = any_(literal(list(ids), ARRAY(Uuid)))
+    return union_all(_notes(scope, wanted), _adjustments(scope, wanted), _steps(scope, wanted))
 
 
 def _notes(scope: Scope, wanted: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
