@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import ClauseElement
 
 class _Explain(Executable, ClauseElement):
     inherit_cache = False
-    options = "FORMAT JSON"
+    explain_options = "FORMAT JSON"
 
     def __init__(self, statement: Any) -> None:
         self.statement = statement
@@ -23,13 +23,13 @@ class _Analyze(_Explain):
 
     inherit_cache = False
 
-    options = "FORMAT JSON, ANALYZE, TIMING OFF"
+    explain_options = "FORMAT JSON, ANALYZE, TIMING OFF"
 
 
 @compiles(_Explain)
 @compiles(_Analyze)
 def _render(element: _Explain, compiler: Any, **options: Any) -> str:
-    return f"EXPLAIN ({element.options}) " + compiler.process(element.statement, **options)
+    return f"EXPLAIN ({element.explain_options}) " + compiler.process(element.statement, **options)
 
 
 async def indexes_of(session: AsyncSession, statement: Any) -> set[str]:

@@ -25,9 +25,9 @@ async def get_lead_activity(
 
     The events include rows on channel `system`: `DECAY`, `score_adjusted`, `score_reset`, `score_lifted`, `lead_merged`
     and `alias_conflict`. So the `score_delta` of all rows add up to the score in the primary ruleset. Events of hidden
-    types are excluded, with the points that they gave before their type was hidden. `range` filters events and orders; the other filters apply to events only. Each list
-    contains the newest `limit` rows, at most 500. For older ones send `start` and `end`, or use
-    `GET /events/{lead_id}`, which returns all events in pages.
+    types are excluded, with the points that they gave before their type was hidden. `range` filters events and orders;
+    the other filters apply to events only. Each list contains the newest `limit` rows, at most 500. For older ones send
+    `start` and `end`, or use `GET /events/{lead_id}`, which returns all events in pages.
     """
     return await activities.of_lead(lead_id, where)
 

@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, SmallInteger, Uuid, and_, case, collate, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    and_,
+    case,
+    collate,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
@@ -40,7 +53,7 @@ def position(entry: type[ScoreEntry], stamped_version: int) -> Sequence[ColumnEl
         collate(func.coalesce(Event.idempotency_key, ""), "C"),
         case((Event.event_id.is_(None), 0), else_=version_of_event(stamped_version)),
         func.coalesce(entry.event_id, literal(NO_ID, Uuid)),
-        entry.ruleset_id,
+        type_coerce(entry.ruleset_id, Text),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from leadvibe.core.http.paging import MAX_LIMIT
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
@@ -14,9 +15,9 @@ Drain = Callable[[], Awaitable[None]]
 
 
 async def activity(client: Caller, lead_id: str) -> list[dict[str, Any]]:
-    params = {"range": "all", "limit": 500}
+    params = {"range": "all", "limit": MAX_LIMIT}
     rows = (await client.get(f"/leads/{lead_id}/activity", params=params)).raise_for_status().json()["events"]
-    assert len(rows) < params["limit"]
+    assert len(rows) < MAX_LIMIT
     return rows
 
 
@@ -26,7 +27,7 @@ async def check(client: Caller, lead_id: str) -> set[str]:
     rows = await activity(client, lead_id)
     score = (await client.get(f"/score/{lead_id}", params={"ruleset_id": primary})).json()["score"]
     assert sum(row["score_delta"] for row in rows) == score
-    timeline = (await client.get(f"/events/{lead_id}", params={"limit": 500})).json()
+    timeline = (await client.get(f"/events/{lead_id}", params={"limit": MAX_LIMIT})).json()
     assert [row["id"] for row in timeline] == [row["id"] for row in rows]
     for row in rows:
         explained = (await client.get(f"/events/{row['id']}/score-explain")).raise_for_status().json()

@@ -77,7 +77,7 @@ class EventDeletions:
         warnings = [
             f"ids.{number}: {ids[number]} is {NOUNS[others[row_id].event_type]} and no event, so it was not deleted"
             for number, row_id in enumerate(read_ids)
-            if row_id in others
+            if row_id is not None and row_id in others
         ]
         return Deleted(unprocessed + await self._delete_processed(event_ids), warnings)
 

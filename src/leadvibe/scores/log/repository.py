@@ -125,7 +125,7 @@ class ScoreLogRepository(ScoreRepository):
             _line(
                 each,
                 rulesets.names.get(each.entry.ruleset_id),
-                [LineAward(*award, labels.get((each.version, award[0]))) for award in each.entry.awards],
+                [LineAward(rule, weight, labels.get((each.version, rule))) for rule, weight in each.entry.awards],
                 totals[each.entry.entry_id],
                 notes.get(each.entry.subject_id, Note()),
             )

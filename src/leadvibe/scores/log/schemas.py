@@ -3,7 +3,7 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -60,8 +60,8 @@ _fields: TypeAdapter[tuple[int, int, str, str, str, int, str, str]] = TypeAdapte
 )
 
 
-def _split_at_commas(values: Any) -> Any:
-    return [part.strip() for value in values for part in value.split(",")] if isinstance(values, list) else values
+def _split_at_commas(values: list[str]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",")]
 
 
 class ScoreLogFilter(PeriodFilter):
