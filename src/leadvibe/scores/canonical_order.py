@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     SmallInteger,
-    Text,
     Uuid,
     and_,
     case,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,7 +51,7 @@ def position(entry: type[ScoreEntry], stamped_version: int) -> Sequence[ColumnEl
         collate(func.coalesce(Event.idempotency_key, ""), "C"),
         case((Event.event_id.is_(None), 0), else_=version_of_event(stamped_version)),
         func.coalesce(entry.event_id, literal(NO_ID, Uuid)),
-        type_coerce(entry.ruleset_id, Text),
+        collate(entry.ruleset_id, "C"),
     )
 
 
