@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     SQLColumnExpression,
     Subquery,
+    Text,
     and_,
     case,
     cast,
@@ -26,12 +27,14 @@ from leadvibe.core.ranges import TimeSpan
 from leadvibe.events.conditions import hidden_types
 from leadvibe.events.models import Event
 from leadvibe.events.repository import EventRow
-from leadvibe.events.timeline import Rows, decays_of, events_of, notes_of
+from leadvibe.events.system_rows import Rows, adjustments_of, notes_of, steps_of
+from leadvibe.events.timeline import events_of
 from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import TimelineEntry
 from leadvibe.orders.repository import OrderRepository, OrderRow
-from leadvibe.scores.models import ScoreEntry
+from leadvibe.scores.models import ScoreAdjustment, ScoreEntry
 from leadvibe.scores.repository import ScoreRepository
+from leadvibe.scores.system_rows import subject_of_reset
 
 LATENCY = func.greatest(cast(extract("epoch", Event.scored_at - Event.received_at) * 1000, BigInteger), 0)
 NO_LATENCY = cast(null(), BigInteger)
@@ -83,11 +86,17 @@ class ActivityRepository(ScoreRepository):
         event_delta = self._applied(lead_id, ruleset_id, Event.occurred_at, ScoreEntry.event_id == Event.event_id)
         hidden = hidden_types(self.scope)
         yield _with_effects(events_of(self.scope, lead_id).where(Event.event_type.not_in(hidden)), event_delta, LATENCY)
-        reset_delta = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, ScoreEntry.kind == "reset")
+        is_reset = and_(ScoreEntry.kind == "reset", subject_of_reset(ScoreEntry.subject_id) == TimelineEntry.subject)
+        reset_delta = self._applied(lead_id, ruleset_id, TimelineEntry.occurred_at, is_reset)
         note_delta = case((TimelineEntry.kind == "score_reset", reset_delta), else_=literal(0, BigInteger))
         yield _with_effects(notes_of(self.scope, lead_id), note_delta, NO_LATENCY)
-        decay_delta = func.sum(ScoreEntry.applied).filter(ScoreEntry.ruleset_id == ruleset_id)
-        yield _with_effects(decays_of(self.scope, lead_id), func.coalesce(cast(decay_delta, BigInteger), 0), NO_LATENCY)
+        is_adjustment = and_(
+            ScoreEntry.kind == "adjustment", ScoreEntry.subject_id == cast(ScoreAdjustment.adjustment_id, Text)
+        )
+        adjustment_delta = self._applied(lead_id, ruleset_id, ScoreAdjustment.adjusted_at, is_adjustment)
+        yield _with_effects(adjustments_of(self.scope, lead_id), adjustment_delta, NO_LATENCY)
+        step_delta = func.sum(ScoreEntry.applied).filter(ScoreEntry.ruleset_id == ruleset_id)
+        yield _with_effects(steps_of(self.scope, lead_id), func.coalesce(cast(step_delta, BigInteger), 0), NO_LATENCY)
 
     def _applied(
         self,
@@ -96,7 +105,7 @@ class ActivityRepository(ScoreRepository):
         occurred_at: SQLColumnExpression[datetime],
         matches: ColumnElement[bool],
     ) -> ColumnElement[int]:
-        """How much the current ledger entry for an event or a reset changed the ruleset's total.
+        """How much the current ledger entry for an event, a reset or an adjustment changed the ruleset's total.
 
         The condition on `occurred_at` lets an index find the entry.
         """

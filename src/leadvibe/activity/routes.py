@@ -23,10 +23,11 @@ async def get_lead_activity(
 ) -> Activity:
     """List a lead's events and orders, newest first. `timeline` contains both. Default: the last seven days.
 
-    The events include entries on channel `system`: `score_reset`, `DECAY`, `lead_merged` and `alias_conflict`. Events
-    of hidden types are excluded. `range` filters events and orders; the other filters apply to events only. Each list
-    contains the newest `limit` rows, at most 500. For older ones send `start` and `end`, or use
-    `GET /events/{lead_id}`, which returns all events in pages.
+    The events include rows on channel `system`: `DECAY`, `score_adjusted`, `score_reset`, `score_lifted`, `lead_merged`
+    and `alias_conflict`. So the `score_delta` of all rows add up to the score in the primary ruleset. Events of hidden
+    types are excluded, with the points that they gave before their type was hidden. `range` filters events and orders;
+    the other filters apply to events only. Each list contains the newest `limit` rows, at most 500. For older ones send
+    `start` and `end`, or use `GET /events/{lead_id}`, which returns all events in pages.
     """
     return await activities.of_lead(lead_id, where)
 

@@ -87,8 +87,10 @@ async def list_lead_events(
     """List the events of a lead and the other changes of its score, newest first.
 
     The other changes have the channel `system` and one of these types: `DECAY` (a step of a decay rule, with the points
-    it cost), `score_reset` (with the scores before it), `lead_merged` (with the lead that was merged into this one) and
-    `alias_conflict` (an event had an alias that belongs to another lead).
+    it cost), `score_adjusted` (points added or removed by hand, with reason and author), `score_reset` (with the scores
+    before it), `score_lifted` (negative totals became zero, because negative scores were switched off), `lead_merged`
+    (with the lead that was merged into this one) and `alias_conflict` (an event had an alias that belongs to another
+    lead). `GET /events/{event_id}/score-explain` explains each row by its id.
     """
     listed = await timeline.of_lead(lead_id, where, page)
     describe_page(request, response, page, listed.total, after=listed.end)

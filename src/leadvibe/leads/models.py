@@ -54,6 +54,7 @@ class TimelineEntry(Base, Tenant):
     __tablename__ = "timeline_entries"
     __table_args__ = (
         ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
+        Index("ix_timeline_entries_row_id", "unit_id", text("timeline_id(lead_id, kind, subject)")),
     )
 
     lead_id: Mapped[Id] = mapped_column(primary_key=True)

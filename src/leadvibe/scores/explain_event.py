@@ -1,4 +1,4 @@
-"""Explains from the ledger how one event changed its lead's totals."""
+"""Explains from the ledger how one event, or another row of a timeline, changed its lead's totals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,16 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, func, select
+from sqlalchemy.orm import aliased
 
 from leadvibe.core import ids
 from leadvibe.core.http.problems import NotFound
-from leadvibe.core.instants import micros
-from leadvibe.core.scope import Scope
-from leadvibe.engine import facts
 from leadvibe.events.models import Event
-from leadvibe.leads.models import Lead
-from leadvibe.rulesets.models import Ruleset
+from leadvibe.scores.canonical_order import event_of, position, stamped_version_of
 from leadvibe.scores.models import ScoreEntry
+from leadvibe.scores.repository import ScoreRepository
+from leadvibe.scores.system_rows import SystemRow, find_system_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,67 +47,86 @@ class EventExplanation:
     rulesets: Sequence[RulesetEffect]
 
 
-class EventExplanationRepository:
-    isolation: ClassVar = "REPEATABLE READ"
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An event, or another row of a timeline, and what its ledger lines have in common."""
 
-    def __init__(self, session: AsyncSession, scope: Scope) -> None:
-        self.session = session
-        self.scope = scope
+    row_id: UUID
+    lead_id: str
+    event_type: str
+    occurred_at: datetime
+    suppression_reason: str | None
+    kind: str | None
+    cause: UUID | str | None
+
+    @classmethod
+    def event(cls, event: Event) -> "Explained":
+        columns = (event.event_id, event.lead_id, event.event_type, event.occurred_at, event.suppression_reason)
+        return cls(*columns, "event", event.event_id)
+
+    @classmethod
+    def system_row(cls, row: SystemRow) -> "Explained":
+        return cls(row.row_id, row.lead_id, row.event_type, row.occurred_at, None, row.kind, row.subject_id)
+
+    def caused(self, entry: type[ScoreEntry]) -> ColumnElement[bool]:
+        """It caused this line of its instant."""
+        cause = entry.event_id if self.kind == "event" else entry.subject_id
+        return and_(entry.kind == self.kind, cause == self.cause)
+
+
+class EventExplanationRepository(ScoreRepository):
+    isolation: ClassVar = "REPEATABLE READ"  # its queries must agree with each other
 
     async def explain(self, event_id: str) -> EventExplanation:
-        event = await self._event(event_id)
-        stamped_version = await self._stamped_version(event.lead_id)
-        names = await self._ruleset_names()
-        totals = await self._totals_before(event.lead_id, event.occurred_at)
-        own_entries: list[ScoreEntry] = []
-        for entry, other in await self._entries_at(event.lead_id, event.occurred_at):
-            if entry.event_id == event.event_id:
-                own_entries.append(entry)
-            elif _precedes(entry, other, event, stamped_version):
-                totals[entry.ruleset_id] = totals.get(entry.ruleset_id, 0) + entry.applied
+        explained = await self._explained(event_id)
+        names = (await self.rulesets()).names
+        totals = await self._totals_before(explained)
         return EventExplanation(
-            event.event_id,
-            event.lead_id,
-            event.event_type,
-            event.occurred_at,
-            event.suppression_reason,
-            [_effect(entry, names.get(entry.ruleset_id), totals.get(entry.ruleset_id, 0)) for entry in own_entries],
+            explained.row_id,
+            explained.lead_id,
+            explained.event_type,
+            explained.occurred_at,
+            explained.suppression_reason,
+            [
+                _effect(entry, names.get(entry.ruleset_id), totals.get(entry.ruleset_id, 0) + change - entry.applied)
+                for entry, change in await self._lines(explained)
+            ],
         )
 
-    async def _event(self, event_id: str) -> Event:
-        identity = ids.read("ev", event_id)
-        query = select(Event).where(Event.unit_id == self.scope.unit_id, Event.event_id == identity)
-        event = await self.session.scalar(query) if identity else None
-        if event is None:
-            raise NotFound("There is no event with this id in the active OU.")
-        return event
+    async def _explained(self, text: str) -> Explained:
+        row_id = ids.read("ev", text)
+        if row_id is not None:
+            query = select(Event).where(Event.unit_id == self.scope.unit_id, Event.event_id == row_id)
+            if (event := await self.session.scalar(query)) is not None:
+                return Explained.event(event)
+            if row := (await find_system_rows(self.session, self.scope, [row_id])).get(row_id):
+                return Explained.system_row(row)
+        raise NotFound("There is no event with this id in the active OU.")
 
-    async def _stamped_version(self, lead_id: str) -> int:
-        """The configuration version that a rescore last applied to all events of the lead; 0 if there was none."""
-        query = select(Lead.stamped_version).where(Lead.unit_id == self.scope.unit_id, Lead.lead_id == lead_id)
-        return await self.session.scalar(query) or 0
-
-    async def _ruleset_names(self) -> dict[str, str]:
-        query = select(Ruleset.ruleset_id, Ruleset.name).where(Ruleset.unit_id == self.scope.unit_id)
-        return dict((await self.session.execute(query)).all())
-
-    async def _totals_before(self, lead_id: str, instant: datetime) -> dict[str, int]:
+    async def _totals_before(self, explained: Explained) -> dict[str, int]:
+        """The total in each ruleset before the instant."""
         query = (
             select(ScoreEntry.ruleset_id, func.sum(ScoreEntry.applied))
-            .where(self._current(lead_id), ScoreEntry.occurred_at < instant)
+            .where(self._current(explained.lead_id), ScoreEntry.occurred_at < explained.occurred_at)
             .group_by(ScoreEntry.ruleset_id)
         )
         return {ruleset_id: int(total) for ruleset_id, total in await self.session.execute(query)}
 
-    async def _entries_at(self, lead_id: str, instant: datetime) -> list[tuple[ScoreEntry, Event | None]]:
-        """The current entries of an instant, each with the event that caused it, if one did."""
-        query = (
-            select(ScoreEntry, Event)
-            .outerjoin(Event, and_(Event.unit_id == ScoreEntry.unit_id, Event.event_id == ScoreEntry.event_id))
-            .where(self._current(lead_id), ScoreEntry.occurred_at == instant)
-            .order_by(ScoreEntry.ruleset_id)
+    async def _lines(self, explained: Explained) -> Sequence[tuple[ScoreEntry, int]]:
+        """The lines to explain, each with the change of its total since the beginning of the instant."""
+        stamped_version = await stamped_version_of(self.session, self.scope, explained.lead_id)
+        change = func.sum(ScoreEntry.applied).over(
+            partition_by=ScoreEntry.ruleset_id, order_by=position(ScoreEntry, stamped_version), rows=(None, 0)
         )
-        return [(entry, event) for entry, event in await self.session.execute(query)]
+        at_instant = (
+            select(ScoreEntry, cast(change, BigInteger).label("change"))
+            .outerjoin(Event, event_of(ScoreEntry))
+            .where(self._current(explained.lead_id), ScoreEntry.occurred_at == explained.occurred_at)
+            .subquery()
+        )
+        entry = aliased(ScoreEntry, at_instant)
+        query = select(entry, at_instant.c.change).where(explained.caused(entry)).order_by(entry.ruleset_id)
+        return [(line, change) for line, change in await self.session.execute(query)]
 
     def _current(self, lead_id: str) -> ColumnElement[bool]:
         return and_(
@@ -117,29 +134,6 @@ class EventExplanationRepository:
             ScoreEntry.lead_id == lead_id,
             ScoreEntry.superseded_at.is_(None),
         )
-
-
-def _precedes(entry: ScoreEntry, other: Event | None, event: Event, stamped_version: int) -> bool:
-    """Whether an entry of the same instant comes before the event in the canonical order.
-
-    `other` is the event that caused the entry. Of the other entries, only decay comes before events.
-    """
-    if other is not None:
-        return facts.order(_fact(other, stamped_version)) < facts.order(_fact(event, stamped_version))
-    return entry.kind == "decay"
-
-
-def _fact(event: Event, stamped_version: int) -> facts.Event:
-    return facts.Event(
-        id=event.event_id,
-        type=event.event_type,
-        at=micros(event.occurred_at),
-        digest=event.digest,
-        key=event.idempotency_key or "",
-        version=max(event.config_version, stamped_version),
-        metadata={},
-        channel=event.channel or "",
-    )
 
 
 def _effect(entry: ScoreEntry, ruleset_name: str | None, before: int) -> RulesetEffect:

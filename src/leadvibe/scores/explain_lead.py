@@ -1,23 +1,20 @@
 """Explains how a lead's total in one ruleset changed since an instant, in parts that add up to the change."""
 
-# Decoded JSON: values whose keys and items have no types.
-# pyright: reportUnknownVariableType=false
-
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from leadvibe.core.database.queries import among
 from leadvibe.events.models import Event
 from leadvibe.identity.leads import survivor_of
 from leadvibe.leads.models import Lead, LeadOrigin
-from leadvibe.rulesets.models import PART_OF_VERSION, ConfigPart, ConfigVersion, Rule
+from leadvibe.rulesets.models import Rule
 from leadvibe.scores.models import ScoreEntry, ScoreReset
 from leadvibe.scores.repository import RulesetNow, ScoreRepository
+from leadvibe.scores.rule_labels import label, rule_labels
 
 NO_SURGE = 1000
 """The multiplier of an entry without surge, in thousandths."""
@@ -114,7 +111,7 @@ class LeadExplanationRepository(ScoreRepository):
             since=since,
             range_hours=hours,
             score_reset_at=shown_reset_at,
-            reset_excluded_count=await self._count_excluded(lead_id, reset_at),
+            reset_excluded_count=await self._count_excluded(lead_id, ruleset, reset_at),
             inorganic_count=await self._count_suppressed(lead_id, since),
             top_drivers=await self._drivers(in_explanation),
             snapshot=await self._rules_now(ruleset),
@@ -178,28 +175,9 @@ class LeadExplanationRepository(ScoreRepository):
             .group_by(rule_id, Event.event_type, weight)
         )
         rows = (await self.session.execute(query)).all()
-        labels = await self._labels({row[0] for row in rows}, {row[1] for row in rows})
+        labels = await rule_labels(self.session, self.scope, {row[0] for row in rows}, {row[1] for row in rows})
         drivers = [Driver(*row[1:], labels.get((row[0], row[1]))) for row in rows]
         return sorted(drivers, key=lambda driver: (-abs(driver.total), driver.event_type, driver.rule_id))
-
-    async def _labels(
-        self, versions: Collection[int | None], rule_ids: Collection[str]
-    ) -> dict[tuple[int | None, str], str | None]:
-        """The filter labels of rules by version and rule id.
-
-        They come from the configuration's versions, because a rule may have been changed or deleted after it paid.
-        """
-        query = (
-            select(ConfigVersion.version, ConfigPart.part_id, ConfigPart.part["attribute_filters"])
-            .join(ConfigPart, PART_OF_VERSION)
-            .where(
-                ConfigVersion.unit_id == self.scope.unit_id,
-                ConfigVersion.version.in_(versions),
-                ConfigPart.kind == "rules",
-                ConfigPart.part_id == among(rule_ids),
-            )
-        )
-        return {(version, rule_id): label(filters) for version, rule_id, filters in await self.session.execute(query)}
 
     async def _boosts(self, in_explanation: ColumnElement[bool]) -> list[SurgeBoost]:
         boost = func.sum(ScoreEntry.points - ScoreEntry.base)
@@ -228,27 +206,57 @@ class LeadExplanationRepository(ScoreRepository):
         ordered = query.order_by(func.abs(Rule.weight).desc(), Rule.event_type, Rule.rule_id)
         return [RuleNow(*row[:3], label(row[3])) for row in await self.session.execute(ordered)]
 
-    async def _count_excluded(self, lead_id: str, reset_at: datetime | None) -> int:
-        """The number of events before the lead's last reset.
+    async def _count_excluded(self, lead_id: str, ruleset: RulesetNow | None, reset_at: datetime | None) -> int:
+        """The number of events that changed the ruleset's total before a reset.
 
-        For events that a merge brought, also before the last reset of the lead they came from.
+        Besides the lead's own reset, that is the last reset of each lead that was merged into it.
         """
+        scored = and_(
+            ScoreEntry.unit_id == self.scope.unit_id,
+            ScoreEntry.ruleset_id == (ruleset and ruleset.ruleset_id),
+            ScoreEntry.kind == "event",
+            ScoreEntry.applied != 0,
+        )
+        counts = [await self._count_reset_before_merge(lead_id, scored)]
+        if reset_at is not None:
+            own = (
+                ScoreEntry.lead_id == lead_id,
+                ScoreEntry.superseded_at.is_(None),
+                ScoreEntry.occurred_at <= reset_at,
+            )
+            counts.append(await self._count(select(func.count()).select_from(ScoreEntry).where(scored, *own)))
+        return sum(counts)
+
+    async def _count_reset_before_merge(self, lead_id: str, scored: ColumnElement[bool]) -> int:
+        """The events that scored in one of the lead's origins, and that a reset cleared before the merge.
+
+        They have no line in the merged lead's ledger. The superseded lines of the origins tell that they scored.
+        """
+        origins = select(LeadOrigin.original_lead_id).where(
+            LeadOrigin.unit_id == self.scope.unit_id, LeadOrigin.lead_id == lead_id
+        )
+        line = exists().where(
+            scored,
+            ScoreEntry.lead_id.in_(origins),
+            ScoreEntry.superseded_at.is_not(None),
+            ScoreEntry.event_id == Event.event_id,
+        )
         origin = and_(
             LeadOrigin.unit_id == Event.unit_id,
             LeadOrigin.lead_id == Event.lead_id,
             LeadOrigin.original_lead_id == func.coalesce(Event.original_lead_id, Event.lead_id),
         )
-        excluded = [Event.occurred_at <= LeadOrigin.taken_in_until]
-        if reset_at is not None:
-            excluded.append(Event.occurred_at <= reset_at)
-        query = self._select_count(lead_id).outerjoin(LeadOrigin, origin).where(Event.suppression_reason.is_(None))
-        return (await self.session.scalars(query.where(or_(*excluded)))).one()
+        cleared = self._select_count(lead_id).join(LeadOrigin, origin)
+        return await self._count(cleared.where(Event.occurred_at <= LeadOrigin.taken_in_until, line))
+
+    async def _count(self, query: Select[int]) -> int:
+        return (await self.session.scalars(query)).one()
 
     async def _count_suppressed(self, lead_id: str, since: datetime | None) -> int:
         query = self._select_count(lead_id).where(Event.suppression_reason.is_not(None))
         if since is not None:
             query = query.where(Event.occurred_at > since)
-        return (await self.session.scalars(query)).one()
+        return await self._count(query)
 
     def _select_count(self, lead_id: str) -> Select[int]:
         return (
@@ -259,15 +267,3 @@ class LeadExplanationRepository(ScoreRepository):
 def _sum(amount: SQLColumnExpression[int], kind: str) -> ColumnElement[int]:
     """The sum over the entries of a kind; 0 without any."""
     return func.coalesce(func.sum(amount).filter(ScoreEntry.kind == kind), 0)
-
-
-def label(filters: Iterable[Mapping[str, Any]] | None) -> str | None:
-    """A rule's attribute filters in words, such as `path contains /pricing and plan equals pro or team`."""
-    return " and ".join(_condition(each) for each in filters or ()) or None
-
-
-def _condition(each: Mapping[str, Any]) -> str:
-    value: list[Any] | str | float | None = each.get("value")
-    values = value if isinstance(value, list) else [] if value is None else [value]
-    operator = str(each["operator"]).replace("_", " ")
-    return f"{each['field']} {operator} {' or '.join(map(str, values))}".rstrip()

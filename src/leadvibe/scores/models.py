@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.database.models import Base, Big, Id, Instant, Json, Tenant
 
+CURRENT_WITHOUT_EVENT = text("superseded_at IS NULL AND kind <> 'event'")
+"""The current entries that no event caused. They are few beside the others, and so are their indexes."""
+
 
 class ScoreEntry(Base, Tenant):
     """One line of the ledger: how one fact or decay step changed one lead's total in one ruleset.
@@ -26,6 +29,15 @@ class ScoreEntry(Base, Tenant):
             "occurred_at",
             postgresql_include=["applied"],
             postgresql_where=text("superseded_at IS NULL"),
+        ),
+        Index(
+            "ix_score_entries_no_events", "unit_id", "lead_id", "occurred_at", postgresql_where=CURRENT_WITHOUT_EVENT
+        ),
+        Index(
+            "ix_score_entries_step_id",
+            "unit_id",
+            text("step_id(lead_id, subject_id, occurred_at)"),
+            postgresql_where=CURRENT_WITHOUT_EVENT,
         ),
     )
 
@@ -72,6 +84,8 @@ class ScoreAdjustment(Base, Tenant):
     __tablename__ = "score_adjustments"
     __table_args__ = (
         ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
+        Index("ix_score_adjustments_id", "unit_id", "adjustment_id"),
+        Index("ix_score_adjustments_newest", "unit_id", "lead_id", "adjusted_at"),
     )
 
     lead_id: Mapped[Id] = mapped_column(primary_key=True)

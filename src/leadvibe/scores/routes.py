@@ -113,7 +113,9 @@ async def list_lead_sessions(
 async def explain_event(event_id: PlainText, explanations: EventExplanations) -> EventExplanation:
     """Explain how one event changed its lead's total in each ruleset.
 
-    Shows the total before and after, the rules that paid, and the points that counted.
+    Shows the total before and after, the rules that paid, and the points that counted. The other rows of a lead's
+    timeline are explained by their `ev_…` id, too: adjustments, decay steps, resets and lifts. A merge and an alias
+    conflict have no effect of their own, so their list is empty.
     """
     return await explanations.explain(event_id)
 

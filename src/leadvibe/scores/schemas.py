@@ -135,7 +135,7 @@ class RulesetEffectRead(Read):
 
 
 class EventExplanationRead(Read):
-    """How an event changed its lead's totals."""
+    """How an event, or another row of its lead's timeline, changed the lead's totals."""
 
     event_id: EventId
     lead_id: str
@@ -211,7 +211,9 @@ class LeadExplanationRead(Read):
     )
     inorganic_count: int = Field(description="The number of suppressed events after `since`")
     score_reset_at: Time | None
-    reset_excluded_count: int = Field(description="The number of events that no longer count because of a reset")
+    reset_excluded_count: int = Field(
+        description="The number of events that changed this total, and that no longer count because of a reset"
+    )
     merged_from: MergedFrom = None
 
 

@@ -29,6 +29,7 @@ from leadvibe.rulesets.filters import routes as filters
 from leadvibe.rulesets.rules import routes as rules
 from leadvibe.rulesets.surge import routes as surge
 from leadvibe.scores import routes as scores
+from leadvibe.scores.log import routes as score_log
 from leadvibe.settings import routes as settings
 from leadvibe.simulation import routes as simulation
 from leadvibe.stream import routes as stream
@@ -47,6 +48,7 @@ def include_routers(app: FastAPI) -> None:
     app.include_router(credentials.router)
     app.include_router(personal_tokens.router)
     app.include_router(scores.router)
+    app.include_router(score_log.router)
     app.include_router(rescoring.router)
     app.include_router(simulation.router)
     app.include_router(events.router)

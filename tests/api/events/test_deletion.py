@@ -134,3 +134,34 @@ async def test_a_body_without_a_list_of_ids_is_rejected(client: Caller, body: An
 
 async def test_a_viewer_cannot_delete_events(viewer: Caller) -> None:
     assert (await viewer.request("DELETE", "/events/batch", json={"ids": []})).status_code == 403
+
+
+async def test_rows_that_are_no_events_are_named_and_not_deleted(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.rule("page_view", 12)
+    await make.decay(inactive_for=1, unit="days", decrease=5)
+    await database.execute("UPDATE config_versions SET created_at = created_at - interval '1 year'")
+    await make.event(timestamp="2026-01-10T12:00:00Z")
+    await make.event(lead_id="lead-2")
+    await drain()
+    await client.post("/leads/merge", json={"targetLeadId": "lead-1", "sourceLeadIds": ["lead-2"]})
+    await client.post("/leads/lead-1/adjust-score", json={"points": 30})
+    await client.post("/leads/lead-1/reset-scores")
+    rows = {row["event_type"]: row["id"] for row in (await client.get("/events/lead-1")).json()}
+    decay, adjustment, reset, merged = (
+        rows[name] for name in ("DECAY", "score_adjusted", "score_reset", "lead_merged")
+    )
+
+    answer = await delete(client, decay, rows["page_view"], adjustment, reset, "ev_" + "0" * 32, merged)
+
+    assert answer == {
+        "deleted": 1,
+        "warnings": [
+            f"ids.0: {decay} is a decay step and no event, so it was not deleted",
+            f"ids.2: {adjustment} is an adjustment and no event, so it was not deleted",
+            f"ids.3: {reset} is a reset and no event, so it was not deleted",
+            f"ids.5: {merged} is a merge and no event, so it was not deleted",
+        ],
+    }
+    assert len((await client.get("/events/lead-1", params={"event_type": "score_adjusted"})).json()) == 1

@@ -144,3 +144,85 @@ async def test_pages_can_be_requested_by_number(
     pages = [[row["id"] for row in await timeline(client, limit=3, page=page)] for page in (1, 2, 3)]
 
     assert pages == [whole[:3], whole[3:], []]
+
+
+async def test_an_adjustment_is_listed_with_its_reason_and_author(
+    client: Caller, basic: Caller, make: Make, drain: Drain
+) -> None:
+    await make.event("note")
+    await drain()
+    await client.post("/leads/lead-1/adjust-score", json={"points": 7, "reason": "met at the fair"})
+    await basic.post("/leads/lead-1/adjust-score", json={"points": -2})
+    (ruleset,) = (await client.get("/rulesets")).json()
+    (credential,) = (await client.get("/secrets")).json()
+
+    by_program, by_member = await timeline(client, event_type="score_adjusted")
+
+    assert await types(client) == ["score_adjusted", "score_adjusted", "note"]
+    assert by_member["channel"] == "system"
+    assert by_member["metadata"] == {
+        "channel": "system",
+        "ruleset_id": ruleset["ruleset_id"],
+        "points": 7,
+        "reason": "met at the fair",
+        "adjusted_by": client.member_id,
+        "author": "admin@acme.example",
+    }
+    assert by_program["metadata"] | {"reason": None, "author": credential["name"]} == by_program["metadata"]
+
+
+async def test_lifted_negative_scores_are_one_row(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.rules({"Engagement": {"leave": -8}, "Other": {"leave": -3}})
+    await client.put("/settings/scoring", json={"allow_negative_scores": True})
+    await make.event("leave")
+    await drain()
+    await client.put("/settings/scoring", json={"allow_negative_scores": False})
+    await make.event("note")
+    await drain()
+
+    (lifted,) = await timeline(client, event_type="score_lifted")
+
+    assert lifted["channel"] == lifted["metadata"]["channel"] == "system"
+    assert sorted(lifted["metadata"]["rulesets"].values()) == [3, 8]
+
+
+async def test_a_reset_of_zero_is_listed_when_a_late_event_gives_it_something_to_reset(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    await make.rule("page_view", 5)
+    await make.lead()
+    await client.post("/leads/lead-1/reset-scores")
+    assert await types(client) == []
+
+    await make.event(timestamp="2026-01-10T12:00:00Z")
+    await drain()
+
+    reset, viewed = await timeline(client)
+    assert (reset["event_type"], viewed["event_type"]) == ("score_reset", "page_view")
+    assert list(reset["metadata"]["previous_scores"].values()) == [5]
+    assert reset["metadata"]["reset_by"] == client.member_id
+    assert await make.score() == 0
+
+
+async def test_a_reset_with_a_note_is_listed_once(client: Caller, make: Make, drain: Drain) -> None:
+    await make.rule("page_view", 5)
+    await make.event()
+    await drain()
+    await client.post("/leads/lead-1/reset-scores")
+    await make.event(timestamp="2026-01-10T12:00:00Z")
+    await drain()
+    assert await types(client) == ["score_reset", "page_view", "page_view"]
+
+
+async def test_an_adjustment_from_before_a_merge_keeps_its_id_and_names_its_lead(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    await make.lead("source")
+    await make.lead()
+    await client.post("/leads/source/adjust-score", json={"points": 7})
+    (before,) = (await client.get("/events/source")).json()
+    await client.post("/leads/merge", json={"targetLeadId": "lead-1", "sourceLeadIds": ["source"]})
+    (after,) = await timeline(client, event_type="score_adjusted")
+    assert (before["id"], after["original_lead_id"], after["lead_id"]) == (after["id"], "source", "lead-1")

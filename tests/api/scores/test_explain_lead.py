@@ -358,3 +358,21 @@ async def test_after_a_rescore_with_equal_points_the_filter_label_is_the_current
         await drain_jobs()
         (driver,) = (await explained(client, all=True))["top_drivers"]
         assert driver.get("filter_label") == label
+
+
+async def test_events_that_changed_nothing_are_not_excluded_by_a_reset(
+    client: Caller, make: Make, drain: Drain
+) -> None:
+    await make.rules({"Engagement": {"page_view": 5, "leave": -50}, "Other": {"signup": 3, "page_view": 1}})
+    await make.filter("page_view")
+    await make.event("leave", timestamp="2026-01-10T11:00:00Z")  # the total is zero, so it takes nothing
+    await make.events(*({"timestamp": f"2026-01-10T12:00:{second:02}Z"} for second in range(5)))  # two are suppressed
+    await make.events({"event_type": "note"}, {"event_type": "signup"})
+    await drain()
+    other = next(each for each in (await client.get("/rulesets")).json() if each["name"] == "Other")
+    assert (await explained(client, all=True))["reset_excluded_count"] == 0
+    await client.post("/leads/lead-1/reset-scores")
+    await make.event("note")
+    await drain()
+    assert (await explained(client, all=True))["reset_excluded_count"] == 3
+    assert (await explained(client, all=True, ruleset_id=other["ruleset_id"]))["reset_excluded_count"] == 4

@@ -58,3 +58,27 @@ async def test_the_timeline_shows_the_merge(client: Caller, merged: None) -> Non
 async def test_sessions_go_with_their_events(client: Caller, merged: None) -> None:
     (session,) = (await client.get("/leads/t/sessions")).json()
     assert (session["event_count"], session["total_points"]) == (5, 20)
+
+
+async def test_events_that_never_scored_are_not_excluded_by_a_reset(
+    client: Caller, make: Make, drain: Drain, merged: None
+) -> None:
+    """Neither those that came after the merge, nor those without a rule."""
+    before = "2026-01-10T12:00:00Z"
+    await make.events(*({"lead_id": "s", "event_type": name, "timestamp": before} for name in ("visit", "note")))
+    await drain()
+    assert (await explained(client, "t"))["reset_excluded_count"] == 3
+    await make.lead("u")
+    await client.post("/leads/merge", json={"targetLeadId": "u", "sourceLeadIds": ["t"]})
+    assert (await explained(client, "u"))["reset_excluded_count"] == 3
+
+
+async def test_events_of_an_earlier_merge_stay_excluded_after_the_next_one(
+    client: Caller, make: Make, drain: Drain, merged: None
+) -> None:
+    (await client.post("/leads/t/reset-scores")).raise_for_status()
+    await make.event("visit", "u")
+    await drain()
+    await client.post("/leads/merge", json={"targetLeadId": "u", "sourceLeadIds": ["t"]})
+    explanation = await explained(client, "u")
+    assert (explanation["reset_excluded_count"], explanation["score"]) == (5, 10)

@@ -17,6 +17,8 @@ async def delete_events(
 ) -> Deleted:
     """Delete up to 1,000 events permanently, processed or not. Unknown ids are ignored.
 
-    The scores of their leads become what they would be without these events. Idempotency keys stay used.
+    The scores of their leads become what they would be without these events. Idempotency keys stay used. The other
+    rows of a timeline, such as adjustments, decay steps, resets and merges, are no events and can't be deleted:
+    `warnings` names their ids.
     """
     return await deletions.delete(body.ids)

@@ -17,3 +17,8 @@ class EventBatch(Write):
 
 class EventsDeleted(Read):
     deleted: int
+    warnings: list[str] = Field(
+        default_factory=list[str],
+        exclude_if=lambda warnings: not warnings,
+        description="Ids that belong to other rows of a timeline, and to no event; otherwise absent",
+    )

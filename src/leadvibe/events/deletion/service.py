@@ -26,6 +26,7 @@ from leadvibe.ingest.models import InboxEvent
 from leadvibe.ingest.unprocessed import try_decode
 from leadvibe.pipeline.apply import lock_leads, publish_scores, replay_leads
 from leadvibe.scores.models import ScoreEntry
+from leadvibe.scores.system_rows import find_system_rows
 
 READ_ALIASES: Final = """
 SELECT aliases.kind, aliases.value, aliases.lead_id FROM aliases
@@ -35,9 +36,21 @@ WHERE aliases.unit_id = $1
 """
 
 
+NOUNS: Final = {
+    "DECAY": "a decay step",
+    "score_adjusted": "an adjustment",
+    "score_reset": "a reset",
+    "score_lifted": "a lift of negative scores",
+    "lead_merged": "a merge",
+    "alias_conflict": "an alias conflict",
+}
+"""What the rows of a timeline that are no events are called, by their type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deleted:
     deleted: int
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +66,20 @@ class EventDeletions:
         self.session = session
         self.scope = scope
 
-    async def delete(self, ids: Iterable[str]) -> Deleted:
-        event_ids = {event_id for event_id in (read("ev", text) for text in ids) if event_id is not None}
+    async def delete(self, ids: Sequence[str]) -> Deleted:
+        read_ids = [read("ev", text) for text in ids]
+        event_ids = {event_id for event_id in read_ids if event_id is not None}
         if not event_ids:
             return Deleted(0)
+        others = await find_system_rows(self.session, self.scope, event_ids)
         # Events move from unprocessed to processed, so in this order none is missed.
         unprocessed = await self.delete_unprocessed(event_ids)
-        return Deleted(unprocessed + await self._delete_processed(event_ids))
+        warnings = [
+            f"ids.{number}: {ids[number]} is {NOUNS[others[row_id].event_type]} and no event, so it was not deleted"
+            for number, row_id in enumerate(read_ids)
+            if row_id is not None and row_id in others
+        ]
+        return Deleted(unprocessed + await self._delete_processed(event_ids), warnings)
 
     async def delete_unprocessed(self, event_ids: Collection[UUID]) -> int:
         """Delete the unprocessed ones among these events, and return their number."""
