@@ -1,6 +1,8 @@
 """The stream frames of scoring: `new_event`, `score_update` and `surge`."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -95,20 +97,19 @@ def _surge_frame(lead_id: str, surge: SurgeEvent) -> Frame:
     return Frame("surge", _json.encode(SurgeFrame(data)))
 
 
-def _entered(projection: Projection, events: Sequence[Event]) -> Iterable[SurgeEvent]:
-    """The new surge events, without those that a replay only moved to another event of the same surge.
+def _entered(projection: Projection, events: Sequence[Event]) -> Iterator[SurgeEvent]:
+    """The surge events to publish.
 
-    A replay may also write surge events of the past that no new event caused: after a deletion, for example.
+    A replay also writes those of bands that their surge had entered before: another event enters the band now. And it
+    may write those of earlier surges, to which no new event belongs.
     """
-    ended = [*projection.ended_surge_events]
+    starts = sorted({surge.start for surge in projection.outcome.surge_events})
+    entered_before = Counter(
+        (bisect_right(starts, surge.at), surge.multiplier) for surge in projection.ended_surge_events
+    )
     for surge in projection.surge_events:
-        moved = next((each for each in ended if _is_same_band(each, surge)), None)
-        if moved is not None:
-            ended.remove(moved)
+        band = bisect_right(starts, surge.start), surge.multiplier
+        if entered_before[band]:
+            entered_before[band] -= 1
         elif any(surge.start <= event.at <= surge.at for event in events):
             yield surge
-
-
-def _is_same_band(before: SurgeEvent, after: SurgeEvent) -> bool:
-    overlapping = before.start <= after.at and after.start <= before.at
-    return overlapping and before.multiplier == after.multiplier
