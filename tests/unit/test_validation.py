@@ -309,9 +309,7 @@ def test_keys_are_sorted_and_the_last_of_repeated_keys_wins() -> None:
         ({}, None),
     ],
 )
-def test_the_channel_is_the_channel_or_the_source_in_the_metadata_in_lower_case(
-    metadata: dict[str, Any], channel: str | None
-) -> None:
+def test_the_channel_is_metadata_channel_or_source(metadata: dict[str, Any], channel: str | None) -> None:
     assert event(metadata=metadata).channel == channel
 
 
