@@ -1,51 +1,23 @@
 """Decay steps that change nothing are skipped, however long a lead is inactive. The tests count steps, not time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
 
 from engine.builders import DAY, HOUR, MINUTE, NOON, adjustment, configuration, event, plans, reset, rule, versions
-from engine.histories import FAR, Dice, History, fact, histories, throws
-from engine.lead import lead_with
-from engine.oracle import Oracle
-from leadvibe.engine import Fact, Outcome, Plans, Standing, advance, fold_until, intervals, order
+from engine.counting import Counts, counting
+from leadvibe.engine import Fact, Plans, Standing, advance, fold_until
 from leadvibe.engine.configuration import RulesetConfig
-from leadvibe.engine.reducer import Reducer
 
 TEN_YEARS = 3_650 * DAY
 HOURLY = {"decay_id": "hourly", "inactive_for": 1, "unit": "hours", "decrease": 1}
 DAILY = {"decay_id": "daily", "inactive_for": 1, "unit": "days", "decrease": 3}
-SILENCE = 30 * DAY
-
-
-@dataclass
-class Counts:
-    steps: int = 0
-    searches: int = 0
 
 
 @pytest.fixture
-def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    """The steps that the engine takes, and the searches for a next step."""
-    yield from _counted(monkeypatch)
-
-
-def _counted(patch: pytest.MonkeyPatch) -> Iterator[Counts]:
-    counts, step, search = Counts(), Reducer._step, Reducer.next_step
-
-    def counted_step(reducer: Reducer, each: intervals.Step) -> None:
-        counts.steps += 1
-        step(reducer, each)
-
-    def counted_search(reducer: Reducer) -> intervals.Step | None:
-        counts.searches += 1
-        return search(reducer)
-
-    patch.setattr(Reducer, "_step", counted_step)
-    patch.setattr(Reducer, "next_step", counted_search)
-    yield counts
+def counts() -> Iterator[Counts]:
+    with counting() as counted:
+        yield counted
 
 
 NEGATIVE = configuration(rule(weight=-3), decays=[HOURLY], allow_negative_scores=True)
@@ -119,45 +91,3 @@ def test_a_lead_at_the_floor_during_a_pause_of_the_rule_keeps_its_due_instants(c
     outcome = advance(paused, outcome.standing, NOON + TEN_YEARS)
     assert [entry.at - NOON for entry in outcome.entries] == [TEN_YEARS - DAY + hour * HOUR for hour in (1, 2, 3)]
     assert (counts.steps, outcome.next_decay_at) == (5, None)
-
-
-def later(history: History, thrown: list[Dice]) -> History:
-    """With more facts, and a long silence before each of them."""
-    newest, more = len(history.configurations), enumerate(thrown, start=1)
-    silent = [_delayed(fact(100 + number, newest, dice), number * SILENCE) for number, dice in more]
-    return History(history.configurations, [*history.facts, *silent])
-
-
-def _delayed(each: Fact, by: int) -> Fact:
-    return replace(each, at=each.at + by)
-
-
-def with_every_step(history: History, until: int) -> Outcome:
-    """The slow way: every decay step that is due is taken, even if no total can change."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intervals, "_decay_changes", lambda *_: True)
-        return fold_until(history.plans, Standing(), sorted(history.facts, key=order), until)
-
-
-@given(histories(), throws(maximum=2))
-def test_skipping_steps_without_effect_gives_the_same_ledger(history: History, thrown: list[Dice]) -> None:
-    history, until = later(history, thrown), FAR + 3 * SILENCE
-    slow = with_every_step(history, until)
-    with pytest.MonkeyPatch.context() as patch:
-        (counts,) = _counted(patch)
-        quick = fold_until(history.plans, Standing(), sorted(history.facts, key=order), until)
-    assert quick.entries == slow.entries
-    assert (quick.verdicts, quick.sessions, quick.surge_events) == (slow.verdicts, slow.sessions, slow.surge_events)
-    assert dict(quick.standing.totals) == dict(slow.standing.totals)
-    changed = {(entry.at, entry.cause) for entry in quick.entries if entry.kind in ("decay", "lift")}
-    assert counts.steps == len(changed)
-
-
-@given(histories(max_facts=8), throws(maximum=2))
-def test_the_engine_follows_the_definitions_through_long_silences(history: History, thrown: list[Dice]) -> None:
-    history, until = later(history, thrown), FAR + 3 * SILENCE
-    oracle = Oracle(history.configurations, history.facts, until)
-    lead = lead_with(history.plans, history.facts)
-    lead.advance(until)
-    assert lead.ledger == sorted(oracle.ledger, key=lambda line: (line[3], str(line)))
-    assert list(lead.surge_events.values()) == oracle.surge_events
