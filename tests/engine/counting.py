@@ -1,6 +1,6 @@
 """Counts the steps that the engine takes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Counts:
 
 
 @contextmanager
-def counting() -> Iterator[Counts]:
+def counting() -> Generator[Counts]:
     counts, step, search = Counts(), Reducer._step, Reducer.next_step
 
     def counted_step(reducer: Reducer, each: Step) -> None:

@@ -101,7 +101,7 @@ def test_each_band_that_a_surge_enters_is_recorded_once(
 ) -> None:
     lead = lead_with(plans(rule(), surge_policy={"mode": "standard"}), [event(int(at * MINUTE)) for at in minutes])
     assert [
-        ((each.at - NOON) / MINUTE, (each.start - NOON) / MINUTE, each.count, each.multiplier)
+        ((each.at - NOON) / MINUTE, (each.start - NOON) / MINUTE, each.surge_count, each.multiplier)
         for each in lead.surge_events.values()
     ] == recorded
 
@@ -129,7 +129,7 @@ def test_a_band_is_entered_when_the_multiplier_rises(
         "multiplier_cap": 2.5,
     }
     lead = lead_with(plans(rule(), surge_policy=policy), [event(number * SECOND) for number in range(10)])
-    assert [(each.count, each.multiplier) for each in lead.surge_events.values()] == recorded
+    assert [(each.surge_count, each.multiplier) for each in lead.surge_events.values()] == recorded
 
 
 def test_a_surge_event_tells_its_event_and_channel() -> None:
@@ -162,7 +162,7 @@ def test_a_policy_of_a_later_version_counts_on_and_rises_from_the_last_multiplie
         versions((0, double), (NOON + 3, triple), (NOON + 5, double)),
         [event(at, version=version) for at, version in enumerate([1, 1, 1, 2, 2, 3, 2])],
     )
-    assert [(each.at - NOON, each.count, each.multiplier) for each in lead.surge_events.values()] == [
+    assert [(each.at - NOON, each.surge_count, each.multiplier) for each in lead.surge_events.values()] == [
         (1, 2, 2000),
         (3, 4, 3000),
         (6, 7, 3000),

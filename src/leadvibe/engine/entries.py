@@ -53,8 +53,8 @@ class SurgeEvent(NamedTuple):
     channel: str
     start: Instant
     """The first event of the surge."""
-    count: int
-    """The surge count, this event included."""
+    surge_count: int
+    """This event included."""
     multiplier: int
     """In thousandths."""
 

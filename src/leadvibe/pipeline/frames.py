@@ -89,7 +89,7 @@ def _surge_frame(lead_id: str, surge: SurgeEvent) -> Frame:
         show("ev", surge.event_id),
         lead_id,
         surge.channel or None,
-        surge.count,
+        surge.surge_count,
         surge.multiplier / 1000,
         from_micros(surge.start),
         from_micros(surge.at),

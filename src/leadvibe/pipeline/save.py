@@ -101,7 +101,7 @@ class SurgeEventRow(NamedTuple):
     @classmethod
     def of(cls, unit_id: str, lead_id: str, surge: SurgeEvent) -> "SurgeEventRow":
         times = from_micros(surge.at), surge.channel or None, from_micros(surge.start)
-        return cls(unit_id, lead_id, surge.event_id, *times, surge.count, surge.multiplier)
+        return cls(unit_id, lead_id, surge.event_id, *times, surge.surge_count, surge.multiplier)
 
 
 class EndedSurgeEventRow(NamedTuple):

@@ -67,10 +67,15 @@ async def visit(make: Make, *minutes: int, lead_id: str = "ada", channel: str = 
 
 async def stored(database: TestDatabase) -> list[Row]:
     rows = await database.fetch("SELECT * FROM surge_events ORDER BY lead_id, occurred_at")
-    minutes = [[f"{time:%H:%M}" for time in (row["occurred_at"], row["started_at"])] for row in rows]
     return [
-        (row["lead_id"], *times, row["surge_count"], row["multiplier"])
-        for row, times in zip(rows, minutes, strict=True)
+        (
+            row["lead_id"],
+            f"{row['occurred_at']:%H:%M}",
+            f"{row['started_at']:%H:%M}",
+            row["surge_count"],
+            row["multiplier"],
+        )
+        for row in rows
     ]
 
 
