@@ -10,7 +10,14 @@ import pytest
 
 from leadvibe.core.stream.frames import RESYNC
 from leadvibe.engine import OPERATORS, canonical_operator
-from leadvibe.pipeline.frames import NewEventData, NewEventFrame, RulesetScoreChange, ScoreUpdateFrame
+from leadvibe.pipeline.frames import (
+    NewEventData,
+    NewEventFrame,
+    RulesetScoreChange,
+    ScoreUpdateFrame,
+    SurgeData,
+    SurgeFrame,
+)
 from leadvibe.server.openapi.operation_ids import name_operations
 from leadvibe.server.openapi.tags import TAGS, tag_operation
 from support.operations import described, document
@@ -116,7 +123,8 @@ def test_the_stream_references_its_frames() -> None:
     at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
     event = NewEventFrame(NewEventData("ev_1", "ada", "page_view", at))
     update = ScoreUpdateFrame("ada", 5, 5, [RulesetScoreChange("rs_1", 5, 5)])
-    for frame in (msgspec.json.encode(event), msgspec.json.encode(update), RESYNC.data):
+    surge = SurgeFrame(SurgeData("ev_1", "ada", "web", 5, 1.25, at, at))
+    for frame in (*map(msgspec.json.encode, (event, update, surge)), RESYNC.data):
         validator.validate(msgspec.json.decode(frame))
     assert not validator.is_valid({"type": "unknown"})
 

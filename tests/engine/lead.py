@@ -19,10 +19,12 @@ from leadvibe.engine import (
     Plans,
     Session,
     Standing,
+    SurgeEvent,
     Verdict,
     advance,
     order,
     reconcile,
+    reconcile_surge_events,
 )
 from support.folding import fold, with_version
 
@@ -53,6 +55,7 @@ class Lead:
     lines: dict[int, Stored] = field(default_factory=dict)
     verdicts: dict[UUID, Verdict] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
+    surge_events: dict[UUID, SurgeEvent] = field(default_factory=dict)
     next_decay_at: int | None = None
     replays: int = 0
     _ids: "count[int]" = field(default_factory=count)
@@ -96,7 +99,10 @@ class Lead:
         superseded, written = reconcile(self.lines.values(), outcome.entries)
         for line in superseded:
             del self.lines[line.id]
-        self._save(replace(outcome, entries=written))
+        removed, surges = reconcile_surge_events(list(self.surge_events.values()), outcome.surge_events)
+        for surge in removed:
+            del self.surge_events[surge.event_id]
+        self._save(replace(outcome, entries=written, surge_events=surges))
 
     def _save(self, outcome: Outcome) -> None:
         for entry in outcome.entries:
@@ -104,6 +110,8 @@ class Lead:
             self.lines[number] = Stored(number, *_stored_values(entry))
         self.verdicts |= {verdict.event_id: verdict for verdict in outcome.verdicts}
         self.sessions |= {session.id: session for session in outcome.sessions}
+        assert not {surge.event_id for surge in outcome.surge_events} & self.surge_events.keys()
+        self.surge_events |= {surge.event_id: surge for surge in outcome.surge_events}
         self.next_decay_at = outcome.next_decay_at
         self.standing = Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(outcome.standing.dump())))
 
@@ -119,7 +127,7 @@ class Lead:
     @property
     def state(self) -> tuple[object, ...]:
         """Everything that must not depend on the order in which the facts arrived."""
-        return self.ledger, self.totals, self.verdicts, self.sessions, self.next_decay_at
+        return self.ledger, self.totals, self.verdicts, self.sessions, self.surge_events, self.next_decay_at
 
 
 def _stored_values(entry: Entry) -> tuple[Kind, Cause, str, int, Awards, int, int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.builders import HOUR, MINUTE, NOON, SECOND
 from engine.lead import Ledger
-from leadvibe.engine import Adjustment, Configuration, Event, Fact, Reset, Session, order
+from leadvibe.engine import Adjustment, Configuration, Event, Fact, Reset, Session, SurgeEvent, order
 from leadvibe.engine.configuration import DecayConfig, RuleConfig, RulesetConfig, SurgeConfig
 from leadvibe.engine.instants import to_instant
 
@@ -17,7 +17,7 @@ _GENTLE = [(1, 4, "1"), (5, 9, "1.1"), (10, None, "1.25")]
 
 
 class Oracle:
-    """Derives `ledger`, `totals`, `sessions` and `reasons` from a history and the versions of the configuration."""
+    """Derives ledger, sessions, surge events and reasons from a history and the versions of the configuration."""
 
     def __init__(self, versions: Sequence[tuple[int, Configuration]], facts: Sequence[Fact], until: int) -> None:
         self.versions = versions
@@ -27,7 +27,8 @@ class Oracle:
         self.seen: list[Event] = []
         self.activity: list[list[Event]] = []
         self.paid: list[str] = []
-        self.surge: list[int] = []
+        self.surge: list[tuple[int, Decimal]] = []
+        self.surge_events: list[SurgeEvent] = []
         self.changed: set[str] = set()
         done = NOON - HOUR
         for fact in sorted(facts, key=order):
@@ -170,23 +171,33 @@ class Oracle:
                 awards.setdefault(rule.ruleset_id, {})[rule.rule_id] = rule.weight
         self.paid += [rule_id for paid in awards.values() for rule_id in paid]
         gaining = any(sum(paid.values()) > 0 for paid in awards.values()) and event.channel != "system"
-        multiplier = self._multiplier(event.at, configuration.surge_policy) if gaining else Decimal(1)
+        multiplier = self._multiplier(event, configuration.surge_policy) if gaining else Decimal(1)
         for ruleset_id, paid in sorted(awards.items()):
             base = sum(paid.values())
             times = multiplier if base > 0 else Decimal(1)
             points = int((base * times).quantize(Decimal(1), ROUND_HALF_UP))
             self._write("event", event.id, ruleset_id, event.at, points, awards=paid, multiplier=times)
 
-    def _multiplier(self, at: int, policy: SurgeConfig | None) -> Decimal:
+    def _multiplier(self, event: Event, policy: SurgeConfig | None) -> Decimal:
         idle_seconds = policy.idle_reset_seconds if policy and policy.idle_reset_seconds else 1800
-        if self.surge and at - self.surge[-1] > idle_seconds * SECOND:
+        if self.surge and event.at - self.surge[-1][0] > idle_seconds * SECOND:
             self.surge = []
-        self.surge.append(at)
+        count = len(self.surge) + 1
+        multiplier = self._multiplier_of(count, policy)
+        self.surge.append((event.at, multiplier))
+        before = self.surge[-2][1] if count > 1 else Decimal(1)
+        if multiplier > before:
+            thousandths = int(multiplier * 1000)
+            surge = SurgeEvent(event.id, event.at, event.channel, self.surge[0][0], count, thousandths)
+            self.surge_events.append(surge)
+        return multiplier
+
+    def _multiplier_of(self, count: int, policy: SurgeConfig | None) -> Decimal:
         if not policy:
             return Decimal(1)
         custom = [(each.min_events, each.max_events, str(each.multiplier)) for each in policy.bands or ()]
         bands = custom or _GENTLE
-        factors = [Decimal(by) for least, most, by in bands if least <= len(self.surge) <= (most or 10**9)]
+        factors = [Decimal(by) for least, most, by in bands if least <= count <= (most or 10**9)]
         return min(*factors, Decimal("2" if custom else "1.5")) if factors else Decimal(1)
 
     def _write(

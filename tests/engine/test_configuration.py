@@ -140,7 +140,7 @@ def test_only_totals_below_zero_are_lifted(total: int, lifted: list[int]) -> Non
 def test_a_lift_comes_after_the_facts_of_its_instant_and_before_all_later_ones(batches: int) -> None:
     rules = rule(), rule(ruleset_id="B", event_type="other")
     switched = versions((0, configuration(*rules, allow_negative_scores=True)), (NOON + HOUR, configuration(*rules)))
-    lead = lead_with(switched, [adjustment(0, -10)])
+    lead = lead_with(switched, [event(0, "activity"), adjustment(0, -10)])
     facts = [adjustment(HOUR, 5, ruleset_id="B"), event(HOUR + 1, version=2)]
     for batch in [facts] if batches == 1 else [[fact] for fact in facts]:
         lead.receive(*batch)

@@ -21,6 +21,7 @@ def test_the_engine_follows_the_definitions(history: History) -> None:
     assert lead.ledger == sorted(oracle.ledger, key=lambda line: (line[3], str(line)))
     assert lead.totals == {ruleset_id: total for ruleset_id, total in oracle.totals.items() if total}
     assert lead.sessions == oracle.sessions
+    assert list(lead.surge_events.values()) == oracle.surge_events
     assert {verdict.event_id: verdict.suppression_reason for verdict in lead.verdicts.values()} == oracle.reasons
 
 

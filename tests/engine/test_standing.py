@@ -1,5 +1,7 @@
 """What a standing remembers of a lead, and when that is enough to continue from it."""
 
+from dataclasses import replace
+
 import msgspec
 
 from engine.builders import HOUR, MINUTE, NOON, SECOND, adjustment, configuration, event, plans, reset, rule, versions
@@ -21,6 +23,17 @@ def test_a_standing_survives_its_packing() -> None:
     assert Standing.load(msgspec.msgpack.decode(msgspec.msgpack.encode(standing.dump()))) == standing
     assert standing.session is not None
     assert Standing.load(Standing().dump()) == Standing()
+
+
+def test_a_standing_from_before_surges_were_recorded_needs_a_replay_if_a_surge_may_go_on() -> None:
+    surging = fold(watched(), Standing(), [event(0)])
+    old = Standing.load(surging.standing.dump()[:-2])
+    assert old == replace(surging.standing, surge_start=None)
+    assert not old.can_fold(watched(), [event(MINUTE)])
+    assert not old.can_fold(watched())
+    idle = fold(watched(), Standing(), [event(0), reset(MINUTE)]).standing
+    assert Standing.load(idle.dump()[:-2]) == idle
+    assert idle.can_fold(watched(), [event(2 * MINUTE)])
 
 
 def test_a_standing_forgets_what_is_out_of_every_window() -> None:

@@ -55,8 +55,8 @@ def test_an_event_is_not_reset_by_default() -> None:
     assert not Event(UUID(int=1), "page_view", NOON, b"", "", 1, {}, "web").reset_before_merge
 
 
-def test_the_empty_standing_is_stored_as_it_always_was() -> None:
-    assert Standing().dump() == [[-(2**63), 0, ""], 0, 0, {}, {}, 0, None, None, None, {}]
+def test_the_empty_standing_has_one_form() -> None:
+    assert Standing().dump() == [[-(2**63), 0, ""], 0, 0, {}, {}, 0, None, None, None, {}, None, 1000]
 
 
 def test_ranks_are_stored_as_they_always_were() -> None:

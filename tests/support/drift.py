@@ -18,6 +18,18 @@ DRIFTS: Final = {
         FROM counted FULL JOIN stored USING (unit_id, event_type)
         WHERE coalesce(counted.n, 0) <> coalesce(stored.n, 0)
     """,
+    "surge events in the ledger": """
+        SELECT unit_id, lead_id, event_id FROM surge_events AS surge
+        WHERE NOT EXISTS (
+          SELECT FROM score_entries AS entry
+          WHERE entry.unit_id = surge.unit_id AND entry.lead_id = surge.lead_id AND entry.event_id = surge.event_id
+            AND entry.multiplier = surge.multiplier AND entry.superseded_at IS NULL
+        )
+    """,
+    "surges recorded": """
+        SELECT unit_id, lead_id FROM score_entries WHERE superseded_at IS NULL AND multiplier > 1000
+        EXCEPT SELECT unit_id, lead_id FROM surge_events
+    """,
     "leads ranked": """
         SELECT leads.unit_id, leads.lead_id, leads.score AS ranked, lead_scores.score
         FROM leads LEFT JOIN rulesets ON rulesets.unit_id = leads.unit_id AND rulesets.is_primary

@@ -40,8 +40,18 @@ async def stored_totals(database: QueryConnection, unit_id: str) -> Totals:
 
 
 async def fingerprint(database: QueryConnection, unit_id: str) -> str:
-    """A hash of the current ledger in order, without ids and recording times."""
-    return await database.fetchval(
+    """A hash of the current ledger and of the surge events in order, without ids and recording times."""
+    surge_events = await database.fetchval(
+        """
+        SELECT md5(string_agg(concat_ws('|', s.lead_id, s.occurred_at, s.channel, s.started_at, s.surge_count,
+                                        s.multiplier, v.event_type, encode(v.digest, 'hex')), E'\\n'
+                              ORDER BY s.lead_id, s.occurred_at, s.surge_count))
+        FROM surge_events AS s JOIN events AS v USING (unit_id, event_id)
+        WHERE s.unit_id = $1
+        """,
+        unit_id,
+    )
+    ledger = await database.fetchval(
         """
         SELECT md5(string_agg(concat_ws('|', lead_id, name, occurred_at, kind, event_type, digest, awards_by_type, base,
                                         multiplier, points, applied), E'\\n'
@@ -58,3 +68,4 @@ async def fingerprint(database: QueryConnection, unit_id: str) -> str:
         """,
         unit_id,
     )
+    return f"{ledger} {surge_events}"

@@ -17,10 +17,10 @@ def observe(callback: Callable[[str], None]) -> None:
     the methods of a connection through which prepared statements, simple statements and COPY pass.
     """
     for method in ("_get_statement", "execute", "_copy_in", "_copy_out"):
-        setattr(Connection, method, _observed(getattr(Connection, method), callback))
+        setattr(Connection, method, observed(getattr(Connection, method), callback))
 
 
-def _observed(original: Callable[..., Any], callback: Callable[[str], None]) -> Callable[..., Any]:
+def observed(original: Callable[..., Any], callback: Callable[[str], None]) -> Callable[..., Any]:
     @functools.wraps(original)
     async def send(connection: Any, statement: str, *arguments: Any, **options: Any) -> Any:
         if (connection._params.server_settings or {}).get("application_name") == APPLICATION:

@@ -290,17 +290,33 @@ def test_keys_are_sorted_and_the_last_of_repeated_keys_wins() -> None:
         ({"channel": "WEB"}, "web"),
         ({"channel": "  "}, None),
         ({"channel": 7}, None),
+        ({"channel": "x" * 100}, "x" * 100),
         ({"channel": "x" * 101}, None),
+        ({"channel": None}, None),
+        ({"source": " Webinar "}, "webinar"),
+        ({"source": 7}, None),
+        ({"source": ["web"]}, None),
+        ({"source": "x" * 101}, None),
+        ({"source": "System"}, "system"),
+        ({"channel": "Email", "source": "crm"}, "email"),
+        ({"channel": "", "source": "crm"}, "crm"),
+        ({"channel": " ", "source": ""}, None),
+        ({"channel": 7, "source": "crm"}, "crm"),
+        ({"channel": None, "source": "crm"}, "crm"),
+        ({"channel": "x" * 101, "source": "crm"}, "crm"),
+        ({"channel": ["email"], "source": {"name": "crm"}}, None),
+        ({"Channel": "web", "utm_source": "ad", "medium": "email"}, None),
         ({}, None),
     ],
 )
-def test_the_channel_is_what_the_metadata_says_in_lower_case(metadata: dict[str, Any], channel: str | None) -> None:
+def test_the_channel_is_metadata_channel_or_source(metadata: dict[str, Any], channel: str | None) -> None:
     assert event(metadata=metadata).channel == channel
 
 
 def test_a_sent_decay_event_has_the_channel_system() -> None:
     read = event(event_type="DECAY", metadata={"channel": "web", "a": 1})
     assert (read.channel, read.metadata) == ("system", b'{"a":1,"channel":"system"}')
+    assert event(event_type="DECAY", metadata={"source": "crm"}).channel == "system"
 
 
 def test_the_default_key_is_used_if_the_event_has_none() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
-from leadvibe.access.dependencies import ANSWERS, CurrentOrg, provide
+from leadvibe.access.active_unit import NoActiveUnit, active_scope
+from leadvibe.access.dependencies import ANSWERS, CurrentOrg, UnitHeader, provide
 from leadvibe.analytics.repository import LeaderboardRepository, ScoreGain, TopLead
 from leadvibe.analytics.schemas import (
     DEFAULT_LIMIT,
@@ -35,6 +36,14 @@ async def organization(caller: CurrentOrg) -> OrgScope:
     return OrgScope(caller.org_id, caller.actor, caller.admin)
 
 
+async def active_unit(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> str | None:
+    """The active OU, or None if no OU is active."""
+    try:
+        return (await active_scope(caller, x_ou_id, request.cookies)).unit_id
+    except NoActiveUnit:
+        return None
+
+
 @router.get("/events-analytics", response_model=TrafficRead)
 async def analyze_events(traffic: TrafficStatistics, query: Annotated[TrafficQuery, Query()]) -> Traffic:
     """Count the events in a range of time, by type and by day, newest day first, and the leads that have them.
@@ -54,12 +63,15 @@ async def get_event_statistics(traffic: TrafficStatistics, query: Annotated[Stat
 
 
 @router.get("/usage", response_model=UsageRead)
-async def get_usage(usage: Annotated[UsageRepository, Depends(provide(UsageRepository, scope=organization))]) -> Usage:
-    """Count the events that all OUs of the organization received in the current calendar month (UTC).
+async def get_usage(
+    usage: Annotated[UsageRepository, Depends(provide(UsageRepository, scope=organization))],
+    unit_id: Annotated[str | None, Depends(active_unit)],
+) -> Usage:
+    """Count the events of the current calendar month (UTC): those of the whole organization, and of the active OU.
 
     Deleted events count. Events that repeat an idempotency key don't count.
     """
-    return await usage.this_month()
+    return await usage.this_month(unit_id)
 
 
 @router.get("/top-leads", response_model=list[TopLeadRead])

@@ -98,6 +98,7 @@ class UsageRead(Read):
     org_id: str
     org_name: str
     monthly_events: int
+    unit_monthly_events: int | None = Field(description="The part of the active OU; null if no OU is active")
     monthly_limit: int | None
     overage: bool
 

@@ -2,12 +2,12 @@
 
 from leadvibe.engine.conditions import OPERATOR_ALIASES, OPERATORS, canonical_operator, numeric
 from leadvibe.engine.configuration import Configuration
-from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, Verdict
+from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, SurgeEvent, Verdict
 from leadvibe.engine.facts import Adjustment, Event, Fact, Reset, order
 from leadvibe.engine.fold import advance, fold_until
 from leadvibe.engine.merge import as_counted
 from leadvibe.engine.plans import Plans, Version
-from leadvibe.engine.reconcile import LedgerLine, reconcile
+from leadvibe.engine.reconcile import LedgerLine, reconcile, reconcile_surge_events
 from leadvibe.engine.rules import Awards
 from leadvibe.engine.sessions import Session
 from leadvibe.engine.standing import Standing
@@ -30,6 +30,7 @@ __all__ = [
     "Reset",
     "Session",
     "Standing",
+    "SurgeEvent",
     "Verdict",
     "Version",
     "advance",
@@ -40,4 +41,5 @@ __all__ = [
     "numeric",
     "order",
     "reconcile",
+    "reconcile_surge_events",
 ]

@@ -45,6 +45,20 @@ class Verdict(NamedTuple):
     scope: Scope
 
 
+class SurgeEvent(NamedTuple):
+    """The record that an event raised the multiplier of its surge."""
+
+    event_id: UUID
+    at: Instant
+    channel: str
+    start: Instant
+    """The first event of the surge."""
+    surge_count: int
+    """This event included."""
+    multiplier: int
+    """In thousandths."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     standing: Standing
@@ -52,5 +66,6 @@ class Outcome:
     verdicts: list[Verdict]
     sessions: list[Session]
     """The sessions that were opened or extended, in their latest state."""
+    surge_events: list[SurgeEvent]
     next_decay_at: Instant | None
     """When a decay or a lift changes a total next if no further fact comes."""

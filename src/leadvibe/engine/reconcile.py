@@ -1,9 +1,9 @@
-"""Compares the stored ledger with a derived one, so that only the lines that differ are replaced."""
+"""Compares what is stored with what a replay derived, so that only what differs is replaced."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from leadvibe.engine.entries import Cause, Entry, Kind
+from leadvibe.engine.entries import Cause, Entry, Kind, SurgeEvent
 from leadvibe.engine.instants import Instant
 from leadvibe.engine.rules import Awards
 
@@ -45,6 +45,14 @@ def reconcile(current: Iterable[Stored], derived: Iterable[Entry]) -> tuple[list
             superseded.append(line)
             written.append(entry)
     return [*superseded, *unmatched.values()], written
+
+
+def reconcile_surge_events(
+    stored: Sequence[SurgeEvent], derived: Sequence[SurgeEvent]
+) -> tuple[list[SurgeEvent], list[SurgeEvent]]:
+    """The stored surge events to delete, and the derived ones to write."""
+    kept = {*stored} & {*derived}
+    return [each for each in stored if each not in kept], [each for each in derived if each not in kept]
 
 
 def _identity(line: LedgerLine) -> tuple[Kind, Cause, str, Instant]:

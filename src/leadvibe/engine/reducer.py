@@ -3,7 +3,7 @@
 from collections.abc import Container, Sequence
 from uuid import UUID
 
-from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, Verdict
+from leadvibe.engine.entries import Cause, Entry, Kind, Outcome, SurgeEvent, Verdict
 from leadvibe.engine.facts import DECAY, EVENT, Adjustment, Event, Fact, Order, Reset, order
 from leadvibe.engine.filters import VelocityCounter, VelocityWindow
 from leadvibe.engine.instants import BEGINNING, Instant, Microseconds
@@ -31,6 +31,9 @@ class Reducer:
         self.uses = dict(standing.uses)
         self.surge_count = standing.surge_count
         self.surge_at = standing.surge_at
+        self.surge_start = BEGINNING if standing.surge_start is None else standing.surge_start
+        self.surge_multiplier = standing.surge_multiplier
+        self.surge_events: list[SurgeEvent] = []
         self.activity = BEGINNING if standing.activity is None else standing.activity
         self.session = OpenSession.resumed(standing.session) if standing.session else None
         self.sessions: list[OpenSession] = []
@@ -92,7 +95,8 @@ class Reducer:
     def outcome(self, next_step: Step | None) -> Outcome:
         sessions = [session.frozen() for session in self.sessions]
         standing = self._standing(sessions[-1] if sessions else self.standing.session)
-        return Outcome(standing, self.entries, self.verdicts, sessions, next_step.at if next_step else None)
+        next_decay_at = next_step.at if next_step else None
+        return Outcome(standing, self.entries, self.verdicts, sessions, self.surge_events, next_decay_at)
 
     def _event(self, event: Event) -> None:
         plan = self.plans.judging(event)
@@ -132,7 +136,7 @@ class Reducer:
 
     def _score(self, event: Event, plan: ScoringPlan, awards: Sequence[RulesetAward]) -> None:
         surging = event.channel != SYSTEM and any(award.base > 0 for award in awards)
-        multiplier = self._surge_multiplier(event.at, plan.surge) if surging else ONE
+        multiplier = self._surge_multiplier(event, plan.surge) if surging else ONE
         limited_rules = self.plans.lookback.limited_rules
         for award in awards:
             if limited_rules:
@@ -145,11 +149,18 @@ class Reducer:
             if rule_id in limited_rules:
                 self.uses[rule_id] = self.uses.get(rule_id, 0) + 1
 
-    def _surge_multiplier(self, at: Instant, policy: SurgePolicy) -> int:
-        idle = self.surge_at is None or at - self.surge_at > policy.idle
-        self.surge_count = 1 if idle else self.surge_count + 1
-        self.surge_at = at
-        return policy.multiplier(self.surge_count)
+    def _surge_multiplier(self, event: Event, policy: SurgePolicy) -> int:
+        if self.surge_at is None or event.at - self.surge_at > policy.idle:
+            self.surge_count, self.surge_start, self.surge_multiplier = 0, event.at, ONE
+        self.surge_count += 1
+        self.surge_at = event.at
+        multiplier = policy.multiplier(self.surge_count)
+        if multiplier > self.surge_multiplier:
+            self.surge_events.append(
+                SurgeEvent(event.id, event.at, event.channel, self.surge_start, self.surge_count, multiplier)
+            )
+        self.surge_multiplier = multiplier
+        return multiplier
 
     def _adjustment(self, adjustment: Adjustment) -> None:
         award = RulesetAward(adjustment.ruleset_id, (), adjustment.points)
@@ -161,7 +172,7 @@ class Reducer:
                 self._clear_total("reset", reset.id, ruleset_id, reset.at, total)
         self.totals.clear()
         self.uses.clear()
-        self.surge_count, self.surge_at = 0, None
+        self.surge_count, self.surge_at, self.surge_multiplier = 0, None, ONE
 
     def _step(self, step: Step) -> None:
         self.interval = step.interval
@@ -215,6 +226,8 @@ class Reducer:
             None if self.activity == BEGINNING else self.activity,
             session,
             self._windows() if plans.lookback.windows else {},
+            None if self.surge_at is None else self.surge_start,
+            self.surge_multiplier,
         )
 
     def _windows(self) -> dict[str, VelocityWindow]:

@@ -9,6 +9,7 @@ from leadvibe.engine.filters import VelocityWindow
 from leadvibe.engine.instants import Instant
 from leadvibe.engine.plans import Plans
 from leadvibe.engine.sessions import Session
+from leadvibe.engine.surge import ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Standing:
     session: Session | None = None
     windows: Mapping[str, VelocityWindow] = field(default_factory=dict[str, VelocityWindow])
     """By event type."""
+    surge_start: Instant | None = None
+    """The first event of the surge. Unknown in a standing that was stored before surges were recorded."""
+    surge_multiplier: int = ONE
+    """The multiplier of the last event that counted for the surge, in thousandths."""
 
     @property
     def empty(self) -> bool:
@@ -41,6 +46,8 @@ class Standing:
         """Whether a fold of these facts, in canonical order, can start here; otherwise a replay is needed."""
         if self.empty:
             return True
+        if self.surge_at is not None and self.surge_start is None:
+            return False
         if plans.newest > self.known_version and plans.timeline.changed_since(self.known_version, self.position[0]):
             return False
         if facts and order(facts[0]) <= self.position:
@@ -61,12 +68,14 @@ class Standing:
             self.activity,
             self.session and self.session.dump(),
             {name: [list(window.times), dict(window.bursts)] for name, window in self.windows.items()},
+            self.surge_start,
+            self.surge_multiplier,
         ]
 
     @classmethod
     def load(cls, primitives: Sequence[Any]) -> "Standing":
-        """The standing that `dump` returned."""
-        position, known, covered, totals, uses, surge_count, surge_at, activity, session, windows = primitives
+        """The standing that `dump` returned, now or before surges were recorded."""
+        position, known, covered, totals, uses, surge_count, surge_at, activity, session, windows, *surge = primitives
         return cls(
             (position[0], position[1], *position[2:]),
             known,
@@ -78,4 +87,5 @@ class Standing:
             activity,
             session and Session.load(session),
             {name: VelocityWindow(tuple(times), bursts) for name, (times, bursts) in windows.items()},
+            *surge,
         )

@@ -54,7 +54,11 @@ class SentEvent(msgspec.Struct):
     ] = None
     metadata: Annotated[
         msgspec.Raw,
-        documented("Any JSON object of at most 100 KB", type=["object", "null"], additionalProperties=True),
+        documented(
+            "Any JSON object of at most 100 KB. Its `channel`, else its `source`, is the event's channel.",
+            type=["object", "null"],
+            additionalProperties=True,
+        ),
     ] = msgspec.field(default_factory=msgspec.Raw)
     """Empty if it was not sent."""
     idempotency_key: Annotated[

@@ -210,10 +210,16 @@ def _metadata(sent: SentEvent, event_type: str) -> dict[str, Any]:
 
 
 def _channel(metadata: dict[str, Any]) -> str | None:
-    """`metadata.channel` in lower case, or None. It is never guessed, because reports would show the guess."""
-    value = metadata.get("channel")
-    channel = value.strip().lower() if isinstance(value, str) else ""
-    return channel if 0 < len(channel) <= MAX_CHANNEL_LENGTH else None
+    """`metadata.channel`, else `metadata.source`, in lower case; None if neither is a text of a usable length.
+
+    It is never guessed from anything else, because reports would show the guess.
+    """
+    for name in ("channel", "source"):
+        value = metadata.get(name)
+        channel = value.strip().lower() if isinstance(value, str) else ""
+        if 0 < len(channel) <= MAX_CHANNEL_LENGTH:
+            return channel
+    return None
 
 
 def _explain(error: Exception, body: bytes) -> Problem:

@@ -17,7 +17,7 @@ from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.identity.identify import Identified, identify
 from leadvibe.identity.locks import LeadKey, LockedLead, Redirects
 from leadvibe.ingest.claim import ClaimedEvent, remove
-from leadvibe.pipeline.frames import new_event_frame, score_frames
+from leadvibe.pipeline.frames import new_event_frame, score_frames, surge_frames
 from leadvibe.pipeline.incoming import IncomingEvent, NewEvent, add_event_rows, new_events
 from leadvibe.pipeline.load import History, Origins, load_origins
 from leadvibe.pipeline.project import LeadState, load_histories, next_ledger_time, project, record_projection
@@ -136,13 +136,14 @@ async def _fold(connection: asyncpg.Connection, part: _Part, now: datetime, fram
 
 
 async def _project(task: _LeadTask, history: History | None, now: datetime, writes: Writes) -> list[Frame]:
-    projection = await project(task.state, [new.fact for new in task.events], history, now)
+    facts = [new.fact for new in task.events]
+    projection = await project(task.state, facts, history, now)
     at = next_ledger_time(task.state.lead, now)
-    record_projection(task.state, projection, history, at, writes, newest=task.events[-1].fact)
+    record_projection(task.state, projection, history, at, writes, newest=facts[-1])
     add_event_rows(task.state, task.events, projection, at, writes)
-    shown = (new.fact for new in task.events if new.fact.type not in task.state.plans.hidden)
+    shown = (fact for fact in facts if fact.type not in task.state.plans.hidden)
     frames = [new_event_frame(task.state.lead.lead_id, fact) for fact in shown]
-    return [*frames, *score_frames(task.state, projection)]
+    return [*frames, *score_frames(task.state, projection), *surge_frames(task.state, projection, facts)]
 
 
 def _measure(claimed: Sequence[ClaimedEvent]) -> None:

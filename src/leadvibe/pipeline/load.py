@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from leadvibe.core.instants import micros
-from leadvibe.engine import Adjustment, Awards, Cause, Event, Fact, Kind, Reset, as_counted
+from leadvibe.engine import Adjustment, Awards, Cause, Event, Fact, Kind, Reset, SurgeEvent, as_counted
 from leadvibe.identity.locks import LeadKey
 
 EVENT_COLUMNS: Final = """
@@ -54,6 +54,12 @@ SELECT e.unit_id, e.lead_id, e.entry_id, e.kind, e.event_id, e.subject_id, e.rul
 FROM score_entries e JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
   ON e.unit_id = requested.unit_id AND e.lead_id = requested.lead_id
 WHERE e.superseded_at IS NULL
+"""
+
+READ_SURGE_EVENTS: Final = """
+SELECT s.unit_id, s.lead_id, s.event_id, s.occurred_at, s.channel, s.started_at, s.surge_count, s.multiplier
+FROM surge_events s JOIN unnest($1::text[], $2::text[]) AS requested (unit_id, lead_id)
+  ON s.unit_id = requested.unit_id AND s.lead_id = requested.lead_id
 """
 
 ROWS_PER_FETCH: Final = 500
@@ -123,10 +129,11 @@ class StoredEntry(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """A lead as stored: its facts in no particular order, its current ledger, and the verdict on each event."""
+    """A lead as stored: its facts in no particular order, its current ledger, surge events, and verdicts on events."""
 
     facts: list[Fact] = field(default_factory=list[Fact])
     entries: list[StoredEntry] = field(default_factory=list[StoredEntry])
+    surge_events: list[SurgeEvent] = field(default_factory=list[SurgeEvent])
     verdicts: dict[UUID, StoredVerdict] = field(default_factory=dict[UUID, StoredVerdict])
 
 
@@ -150,6 +157,9 @@ async def load(
     async for rows in _pages(connection, READ_ENTRIES, *keys):
         for row in rows:
             histories[row["unit_id"], row["lead_id"]].entries.append(_entry(row))
+    async for rows in _pages(connection, READ_SURGE_EVENTS, *keys):
+        for row in rows:
+            histories[row["unit_id"], row["lead_id"]].surge_events.append(_surge_event(row))
     return histories
 
 
@@ -205,6 +215,11 @@ def _entry(row: asyncpg.Record) -> StoredEntry:
         points=points,
         applied=applied,
     )
+
+
+def _surge_event(row: asyncpg.Record) -> SurgeEvent:
+    _, _, event_id, occurred_at, channel, started_at, count, multiplier = row
+    return SurgeEvent(event_id, micros(occurred_at), channel or "", micros(started_at), count, multiplier)
 
 
 def _cause(kind: Kind, event_id: UUID | None, subject_id: str) -> Cause:

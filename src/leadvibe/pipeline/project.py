@@ -10,10 +10,31 @@ import asyncpg
 import msgspec
 
 from leadvibe.core.instants import due_at, from_micros, micros
-from leadvibe.engine import Entry, Event, Fact, LedgerLine, Outcome, Standing, fold_until, order, reconcile
+from leadvibe.engine import (
+    Entry,
+    Event,
+    Fact,
+    LedgerLine,
+    Outcome,
+    Standing,
+    SurgeEvent,
+    fold_until,
+    order,
+    reconcile,
+    reconcile_surge_events,
+)
 from leadvibe.identity.locks import LeadKey, LockedLead
 from leadvibe.pipeline.load import History, StoredEntry, load
-from leadvibe.pipeline.save import EntryRow, LeadRow, ScoreRow, SupersededRow, VerdictRow, Writes
+from leadvibe.pipeline.save import (
+    EndedSurgeEventRow,
+    EntryRow,
+    LeadRow,
+    ScoreRow,
+    SupersededRow,
+    SurgeEventRow,
+    VerdictRow,
+    Writes,
+)
 from leadvibe.rulesets.plans import UnitPlans
 
 THREADED_REPLAY_FACTS: Final = 500
@@ -56,6 +77,10 @@ class Projection:
     written: list[Entry]
     superseded: list[StoredEntry]
     changes: Changes
+    surge_events: list[SurgeEvent]
+    """To write."""
+    ended_surge_events: list[SurgeEvent]
+    """To delete: those that a replay didn't derive again."""
 
     @property
     def moved(self) -> Changes:
@@ -74,7 +99,7 @@ async def project(state: LeadState, facts: Sequence[Fact], history: History | No
     until = micros(now)
     if history is None:
         outcome = fold_until(state.plans.plans, state.standing, facts, until)
-        return Projection(outcome, outcome.entries, [], _grown(outcome.entries))
+        return Projection(outcome, outcome.entries, [], _grown(outcome.entries), outcome.surge_events, [])
     if len(history.facts) >= THREADED_REPLAY_FACTS:
         return await asyncio.to_thread(_replay, state, facts, history, until)
     # Yield to the event loop between leads.
@@ -88,7 +113,8 @@ def _replay(state: LeadState, facts: Sequence[Fact], history: History, until: in
     superseded, written = reconcile(history.entries, outcome.entries)
     before, after = _sums(history.entries), _sums(outcome.entries)
     changes = {ruleset: (before.get(ruleset, 0), after.get(ruleset, 0)) for ruleset in {**before, **after}}
-    return Projection(outcome, written, superseded, changes)
+    ended, surge_events = reconcile_surge_events(history.surge_events, outcome.surge_events)
+    return Projection(outcome, written, superseded, changes, surge_events, ended)
 
 
 def _grown(entries: Iterable[Entry]) -> Changes:
@@ -120,11 +146,18 @@ def record_projection(
     *,
     newest: Event | None = None,
 ) -> None:
-    """Add a lead's new ledger entries, totals and standing to the writes; `newest` is the last of the new events."""
+    """Add a lead's new ledger entries, surge events, totals and standing to the writes.
+
+    `newest` is the last of the new events.
+    """
     unit_id, lead_id = state.key
     outcome = projection.outcome
     writes.superseded += [SupersededRow(unit_id, lead_id, line.entry_id, at) for line in projection.superseded]
     writes.entries += [EntryRow.of(unit_id, lead_id, entry, at) for entry in projection.written]
+    writes.ended_surge_events += [
+        EndedSurgeEventRow(unit_id, lead_id, surge.event_id) for surge in projection.ended_surge_events
+    ]
+    writes.surge_events += [SurgeEventRow.of(unit_id, lead_id, surge) for surge in projection.surge_events]
     writes.scores += [ScoreRow(unit_id, lead_id, r, score, at) for r, (_, score) in projection.changes.items()]
     writes.leads.append(
         LeadRow(

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from leadvibe.core.instants import from_micros
-from leadvibe.engine import Awards, Entry, Kind
+from leadvibe.engine import Awards, Entry, Kind, SurgeEvent
 
 
 class EventRow(NamedTuple):
@@ -86,6 +86,32 @@ class SupersededRow(NamedTuple):
     at: datetime
 
 
+class SurgeEventRow(NamedTuple):
+    """A band that a surge entered, for `surge_events`."""
+
+    unit_id: str
+    lead_id: str
+    event_id: UUID
+    occurred_at: datetime
+    channel: str | None
+    started_at: datetime
+    surge_count: int
+    multiplier: int
+
+    @classmethod
+    def of(cls, unit_id: str, lead_id: str, surge: SurgeEvent) -> "SurgeEventRow":
+        times = from_micros(surge.at), surge.channel or None, from_micros(surge.start)
+        return cls(unit_id, lead_id, surge.event_id, *times, surge.surge_count, surge.multiplier)
+
+
+class EndedSurgeEventRow(NamedTuple):
+    """A surge event that a replay deletes or replaces."""
+
+    unit_id: str
+    lead_id: str
+    event_id: UUID
+
+
 class ScoreRow(NamedTuple):
     """A lead's total in one ruleset, for `lead_scores`."""
 
@@ -147,6 +173,13 @@ WHERE score_entries.unit_id = replaced.unit_id
   AND score_entries.entry_id = replaced.entry_id
 """
 
+DELETE_SURGE_EVENTS = """
+DELETE FROM surge_events USING unnest($1::text[], $2::text[], $3::uuid[]) AS ended (unit_id, lead_id, event_id)
+WHERE surge_events.unit_id = ended.unit_id
+  AND surge_events.lead_id = ended.lead_id
+  AND surge_events.event_id = ended.event_id
+"""
+
 SET_SCORES = """
 INSERT INTO lead_scores (unit_id, lead_id, ruleset_id, score, updated_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
@@ -191,6 +224,8 @@ class Writes:
     events: list[EventRow] = field(default_factory=list[EventRow])
     entries: list[EntryRow] = field(default_factory=list[EntryRow])
     superseded: list[SupersededRow] = field(default_factory=list[SupersededRow])
+    ended_surge_events: list[EndedSurgeEventRow] = field(default_factory=list[EndedSurgeEventRow])
+    surge_events: list[SurgeEventRow] = field(default_factory=list[SurgeEventRow])
     scores: list[ScoreRow] = field(default_factory=list[ScoreRow])
     leads: list[LeadRow] = field(default_factory=list[LeadRow])
     verdicts: list[VerdictRow] = field(default_factory=list[VerdictRow])
@@ -210,13 +245,18 @@ async def save(connection: asyncpg.Connection, writes: Writes) -> None:
     await _execute(connection, SET_VERDICTS, writes.verdicts)
     await _execute(connection, SUPERSEDE, writes.superseded)
     await _copy(connection, "score_entries", EntryRow, writes.entries)
+    await _execute(connection, DELETE_SURGE_EVENTS, writes.ended_surge_events)
+    await _copy(connection, "surge_events", SurgeEventRow, writes.surge_events)
     await _execute(connection, SET_SCORES, writes.scores)
     await _execute(connection, SET_LEADS, writes.leads)
     await _execute(connection, SET_KEY_LEADS, writes.keys)
 
 
 async def _copy(
-    connection: asyncpg.Connection, table: str, row: type[EventRow | EntryRow], rows: Sequence[tuple[Any, ...]]
+    connection: asyncpg.Connection,
+    table: str,
+    row: type[EventRow | EntryRow | SurgeEventRow],
+    rows: Sequence[tuple[Any, ...]],
 ) -> None:
     if rows:
         await connection.copy_records_to_table(table, records=rows, columns=row._fields)

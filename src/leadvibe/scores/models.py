@@ -1,4 +1,4 @@
-"""The tables of the ledger, of its running totals, and of the facts that users add: adjustments and resets."""
+"""The tables of the ledger, its running totals, surge events, and the facts that users add: adjustments, resets."""
 
 from uuid import UUID
 
@@ -76,6 +76,25 @@ class LeadScore(Base, Tenant):
     ruleset_id: Mapped[Id] = mapped_column(primary_key=True)
     score: Mapped[Big] = mapped_column(server_default=text("0"))
     updated_at: Mapped[Instant] = mapped_column(server_default=text("now()"))
+
+
+class SurgeEvent(Base, Tenant):
+    """The record that an event raised the multiplier of its lead's surge. A replay replaces those that differ."""
+
+    __tablename__ = "surge_events"
+    __table_args__ = (
+        ForeignKeyConstraint(["unit_id", "lead_id"], ["leads.unit_id", "leads.lead_id"], ondelete="CASCADE"),
+    )
+
+    lead_id: Mapped[Id] = mapped_column(primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[Instant]
+    channel: Mapped[str | None]
+    started_at: Mapped[Instant]
+    """The first event of the surge."""
+    surge_count: Mapped[Big]
+    multiplier: Mapped[int] = mapped_column(SmallInteger)
+    """Thousandths: 1250 multiplies by 1.25."""
 
 
 class ScoreAdjustment(Base, Tenant):

@@ -45,7 +45,9 @@ async def follow_stream(
         bool, Query(description="`0` omits the event names, so that browsers deliver all events to `onmessage`")
     ] = True,
 ) -> EventStream:
-    """Follow an OU's events and score changes as server-sent events: `new_event` and `score_update`.
+    """Follow an OU's events and score changes as server-sent events: `new_event`, `score_update` and `surge`.
+
+    `surge` says that an event took its lead's surge to a higher multiplier.
 
     Server-sent events are numbered and kept for an hour. A client that reconnects with `Last-Event-ID` receives every
     later one exactly once. If that is not possible (the client was away too long, or reads too slowly), the server

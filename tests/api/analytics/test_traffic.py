@@ -129,11 +129,38 @@ async def test_usage_is_the_sum_over_the_ous_of_the_organization(
         await caller.post("/ingest", json={"event_type": "view", "lead_id": "a", "timestamp": days_ago(40)})
     await drain()
     expected = {"monthly_events": 3, "monthly_limit": None, "overage": False, "org_id": client.org_id}
-    for caller in (client, basic, neighbour):
+    for caller, of_unit in ((client, 2), (basic, 2), (neighbour, 1)):
         found = await statistics(caller, "/usage")
         assert found.pop("org_name")
-        assert found == expected
-    assert (await statistics(stranger, "/usage"))["monthly_events"] == 1
+        assert found == {**expected, "unit_monthly_events": of_unit}
+    found = await statistics(stranger, "/usage")
+    assert (found["monthly_events"], found["unit_monthly_events"]) == (1, 1)
+
+
+async def test_usage_of_the_active_ou_follows_the_header(
+    client: Caller, make: Make, neighbour: Caller, stranger: Caller, drain: Drain
+) -> None:
+    for caller in (client, client, neighbour):
+        await make.by(caller).event()
+    await drain()
+    for unit_id, of_unit in ((client.unit_id, 2), (neighbour.unit_id, 1), ((await make.unit())["unit_id"], 0)):
+        found = (await client.get("/usage", headers={"X-OU-ID": unit_id})).json()
+        assert (found["monthly_events"], found["unit_monthly_events"]) == (3, of_unit)
+    foreign = await client.get("/usage", headers={"X-OU-ID": stranger.unit_id})
+    assert foreign.status_code == 404
+
+
+async def test_usage_without_an_active_ou_is_that_of_the_organization(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.event()
+    await drain()
+    await make.unit()
+    await database.execute("UPDATE org_units SET is_default = false")
+    del client.headers["X-OU-ID"]
+    assert (await client.get("/event-stats")).status_code == 400
+    found = await statistics(client, "/usage")
+    assert (found["monthly_events"], found["unit_monthly_events"]) == (1, None)
 
 
 async def test_usage_includes_deleted_events_but_not_repeated_ones(client: Caller, make: Make, drain: Drain) -> None:

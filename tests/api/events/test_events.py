@@ -1,5 +1,6 @@
 """Lists of processed events: newest first, with filters and pages."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -228,6 +229,33 @@ async def test_an_event_type_can_have_any_name(client: Caller, make: Make, drain
     await drain()
     response = await client.get(f"/event-types/{quote(event_type, safe='')}/properties")
     assert response.json() == {"event_type": event_type, "properties": ["key"]}
+
+
+async def test_every_way_in_reads_the_channel_from_channel_or_source(client: Caller, make: Make, drain: Drain) -> None:
+    sent = {"event_type": "page_view", "lead_id": "ada"}
+    lines = [json.dumps({**sent, "metadata": {"n": n, "source": "Slack"}}) for n in ("line", "last line")]
+    await make.event(lead_id="ada", metadata={"n": "one", "source": "Webinar"})
+    await make.events({**sent, "metadata": {"n": "batch", "channel": 7, "source": "CRM"}})
+    ndjson = {"Content-Type": "application/x-ndjson"}
+    (await client.post("/ingest/batch", content="\n".join(lines), headers=ndjson)).raise_for_status()
+    await import_csv(client, 'event_type,lead_id,metadata\npage_view,ada,"{""n"":""csv"",""source"":""Phone""}"\n')
+    await import_csv(client, "event_type,lead_id,n,source\npage_view,ada,rest,Fair\n", metadata="rest")
+    await drain()
+    events = (await client.get("/events/ada")).json()
+    assert {event["metadata"]["n"]: event["channel"] for event in events} == {
+        "one": "webinar",
+        "batch": "crm",
+        "line": "slack",
+        "last line": "slack",
+        "csv": "phone",
+        "rest": "fair",
+    }
+    assert (await client.get("/events", params={"channel": "Fair"})).json()[0]["metadata"]["source"] == "Fair"
+
+
+async def import_csv(client: Caller, text: str, **parameters: str) -> None:
+    files = {"file": ("events.csv", text, "text/csv")}
+    (await client.post("/import", files=files, params=parameters)).raise_for_status()
 
 
 async def test_channels_are_those_of_the_events(client: Caller, make: Make, drain: Drain, neighbour: Caller) -> None:

@@ -149,6 +149,28 @@ async def test_an_event_is_saved_with_the_decay_steps_due_after_it(
     assert await due_at(database) == active + 120 * DAY
 
 
+async def test_a_lead_at_the_floor_is_not_due_until_points_come_back(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await make.decay(1, "hours", 25)
+    await database.execute("UPDATE config_versions SET created_at = created_at - interval '200 days'")
+    await silent_lead(make, drain, 95 * DAY)
+    assert [line["applied"] for line in await database.fetch(LEDGER)] == [50, -25, -25]
+    assert await due_at(database) is None
+    written = "SELECT xmin::text FROM leads"
+    before = await database.fetchval(written)
+    await advance_due_leads()
+    assert await database.fetchval(written) == before
+
+    (await client.post("/leads/lead-1/adjust-score", json={"points": 5, "reason": "a call"})).raise_for_status()
+    due, active = await due_at(database), await database.fetchval("SELECT occurred_at FROM events")
+    adjusted = await database.fetchval("SELECT adjusted_at FROM score_adjustments")
+    assert due is not None
+    assert adjusted < due <= adjusted + timedelta(hours=1)
+    assert (due - active) % timedelta(hours=1) == timedelta()
+    assert await make.score() == 5
+
+
 async def test_an_active_ruleset_decays_and_an_inactive_one_does_not(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:

@@ -16,7 +16,7 @@ from leadvibe.identity.models import Alias, IdempotencyKey
 from leadvibe.leads.models import Lead, TimelineEntry
 from leadvibe.leads.watching.models import WatchedLead
 from leadvibe.orders.models import Order
-from leadvibe.scores.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset
+from leadvibe.scores.models import LeadScore, ScoreAdjustment, ScoreEntry, ScoreReset, SurgeEvent
 
 
 class Transfer:
@@ -88,7 +88,8 @@ class Transfer:
         Leads that were merged into a source before are redirected to the target as well.
         """
         await self._update_sources(ScoreEntry, ScoreEntry.superseded_at.is_(None), superseded_at=at)
-        await self._run(delete(LeadScore).where(self._of_sources(LeadScore)))
+        for model in (LeadScore, SurgeEvent):
+            await self._run(delete(model).where(self._of_sources(model)))
         await self._update_sources(Lead, score=0, standing=None, next_decay_at=None, ledger_at=at)
         redirected = Lead.lead_id == among([*self.source_ids, *merged_before])
         await self._run(

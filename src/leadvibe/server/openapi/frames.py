@@ -5,9 +5,9 @@ from typing import Any, Final
 import msgspec
 
 from leadvibe.core.stream.frames import ResyncFrame
-from leadvibe.pipeline.frames import NewEventFrame, ScoreUpdateFrame
+from leadvibe.pipeline.frames import NewEventFrame, ScoreUpdateFrame, SurgeFrame
 
-FRAMES: Final[tuple[type[msgspec.Struct], ...]] = (NewEventFrame, ScoreUpdateFrame, ResyncFrame)
+FRAMES: Final[tuple[type[msgspec.Struct], ...]] = (NewEventFrame, ScoreUpdateFrame, SurgeFrame, ResyncFrame)
 """Everything that `GET /stream` sends."""
 
 NAME: Final = "StreamFrame"
