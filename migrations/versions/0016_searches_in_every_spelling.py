@@ -1,4 +1,4 @@
-"""Searches ignore case in every script; phone numbers stored by older versions get today's form too.
+"""Searches ignore case in every script; stored phone numbers get today's form; old answers can be found.
 
 Revision ID: 0016
 Revises: 0012
@@ -71,10 +71,14 @@ def upgrade() -> None:
         unique=True,
         postgresql_include=["kind", "value", "folded_value", "lead_id"],
     )
+    op.create_index(
+        "ix_ingest_requests_answered", "ingest_requests", ["created_at"], postgresql_where=sa.text("answer IS NOT NULL")
+    )
 
 
 def downgrade() -> None:
     """The forms of phone numbers stay: older versions don't look them up."""
+    op.drop_index("ix_ingest_requests_answered", table_name="ingest_requests")
     drop_indexes()
     op.drop_column("aliases", "folded_value")
     op.drop_column("leads", "folded_id")

@@ -19,6 +19,7 @@ from leadvibe.events.schemas import Cursor, EventFilter
 from leadvibe.events.types.repository import EventTypeRepository
 from leadvibe.identity.display import oldest_aliases
 from leadvibe.identity.phones import AFTER_COUNTRY_CODE
+from leadvibe.ingest.requests import FORGET
 from leadvibe.leads.repository import aliases_of
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.leads.scored import ScoredLeads
@@ -128,6 +129,11 @@ async def test_the_properties_of_a_rare_type_are_read_from_its_events_alone(
 async def test_the_decay_tick_reads_only_the_leads_that_are_due(session: AsyncSession) -> None:
     conditions = await index_conditions_of(session, text(LOCK_DUE_LEADS.replace("$1", "200")))
     assert conditions == {"ix_leads_next_decay": "(next_decay_at <= statement_timestamp())"}
+
+
+async def test_old_answers_are_found_without_reading_the_others(session: AsyncSession) -> None:
+    conditions = await index_conditions_of(session, text(FORGET.replace("$1::interval", "interval '1 day'")))
+    assert conditions == {"ix_ingest_requests_answered": "(created_at < (statement_timestamp() - '1 day'::interval))"}
 
 
 async def test_a_leads_events_are_read_in_their_order(session: AsyncSession, scope: Scope) -> None:
