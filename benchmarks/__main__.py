@@ -6,7 +6,7 @@
 import subprocess
 import sys
 
-ALL = ("ingest", "worker", "rescore", "simulate", "hard_lead")
+ALL = ("ingest", "worker", "rescore", "simulate", "hard_lead", "many_aliases")
 
 for name in sys.argv[1:] or ALL:
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

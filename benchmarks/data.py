@@ -159,7 +159,7 @@ async def _make(connection: asyncpg.Connection) -> None:
     with Progress() as progress:
         for unit in UNITS:
             task = progress.add_task(f"{unit.leads:,} leads", total=unit.leads)
-            await _add_unit(connection, unit)
+            await add_unit(connection, unit)
             for start in range(1, unit.leads + 1, BATCH_LEADS):
                 await _add_slice(connection, unit, start, min(start + BATCH_LEADS - 1, unit.leads))
                 progress.update(task, completed=start + BATCH_LEADS - 1)
@@ -175,7 +175,7 @@ async def _make(connection: asyncpg.Connection) -> None:
     await connection.execute("VACUUM ANALYZE")
 
 
-async def _add_unit(connection: asyncpg.Connection, unit: Unit) -> None:
+async def add_unit(connection: asyncpg.Connection, unit: Unit) -> None:
     await connection.execute(ADD_UNIT, unit.unit_id)
     await connection.execute(ADD_MEMBER, unit.unit_id)
     await connection.execute(ADD_RULESET, unit.unit_id, _ruleset(unit))

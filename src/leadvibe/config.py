@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     # Ingestion and scoring
     ingest_buffer_events: int = 20_000
     """Maximum number of events that wait to be saved in one API process; then it answers 503."""
+    ingest_answer_lifetime: timedelta = timedelta(days=1)
+    """How long a batch or import that is sent again with its `Idempotency-Key` gets the answer of the first time."""
     lead_import_rows: int = 500_000
     """Maximum number of rows in a file of leads (`POST /leads/import/preview`)."""
     max_import_bytes: int = 4 * 1024**3

@@ -5,6 +5,14 @@ from typing import Final
 from support.postgres import TestDatabase
 
 DRIFTS: Final = {
+    "ids with folded case": """
+        SELECT lead_id, folded_id FROM leads
+        WHERE (folded_id IS NULL) <> (octet_length(lead_id) = char_length(lead_id))
+    """,
+    "aliases with folded case": """
+        SELECT value, folded_value FROM aliases
+        WHERE (folded_value IS NULL) <> (octet_length(value) = char_length(value))
+    """,
     "leads counted": """
         WITH counted AS (SELECT unit_id, count(*) AS n FROM leads WHERE merged_into IS NULL GROUP BY unit_id),
              stored AS (SELECT unit_id, sum(leads) AS n FROM lead_counts GROUP BY unit_id)

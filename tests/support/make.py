@@ -75,6 +75,10 @@ class Make:
     async def unit(self, name: str = "Elsewhere", **fields: Any) -> dict[str, Any]:
         return await self._post("/org-units", {"name": name, **fields})
 
+    async def phone_region(self, unit_id: str, region: str | None) -> None:
+        """Set the country of the OU's local phone numbers."""
+        _body(await self._client.put(f"/org-units/{unit_id}", json={"name": "Sales", "phone_region": region}))
+
     async def member(self, email: str = "someone@example.com", **fields: Any) -> dict[str, Any]:
         person = {"first_name": "Some", "last_name": "One", "email": email, "role": "viewer", "password": PASSWORD}
         return await self._post("/members", {**person, **fields})

@@ -59,6 +59,11 @@ EXEMPTIONS = (
         r"^\s*DELETE FROM lead_import_files .*expires_at <",
         "deletes expired files",
     ),
+    _exempt(
+        "ingest_requests",
+        r"^\s*(EXPLAIN \(FORMAT JSON\)\s+)?UPDATE .*created_at <",
+        "deletes old answers of all OUs",
+    ),
     _exempt("stream_frames", r"^\s*DELETE .*created_at <", "deletes old frames of all OUs"),
 )
 

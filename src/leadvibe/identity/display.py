@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.core.scope import Scope
 from leadvibe.identity.aliases import STRENGTH
+from leadvibe.identity.case_folding import fold_case
 from leadvibe.identity.models import Alias
 
 DISPLAY_ORDER: Final = ("email", *(kind for kind in STRENGTH if kind != "email"))
@@ -22,15 +23,15 @@ async def display_aliases(
 ) -> dict[str, str]:
     """The display alias of each lead that has any: of the most recognizable kind, the oldest.
 
-    Among aliases of that kind, those that contain one of the `like` texts come first. Only the oldest aliases of a kind
-    are compared with them: a lead may have any number of aliases.
+    Among aliases of that kind, those that contain one of the `like` texts (with folded case) come first. Only the
+    oldest aliases of a kind are compared with them: a lead may have any number of aliases.
     """
     aliases_per_kind = MAX_COMPARED if like else 1
     best: dict[str, tuple[int, bool, int]] = {}
     values: dict[str, str] = {}
     query = oldest_aliases(scope, lead_ids, aliases_per_kind)
     for position, (lead_id, kind, value) in enumerate(await session.execute(query)):
-        is_unlike = not any(text in value.lower() for text in like)
+        is_unlike = not any(text in fold_case(value) for text in like)
         rank = (DISPLAY_ORDER.index(kind), is_unlike, position)
         if lead_id not in best or rank < best[lead_id]:
             best[lead_id], values[lead_id] = rank, value

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 
 import asyncpg
 
+from leadvibe.identity.case_folding import fold_case_unless_ascii
+
 T = TypeVar("T")
 
 LeadKey = tuple[str, str]
@@ -24,8 +26,8 @@ FOR NO KEY UPDATE OF leads
 """
 
 CREATE_LEADS: Final = """
-INSERT INTO leads (unit_id, lead_id)
-SELECT * FROM unnest($1::text[], $2::text[])
+INSERT INTO leads (unit_id, lead_id, folded_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
 ON CONFLICT DO NOTHING
 RETURNING unit_id, lead_id
 """
@@ -73,7 +75,8 @@ async def lock_or_create_leads(
     if any(lead in existing for lead in missing):
         raise IdentityChanged
     if missing:
-        rows = await connection.fetch(CREATE_LEADS, [unit for unit, _ in missing], [lead for _, lead in missing])
+        columns = [unit for unit, _ in missing], [lead for _, lead in missing]
+        rows = await connection.fetch(CREATE_LEADS, *columns, [fold_case_unless_ascii(lead) for _, lead in missing])
         locked |= {
             (unit_id, lead_id): LockedLead(unit_id, lead_id, None, None, is_new=True) for unit_id, lead_id in rows
         }

@@ -36,16 +36,28 @@ class Alias(Base, Tenant):
             initially="DEFERRED",
         ),
         # With the columns that a search reads from its sample, so that an index-only scan returns them.
-        Index("ix_aliases_sample", "unit_id", "alias_id", unique=True, postgresql_include=["value", "lead_id"]),
+        Index(
+            "ix_aliases_sample",
+            "unit_id",
+            "alias_id",
+            unique=True,
+            postgresql_include=["kind", "value", "folded_value", "lead_id"],
+        ),
         # In the order of a lead's list of aliases, and of the aliases that lists of leads show.
         Index("ix_aliases_of_lead", "unit_id", "lead_id", "kind", "created_at", "value"),
-        Index("ix_aliases_prefix", "unit_id", text("lower(value)"), "lead_id"),
-        Index("ix_aliases_trigrams", text("trigram_keys(unit_id, lower(value))"), postgresql_using="gin"),
+        Index("ix_aliases_prefix", "unit_id", text("COALESCE(folded_value, lower(value))"), "lead_id"),
+        Index(
+            "ix_aliases_trigrams",
+            text("trigram_keys(unit_id, COALESCE(folded_value, lower(value)))"),
+            postgresql_using="gin",
+        ),
     )
 
     kind: Mapped[Id] = mapped_column(primary_key=True)
     value: Mapped[Id] = mapped_column(primary_key=True)
     """The normalized form, used for comparison."""
+    folded_value: Mapped[Id | None]
+    """The value for searches, if it is not ASCII; see `fold_case_unless_ascii`."""
     raw_value: Mapped[str]
     alias_id: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     lead_id: Mapped[Id]

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
@@ -18,6 +18,42 @@ _EXTENSION: Final = re.compile(
 _NUMBER: Final = re.compile(r"\+?[\d\s()./\-\u2010-\u2015\u2212\xb7]+")
 _INTERNATIONAL_PREFIX: Final = re.compile(r"[\s(]*00")
 
+MIN_SEARCHED_DIGITS: Final = 3
+"""A text with fewer digits is not searched as a phone number."""
+AFTER_COUNTRY_CODE: Final = rf"^\+({'|'.join(map(str, sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)))})"
+"""A regular expression for the start of an international number. No country code is the start of another one."""
+
+
+class PhonePart(NamedTuple):
+    """What a phone number contains, in the form in which it is stored."""
+
+    text: str
+    place: Literal["start", "anywhere", "after country code"]
+
+
+def phone_parts(text: str, region: str | None) -> list[PhonePart]:
+    """What to look for in phone numbers, if a person wrote this part of one; nothing if it can't be one.
+
+    A local number is also looked for in its international form: in the country of the region, or else in any.
+    """
+    number, digits = _with_plus(text), phonenumbers.normalize_digits_only(text)
+    if len(digits) < MIN_SEARCHED_DIGITS or not _NUMBER.fullmatch(number):
+        return []
+    if number.startswith("+") and not (international := phonenumbers.normalize_digits_only(number)).startswith("0"):
+        return [PhonePart(f"+{international}", "start")]
+    national = digits.removeprefix(_national_prefix(region))
+    parts = [PhonePart(digits, "anywhere")]
+    if region is not None and national != digits:
+        parts.append(PhonePart(f"+{phonenumbers.country_code_for_region(region)}{national}", "start"))
+    elif national != digits and len(national) >= MIN_SEARCHED_DIGITS:
+        parts.append(PhonePart(national, "after country code"))
+    return parts
+
+
+def _national_prefix(region: str | None) -> str:
+    """What local numbers start with instead of the country code; empty if there is no such prefix."""
+    return "0" if region is None else phonenumbers.ndd_prefix_for_region(region, strip_non_digits=True) or ""
+
 
 @lru_cache(CACHE_ENTRIES)
 def normalize_phone(text: str, region: str | None) -> str:
@@ -27,10 +63,7 @@ def normalize_phone(text: str, region: str | None) -> str:
     """
     if _SPREADSHEET_NUMBER.fullmatch(text):
         raise ValueError("was changed by a spreadsheet; send the phone number as text, like +4915112345678")
-    number = _EXTENSION.sub("", text.removeprefix("tel:")).replace("(0)", "").replace("\uff0b", "+").strip()
-    if _INTERNATIONAL_PREFIX.match(number):
-        number = _INTERNATIONAL_PREFIX.sub("+", number, count=1)
-    number = number.replace("(+", "+", 1) if number.startswith("(+") else number
+    number = _with_plus(_EXTENSION.sub("", text.removeprefix("tel:")))
     if not _NUMBER.fullmatch(number):
         raise ValueError("must be one phone number, like +49 151 12345678")
     digits = phonenumbers.normalize_digits_only(number)
@@ -38,6 +71,14 @@ def normalize_phone(text: str, region: str | None) -> str:
     if len(digits) < MIN_DIGITS or not MIN_DIGITS <= len(value.removeprefix("+")) <= MAX_DIGITS:
         raise ValueError(f"must have {MIN_DIGITS} to {MAX_DIGITS} digits")
     return value
+
+
+def _with_plus(number: str) -> str:
+    """The number without `(0)`, and with `+` for `00`."""
+    number = number.replace("(0)", "").replace("\uff0b", "+").strip()
+    if _INTERNATIONAL_PREFIX.match(number):
+        number = _INTERNATIONAL_PREFIX.sub("+", number, count=1)
+    return number.replace("(+", "+", 1) if number.startswith("(+") else number
 
 
 def _international(number: str, digits: str, region: str | None) -> str:

@@ -10,12 +10,13 @@ import msgspec
 
 from leadvibe.core.ids import new_id
 from leadvibe.identity.aliases import AliasKind, Identifier
+from leadvibe.identity.case_folding import fold_case_unless_ascii
 from leadvibe.identity.locks import IdentityChanged, LeadKey, Redirects
 from leadvibe.identity.strong_identifiers import RANKS, STRONG_KINDS, AliasKey, read_strong_kinds
 
 ATTACH_ALIASES = """
-INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id, original_lead_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+INSERT INTO aliases (unit_id, kind, value, folded_value, raw_value, lead_id, original_lead_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
 ON CONFLICT DO NOTHING
 RETURNING 1
 """
@@ -163,7 +164,10 @@ class Resolution:
     async def attach_aliases(self, connection: asyncpg.Connection) -> None:
         if not self.attached:
             return
-        rows = [(*key, raw_value, *identity) for key, (raw_value, identity) in sorted(self.attached.items())]
+        rows = [
+            (*key, fold_case_unless_ascii(key[2]), raw_value, *identity)
+            for key, (raw_value, identity) in sorted(self.attached.items())
+        ]
         if len(await connection.fetch(ATTACH_ALIASES, *map(list, zip(*rows, strict=True)))) < len(rows):
             raise IdentityChanged(self.redirects)
 

@@ -34,6 +34,7 @@ from leadvibe.ingest.inbox import InboxRow, row_of
 from leadvibe.ingest.repeats import Stored
 from leadvibe.ingest.requests import AlreadyAnswered, Answer, IngestRequest
 from leadvibe.ingest.schemas import (
+    MAX_REPORTED_WARNINGS,
     BatchResult,
     EventWarning,
     ImportResult,
@@ -84,10 +85,24 @@ class _Batch:
     rows: list[InboxRow] = field(default_factory=list[InboxRow])
     errors: list[RejectedEvent] = field(default_factory=list[RejectedEvent])
     warnings: list[EventWarning] = field(default_factory=list[EventWarning])
+    """The first warnings."""
+    warning_count: int = 0
+
+    def warn(self, index: int, warnings: Sequence[str]) -> None:
+        self.warning_count += len(warnings)
+        space = MAX_REPORTED_WARNINGS - len(self.warnings)
+        self.warnings += (EventWarning(index, warning) for warning in warnings[:space])
 
     def answer(self, stored: Sequence[Stored]) -> Answer:
         repeated = sum(event.repeated for event in stored)
-        result = BatchResult(len(self.rows), len(self.errors), self.errors, self.warnings, repeated)
+        result = BatchResult(
+            accepted=len(self.rows),
+            rejected=len(self.errors),
+            errors=self.errors,
+            warnings=self.warnings,
+            warning_count=self.warning_count,
+            repeated=repeated,
+        )
         return Answer(ACCEPTED, _json.encode(result))
 
 
@@ -121,7 +136,7 @@ async def _read_batch(caller: Caller, body: bytes, key: str | None) -> _Batch:
             batch.errors.append(RejectedEvent(index, problem.detail))
         else:
             batch.rows.append(row_of(caller.unit_id, event))
-            batch.warnings += (EventWarning(index, warning) for warning in warnings)
+            batch.warn(index, warnings)
     return batch
 
 
@@ -142,7 +157,8 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     options = _import_options(QueryParams(scope["query_string"]))
     key = idempotency_key(headers)
     async with spooled(stream_file(headers, receive, "file"), settings().max_import_bytes) as upload:
-        request = None if key is None else IngestRequest(caller.unit_id, key, upload.digest)
+        digest = sha256(upload.digest + options.digest).digest()
+        request = None if key is None else IngestRequest(caller.unit_id, key, digest)
         answer = None if request is None else await request.find_answer()
         if answer is not None:
             await _send_answer(send, answer)

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from leadvibe.core.http.problems import Invalid
 from leadvibe.identity.aliases import STRENGTH
@@ -16,6 +19,8 @@ FIELDS: Final = (*EVENT_COLUMNS, *STRENGTH)
 REST: Final = "rest"
 _FOR_ONE_ROW: Final = frozenset({"idempotency_key", "event_id"})
 """Fields that make no sense as a constant: the same key on every row leaves one event."""
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,13 @@ class ImportOptions:
     delimiter: str | None = None
     """None: it is found."""
     skip_triggers: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the options: two imports of a file are the same request only if their options are equal."""
+        zone = None if self.zone is None else self.zone.key
+        mappings = sorted(self.columns.items()), sorted(self.constants.items())
+        return sha256(_encoder.encode((*mappings, self.keep_rest, zone, self.delimiter, self.skip_triggers))).digest()
 
 
 def read_options(

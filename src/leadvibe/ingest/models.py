@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import SmallInteger, text
+from sqlalchemy import Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.database.models import Base, Blob, Id, Instant, OfUnit
@@ -34,11 +34,12 @@ class IngestRequestRow(Base, OfUnit):
     """A batch or an import with an idempotency key, and its answer."""
 
     __tablename__ = "ingest_requests"
+    __table_args__ = (Index("ix_ingest_requests_answered", "created_at", postgresql_where=text("answer IS NOT NULL")),)
 
     key: Mapped[Id] = mapped_column(primary_key=True)
     digest: Mapped[Blob]
-    """SHA-256 of the body."""
+    """SHA-256 of the body; for an import, of the file and the options."""
     status: Mapped[int | None] = mapped_column(SmallInteger)
-    """The HTTP status of the answer. None until the last rows are stored."""
+    """The HTTP status of the answer. None until the last rows are stored, and again when the answer is old."""
     answer: Mapped[Blob | None]
     created_at: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))

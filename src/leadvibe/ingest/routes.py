@@ -38,8 +38,9 @@ KEY: Final[Schema] = {
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 200},
     "description": "Makes it safe to repeat the request: a text in UTF-8, with or without quotes. A batch or a file "
-    "that is sent again with this key gets the same response, and another body with this key is a 422. Each event of a "
-    "batch or a file gets this key, `/` and its position from 0, unless it has an `idempotency_key` or an `event_id`.",
+    "that is sent again with this key within a day gets the same response. Another body, or an import with other "
+    "options, is a 422 with this key. Each event of a batch or a file gets this key, `/` and its position from 0, "
+    "unless it has an `idempotency_key` or an `event_id`.",
 }
 SKIP_TRIGGERS: Final[Schema] = {
     "name": "skip_triggers",
@@ -133,7 +134,7 @@ def _operation(
     }
 
 
-KEY_REUSED: Final = {"description": "The `Idempotency-Key` was already used with another body."}
+KEY_REUSED: Final = {"description": "The `Idempotency-Key` was already used with another body or other options."}
 
 
 INGEST: Final = _operation(

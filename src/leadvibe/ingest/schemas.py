@@ -9,6 +9,7 @@ from leadvibe.identity.aliases import MAX_VALUE_LENGTH, AliasKind
 
 MAX_ALIASES: Final = 50
 MAX_REPORTED_ROWS: Final = 100
+MAX_REPORTED_WARNINGS: Final = 100
 
 
 def documented(description: str, *examples: Any, **schema: Any) -> Meta:
@@ -126,7 +127,11 @@ class BatchResult(msgspec.Struct, frozen=True, omit_defaults=True):
     accepted: Annotated[Count, documented("The number of valid events, repeated ones included")]
     rejected: Annotated[Count, documented("The number of events that are not valid")]
     errors: list[RejectedEvent]
-    warnings: Annotated[list[EventWarning], documented("Parts of stored events that were left out")] = []
+    warnings: Annotated[
+        list[EventWarning],
+        documented("The first parts of stored events that were left out", maxItems=MAX_REPORTED_WARNINGS),
+    ] = []
+    warning_count: Annotated[Count, documented("The number of parts that were left out")] = 0
     repeated: Annotated[Count, documented("The number of events that repeat an earlier one and change nothing")] = 0
 
 

@@ -1,13 +1,20 @@
 """The tables of leads, their timeline entries and their merge origins."""
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from leadvibe.core.database.models import Base, Big, Blob, Id, Instant, Json, OfUnit, Tenant, Timestamps
+from leadvibe.identity.case_folding import fold_case_unless_ascii
 
 LAST_ACTIVE = text("coalesce(last_event_at, '-infinity'::timestamptz)")
+FOLDED_ID = text("COALESCE(folded_id, lower(lead_id))")
 NOT_MERGED = text("merged_into IS NULL")
 """The leads that lists and search show."""
+
+
+def _folded_id(context: DefaultExecutionContext) -> str | None:
+    return fold_case_unless_ascii(context.get_current_parameters()["lead_id"])
 
 
 class Lead(Base, OfUnit, Timestamps):
@@ -15,11 +22,11 @@ class Lead(Base, OfUnit, Timestamps):
     __table_args__ = (
         Index("ix_leads_created", "unit_id", "created_at", "lead_id"),
         Index("ix_leads_ranking", "unit_id", "score", LAST_ACTIVE, "lead_id", postgresql_where=NOT_MERGED),
-        Index("ix_leads_id_prefix", "unit_id", text("lower(lead_id)"), "lead_id", postgresql_where=NOT_MERGED),
+        Index("ix_leads_id_prefix", "unit_id", FOLDED_ID, "lead_id", postgresql_where=NOT_MERGED),
         Index(
             "ix_leads_merged_id_prefix",
             "unit_id",
-            text("lower(lead_id)"),
+            FOLDED_ID,
             "lead_id",
             postgresql_include=["merged_into"],
             postgresql_where=text("merged_into IS NOT NULL"),
@@ -29,6 +36,8 @@ class Lead(Base, OfUnit, Timestamps):
     )
 
     lead_id: Mapped[Id] = mapped_column(primary_key=True)
+    folded_id: Mapped[Id | None] = mapped_column(default=_folded_id)
+    """The id for searches, if it is not ASCII; see `fold_case_unless_ascii`."""
     # `metadata` is a name that declarative classes reserve.
     attributes: Mapped[Json] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     account_id: Mapped[str | None]

@@ -9,7 +9,6 @@ from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.problems import Conflict, TooLarge, problems
-from leadvibe.core.http.schemas import PlainText
 from leadvibe.identity.identifiers import LeadId
 from leadvibe.identity.models import Alias
 from leadvibe.ingest.metadata_field import LIMIT_METADATA_BODY, LIMIT_METADATA_FIELD, Metadata
@@ -24,6 +23,7 @@ from leadvibe.leads.schemas import (
     LeadMatchRead,
     LeadRead,
     MetadataRead,
+    SearchText,
 )
 from leadvibe.leads.scored import LeadPage, ScoredLead, ScoredLeads
 from leadvibe.leads.search import LeadMatch, LeadSearch
@@ -53,17 +53,18 @@ async def list_leads(
 @leads_router.get("/leads/search", response_model=list[LeadMatchRead])
 async def search_leads(
     q: Annotated[
-        PlainText, Query(max_length=200, description="The start of an id, or a part of an alias; case is ignored")
+        SearchText, Query(max_length=200, description="The start of an id, or a part of an alias; case is ignored")
     ],
     search: Search,
 ) -> list[LeadMatch]:
     """Search leads by id and alias.
 
     Returns at most ten leads: first those whose id starts with `q`, then those that a lead with such an id was merged
-    into, then those with an alias that starts with `q`, then those with an alias that contains it. A query of fewer
-    than two characters returns an empty list.
+    into, then those with an alias that starts with `q`, then those with an alias that contains it. A phone number may
+    be written in any way, such as `+49 (151) 123-45` or `0151`. A query of fewer than two characters returns an empty
+    list.
     """
-    return await search.find(q.strip())
+    return await search.find(q)
 
 
 @new_lead_router.post(

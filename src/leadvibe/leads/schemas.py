@@ -3,18 +3,26 @@
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, computed_field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, computed_field
 
 from leadvibe.core import ids
 from leadvibe.core.http.merged_from import MergedFrom
 from leadvibe.core.http.schemas import PlainText, Read, Time, Write, check_plain, parsable_by
 from leadvibe.core.instants import from_micros, micros
 from leadvibe.core.ranges import Range
-from leadvibe.identity.identifiers import NewLeadId
+from leadvibe.identity.identifiers import NewLeadId, clean_identifier
 from leadvibe.ingest.metadata_field import Metadata
 
 Points = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Reference = Annotated[PlainText, Field(min_length=1, max_length=200)]
+
+
+def _read_search_text(value: str) -> str:
+    return clean_identifier(value) if value.strip() else ""
+
+
+SearchText = Annotated[str, AfterValidator(_read_search_text)]
+"""A part of an identifier, in the form in which identifiers are stored. It may be empty."""
 
 
 class LeadRead(Read):

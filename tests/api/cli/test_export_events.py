@@ -1,6 +1,8 @@
 """`leadvibe export FILE|-` exports events over HTTP."""
 
 import asyncio
+import csv
+import io
 import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -102,6 +104,18 @@ async def test_filters_limit_the_export(url: str, key: str, options: tuple[str, 
     code, out, said = await run("-", *options, LEADVIBE_URL=url, LEADVIBE_KEY=key)
     assert (code, len(out.splitlines()) - 1) == (0, expected), said
     assert f"{expected}/{expected}" in said
+
+
+@pytest.mark.parametrize("options", [(), ("--raw",)])
+async def test_a_formula_has_an_apostrophe_unless_the_export_is_raw(
+    make: Make, drain: Drain, url: str, key: str, options: tuple[str, ...]
+) -> None:
+    await make.event("+SUM(A1)", "=1+1")
+    await drain()
+    code, out, said = await run("-", *options, LEADVIBE_URL=url, LEADVIBE_KEY=key)
+    assert code == 0, said
+    [row] = csv.DictReader(io.StringIO(out))
+    assert (row["lead_id"], row["event_type"]) == (("=1+1", "+SUM(A1)") if options else ("'=1+1", "'+SUM(A1)"))
 
 
 async def test_a_refused_request_is_reported_and_leaves_the_file_unchanged(url: str, key: str, tmp_path: Path) -> None:

@@ -90,6 +90,11 @@ async def live_a_full_life(client: Caller, make: Make, drain: Drain, database: T
     await client.post(f"/lead/{main}/reset-scores")
     await client.post("/admin/rescore", json={"lead_ids": [main]})
     await drain_jobs()
+    await client.post(
+        "/ingest/batch",
+        json=[{"event_type": "visit", "lead_id": main, QUAGGA: 1}],
+        headers={"Idempotency-Key": "a batch"},
+    )
     await make.event("visit", other, idempotency_key=f"{QUAGGA}-waiting")
     await make.event("visit", None, aliases=MAIL)
     await make.event("visit", "neighbour-of-it", aliases=MAIL)
@@ -110,6 +115,7 @@ async def test_nothing_of_a_deleted_lead_is_left_in_any_table(
     await live_a_full_life(client, make, drain, database)
     before = await places_of(database, QUAGGA)
     everywhere = {"inbox.body", "failed_events.body", "stream_frames.body", "timeline_entries.data", "orders.metadata"}
+    everywhere.add("ingest_requests.answer")
     assert everywhere <= set(before)
 
     await delete(client, f"{QUAGGA}-main")

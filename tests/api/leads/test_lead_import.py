@@ -75,6 +75,21 @@ async def test_a_row_with_a_new_primary_identifier_is_a_new_lead_and_reports_the
     assert await aliases_of(client, "ada") == {("external_id", "c-1")}
 
 
+async def test_two_people_with_one_phone_number_are_two_leads_and_the_first_keeps_the_number(
+    client: Caller,
+) -> None:
+    content = b"Email,Phone,Company\nada@x.com,+49 30 123456,one\nbob@x.com,+49 30 123456,two\n"
+    mapping = {"alias_mappings": {"Phone": "phone"}, "field_mappings": {"Company": "company"}}
+    outcome = await imported(client, content, **BY_MAIL, **mapping)
+    assert (counts(outcome), outcome["conflicts"]) == ((2, 2, 0, 0), 1)
+    warning = "phone: belongs to another lead and was not attached"
+    assert outcome["warnings"] == [{"line": 3, "warning": warning}]
+    ada, bob = await lead_of(client, "ada@x.com"), await lead_of(client, "bob@x.com")
+    assert (ada["metadata"], bob["metadata"]) == ({"company": "one"}, {"company": "two"})
+    assert await aliases_of(client, ada["lead_id"]) == {("email", "ada@x.com"), ("phone", "+4930123456")}
+    assert await aliases_of(client, bob["lead_id"]) == {("email", "bob@x.com")}
+
+
 async def test_an_alias_of_another_lead_stays_there_and_both_timelines_show_the_conflict(
     client: Caller, make: Make, drain: Drain
 ) -> None:

@@ -1,5 +1,6 @@
 """Finding leads by id and alias."""
 
+import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -185,3 +186,114 @@ async def test_non_ascii_letters_match_in_upper_and_lower_case(
     await make.events(known_as("a", external_id="MÜLLER-7"), known_as("b", external_id="müller-8"), known_as("Müller"))
     await drain()
     assert {lead_id for lead_id, _, _ in await found(client, q)} == {"a", "b", "Müller"}
+
+
+@pytest.mark.parametrize(
+    ("stored", "queries"),
+    [
+        ("Ünï-7", ["ünï", "ÜNÏ", "Ünï", "ünÏ", "nï-7", "NÏ-", "u\u0308n"]),
+        ("ÜNÏ", ["ünï", "üNï", "nï"]),
+        ("Петров-Водкин", ["петров-водкин", "ПЕТРОВ-ВОДКИН", "водкин", "Петров-ВОД"]),
+        ("ΟΔΥΣΣΕΥΣ", ["οδυσ", "οδυσσευς", "ΟΔΥΣ", "σσε"]),
+        ("Straße 5", ["STRASSE 5", "straße", "ASSE"]),
+    ],
+)
+@pytest.mark.parametrize("as_id", [True, False])
+async def test_every_letter_matches_in_either_case(
+    client: Caller, make: Make, drain: Drain, stored: str, queries: list[str], *, as_id: bool
+) -> None:
+    await make.event(**known_as(stored) if as_id else known_as("1", external_id=stored))
+    await drain()
+    for q in queries:
+        is_start = stored.casefold().startswith(unicodedata.normalize("NFC", q).casefold())
+        expected = [(stored, "id", None)] if as_id else [("1", "alias", stored)]
+        assert await found(client, q) == (expected if is_start or not as_id else []), q
+
+
+async def test_a_lead_created_by_hand_is_found_in_any_case_and_so_is_its_id_after_a_merge(
+    client: Caller, make: Make
+) -> None:
+    await make.lead("Ärger")
+    assert await found(client, "ÄRG") == [("Ärger", "id", None)]
+    await make.lead("target")
+    await client.post("/leads/merge", json={"targetLeadId": "target", "sourceLeadIds": ["Ärger"]})
+    assert await found(client, "ärG") == [("target", "id", None)]
+
+
+PHONES = {
+    "german": "+49 151 12345678",
+    "american": "+1 212 555 1234",
+    "local": "0151 999 888",
+    "number": "1511234567",
+    "russian": "+7 916 123 45 67",
+}
+
+
+@pytest.fixture
+async def callers(make: Make, drain: Drain) -> None:
+    await make.events(*(known_as(lead_id, phone=number) for lead_id, number in PHONES.items()))
+    await make.event(**known_as("customer", external_id="15112345"))
+    await drain()
+
+
+@pytest.mark.usefixtures("callers", "sample")
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("+49 (151) 123-45", ["german"]),
+        ("+49(0)151/123", ["german"]),
+        ("0049151", ["german"]),
+        ("(0049) 151 123", ["german"]),
+        ("00 49 151", ["german"]),
+        ("tel 0049", []),
+        ("+49 152", []),
+        ("(151)", ["german", "local", "number"]),
+        ("151-123-45", ["german", "number"]),
+        ("0151", ["german", "local"]),
+        ("0151/12345", ["german"]),
+        ("0151 999", ["local"]),
+        ("0555", []),  # not after the country code
+        ("(212) 555-1234", ["american"]),
+        ("0212 555", ["american"]),
+        ("+1 212.555", ["american"]),
+        ("15112345", ["customer", "german", "number"]),
+        ("12 34", ["american", "german", "number", "russian"]),
+        ("()-./", []),
+        ("(1)", []),
+    ],
+)
+async def test_a_phone_number_is_found_as_it_is_written(client: Caller, q: str, expected: list[str]) -> None:
+    assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == expected
+
+
+@pytest.mark.usefixtures("callers")
+@pytest.mark.parametrize(
+    ("region", "q", "expected"),
+    [
+        ("DE", "0151 123", ["german"]),
+        ("DE", "0151", ["german", "local"]),
+        ("DE", "0212", []),
+        ("US", "1 (212) 555", ["american"]),
+        ("US", "0151 123", []),
+        ("US", "(212) 555", ["american"]),
+        ("RU", "8 (916) 123", ["russian"]),
+    ],
+)
+async def test_the_phone_region_of_the_ou_decides_what_a_local_number_means(
+    client: Caller, make: Make, region: str, q: str, expected: list[str]
+) -> None:
+    await make.phone_region(client.unit_id, region)
+    assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == expected
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("q", [" jane ", "\u00a0JANE\u3000", "jane\t"])
+async def test_white_space_around_the_query_does_not_count(client: Caller, q: str) -> None:
+    assert [lead_id for lead_id, _, _ in await found(client, q)] == ["Jane-1", "john"]
+
+
+@pytest.mark.parametrize("q", ["ja\u200bne", "\ufeffjane", "ja\u0007ne", "jane\x00"])
+async def test_a_query_with_invisible_characters_is_refused(client: Caller, q: str) -> None:
+    response = await client.get("/leads/search", params={"q": q})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (400, "q")
+    assert "invisible" in response.json()["detail"]

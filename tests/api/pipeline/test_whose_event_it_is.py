@@ -1,5 +1,6 @@
 """Which lead an event belongs to if its identifiers belong to several leads, or to none yet."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -7,13 +8,19 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.ids import new_uuid
+from leadvibe.counts.counters import CounterChanges, update_counters
 from leadvibe.identity.aliases import STRENGTH, AliasKind, Identifier
+from leadvibe.identity.identify import Identified, identify
+from leadvibe.identity.locks import Redirects, until_stable
 from leadvibe.identity.resolution import Identity, Resolution, UnresolvedEvent
 from support.callers import Caller
 from support.make import Make
 from support.postgres import TestDatabase
+from support.waiting import eventually
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -109,6 +116,56 @@ async def test_a_lead_named_by_its_id_gets_every_identifier(make: Make, drain: D
     await make.event(lead_id="1", aliases=named(external_id="B", cookie="C")["aliases"])
     await drain()
     assert await leads_of(database) == [["external_id:A", "external_id:B", "cookie:C"]]
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ({"external_id": "A"}, {"external_id": "B"}, False),
+        ({"email": "a@x.com"}, {"email": "b@x.com"}, False),
+        ({"external_id": "A"}, {"email": "b@x.com"}, True),
+        ({"external_id": "A"}, {"external_id": "A"}, True),
+    ],
+)
+async def test_strong_identifiers_are_checked_again_under_the_lock_of_the_lead(
+    client: Caller,
+    database: TestDatabase,
+    first: dict[AliasKind, str],
+    second: dict[AliasKind, str],
+    *,
+    together: bool,
+) -> None:
+    await _identified(client.unit_id, {"cookie": "C"})
+    async with transaction(None) as session:
+        [one] = (await _identify(session, client.unit_id, first | {"cookie": "C"}, {})).identities.values()
+        racing = asyncio.create_task(_identified(client.unit_id, second | {"cookie": "C"}))
+        # It has read that the lead has no strong identifier, and waits for the lead or for the same identifier.
+        await eventually(lambda: database.fetchval(WAITING), within=30)
+    async with asyncio.timeout(30):
+        other = await racing
+    assert (one.lead_id == other.lead_id) == together
+    assert len(await leads_of(database)) == (1 if together else 2)
+
+
+async def _identified(unit_id: str, identifiers: dict[AliasKind, str]) -> Identity:
+    async def attempt(redirects: Redirects) -> Identity:
+        async with transaction(None) as session:
+            identified = await _identify(session, unit_id, identifiers, redirects)
+            [identity] = identified.identities.values()
+            await update_counters(await raw(session), CounterChanges(leads=identified.new_leads))
+            return identity
+
+    return await until_stable(attempt)
+
+
+async def _identify(
+    session: AsyncSession, unit_id: str, identifiers: dict[AliasKind, str], redirects: Redirects
+) -> Identified:
+    event = _unresolved(identifiers)._replace(unit_id=unit_id)
+    return await identify(await raw(session), [event], redirects)
 
 
 KINDS: Sequence[AliasKind] = STRENGTH

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from leadvibe.config import settings
+from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 from leadvibe.server.app import MAX_BODY_BYTES, create_app
 from support.callers import Caller, caller
 from support.lifespan import running
@@ -171,21 +172,23 @@ async def test_broken_gzip_is_400(client: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "headers", "limit"),
+    ("path", "headers", "limit", "start"),
     [
-        ("/ingest", JSON, MIB),
-        ("/ingest/batch", NDJSON, 10 * MIB),
-        ("/leads", JSON, MAX_BODY_BYTES),
+        ("/ingest", JSON, MIB, b""),
+        ("/ingest/batch", NDJSON, 10 * MIB, b""),
+        ("/leads", JSON, MAX_BODY_BYTES, b""),
+        ("/leads/import/preview", LEADS[1], MAX_FILE_BYTES, LEADS[0].rpartition(b"\r\n--")[0]),
     ],
 )
 async def test_a_small_body_that_grows_too_large_is_413_before_all_is_read(
-    client: Caller, path: str, headers: dict[str, str], limit: int
+    client: Caller, path: str, headers: dict[str, str], limit: int, start: bytes
 ) -> None:
     megabyte = gzip.compress(b" " * MIB)  # 1 KiB
     sent = 0
 
     async def endless() -> AsyncGenerator[bytes]:
         nonlocal sent
+        yield gzip.compress(start)
         while sent < 3 * limit // MIB + 8:
             sent += 1
             yield megabyte

@@ -18,10 +18,12 @@ from leadvibe.events.repository import EventRepository
 from leadvibe.events.schemas import Cursor, EventFilter
 from leadvibe.events.types.repository import EventTypeRepository
 from leadvibe.identity.display import oldest_aliases
+from leadvibe.identity.phones import AFTER_COUNTRY_CODE
+from leadvibe.ingest.requests import FORGET
 from leadvibe.leads.repository import aliases_of
 from leadvibe.leads.schemas import LeadCursor, LeadFilter
 from leadvibe.leads.scored import ScoredLeads
-from leadvibe.leads.search import LeadSearch
+from leadvibe.leads.search import LeadSearch, Wanted
 from leadvibe.pipeline.tasks import LOCK_DUE_LEADS
 from support.plans import index_conditions_of, indexes_of
 from support.postgres import TestDatabase
@@ -34,7 +36,11 @@ FROM generate_series(1, 3000) AS n
 """
 ALIASES = """
 INSERT INTO aliases (unit_id, kind, value, raw_value, lead_id)
-SELECT unit_id, 'email', lead_id || '@example.com', lead_id, lead_id FROM leads WHERE unit_id = $1
+SELECT unit_id, kind, value, value, lead_id
+FROM leads, LATERAL (VALUES ('email', lead_id || '@example.com'), ('phone', '+49' || abs(hashtext(lead_id))))
+  AS named (kind, value)
+WHERE unit_id = $1
+ON CONFLICT DO NOTHING
 """
 EVENTS = """
 INSERT INTO events (unit_id, event_id, lead_id, event_type, occurred_at, received_at, scored_at, metadata, digest,
@@ -83,9 +89,19 @@ async def test_search_looks_up_prefixes_and_trigrams_by_index(session: AsyncSess
     search = LeadSearch(session, scope)
     assert await indexes_of(session, search.id_prefix("ab")) == {"ix_leads_id_prefix"}
     assert await indexes_of(session, search.merged_id_prefix("ab")) == {"ix_leads_merged_id_prefix"}
-    assert await indexes_of(session, search.alias_prefix("ab")) == {"ix_aliases_prefix"}
-    assert await indexes_of(session, search.sampled_alias("ab")) == {"ix_aliases_sample", "Sort"}
-    assert await indexes_of(session, search.alias_part("abcdef", ["abc"])) == {"ix_aliases_trigrams", "Sort"}
+    wanted = Wanted("abcdef")
+    assert await indexes_of(session, search.alias_prefix(wanted)) == {"ix_aliases_prefix"}
+    assert await indexes_of(session, search.sampled_alias(wanted)) == {"ix_aliases_sample", "Sort"}
+    assert await indexes_of(session, search.alias_part(wanted, ["abc"])) == {"ix_aliases_trigrams", "Sort"}
+
+
+async def test_search_for_a_phone_number_looks_up_phone_numbers_alone(session: AsyncSession, scope: Scope) -> None:
+    search = LeadSearch(session, scope)
+    wanted = Wanted("15112", "phone", AFTER_COUNTRY_CODE + "15112")
+    start = Wanted("+4915112", "phone", only_at_start=True)
+    assert await indexes_of(session, search.alias_prefix(start)) == {"pk_aliases"}
+    assert await indexes_of(session, search.sampled_alias(wanted)) == {"ix_aliases_sample", "Sort"}
+    assert await indexes_of(session, search.alias_part(wanted, ["151"])) == {"ix_aliases_trigrams", "Sort"}
 
 
 @pytest.mark.parametrize("where", [EventFilter(), EventFilter(after=HERE), EventFilter(range="last_7d")])
@@ -109,6 +125,11 @@ async def test_the_properties_of_a_rare_type_are_read_from_its_own_events(sessio
 async def test_the_decay_tick_reads_only_the_leads_that_are_due(session: AsyncSession) -> None:
     conditions = await index_conditions_of(session, text(LOCK_DUE_LEADS.replace("$1", "200")))
     assert conditions == {"ix_leads_next_decay": "(next_decay_at <= statement_timestamp())"}
+
+
+async def test_old_answers_are_found_without_reading_the_others(session: AsyncSession) -> None:
+    conditions = await index_conditions_of(session, text(FORGET.replace("$1::interval", "interval '1 day'")))
+    assert conditions == {"ix_ingest_requests_answered": "(created_at < (statement_timestamp() - '1 day'::interval))"}
 
 
 async def test_the_events_of_a_lead_are_read_from_an_index_without_sorting(session: AsyncSession, scope: Scope) -> None:

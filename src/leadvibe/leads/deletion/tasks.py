@@ -18,6 +18,7 @@ from leadvibe.identity.aliases import STRENGTH, AliasKind, normalize
 from leadvibe.identity.models import Tombstone
 from leadvibe.identity.tombstones import alias_digest, lead_digest, surviving_identifiers
 from leadvibe.ingest.inbox import AcceptedEvent
+from leadvibe.ingest.requests import redact_answers
 from leadvibe.ingest.unprocessed import rewrite_failed, rewrite_inbox
 from leadvibe.leads.deletion.jobs import remove_from_jobs
 from leadvibe.leads.importing.redaction import redact_files, redact_results
@@ -88,6 +89,7 @@ async def erase_traces(message: EraseTraces) -> None:
     identifies = partial(message.identifies, region)
     await redact_files(message.scope, message.deleted_at, identifies)
     await redact_results(message.scope, identifies)
+    await redact_answers(message.scope, message.deleted_at)
     async with transaction(message.scope) as session:
         await remove_from_jobs(session, message.scope, message.lead_ids)
     async with transaction(message.scope) as session:
