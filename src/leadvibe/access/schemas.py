@@ -49,6 +49,7 @@ def _capitalized(value: object) -> object:
 
 
 Email = Annotated[PlainText, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(check_email)]
+Password = Annotated[PlainText, Field(min_length=8, max_length=1024, json_schema_extra={"format": "password"})]
 OrgRole = Annotated[MemberRole, BeforeValidator(_lower, json_schema_input_type=MemberRole)]
 """A role in the organization, in any case."""
 UnitRole = Annotated[Role, BeforeValidator(_capitalized, json_schema_input_type=Role)]

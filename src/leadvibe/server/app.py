@@ -23,6 +23,7 @@ from leadvibe.ingest.buffer import close_buffer
 from leadvibe.server import api
 from leadvibe.server.openapi.document import describe
 from leadvibe.server.openapi.operation_ids import unique_id
+from leadvibe.stream.guard import StreamGuard, guarding
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
@@ -35,14 +36,21 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             opened_database(settings().database_url, pool_size=settings().database_pool_size)
         )
         app.state.broadcaster = Broadcaster()
+        app.state.stream_guard = guard = StreamGuard()
         stack.push_async_callback(app.state.broadcaster.close)
         listeners: dict[str, Listener] = {
             CHANNEL: app.state.broadcaster.notice,
-            credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
+            credential_cache.CHANNEL: lambda _: on_access_change(guard),
         }
+        await stack.enter_async_context(guarding(guard))
         await stack.enter_async_context(listening(listeners))
         stack.push_async_callback(close_buffer)
         yield
+
+
+def on_access_change(guard: StreamGuard) -> None:
+    credential_cache.credential_cache.clear()
+    guard.recheck()
 
 
 class LeadVibe(FastAPI):

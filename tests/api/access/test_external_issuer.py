@@ -6,7 +6,6 @@
 import base64
 import hmac
 import json
-from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,22 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from leadvibe.access.authentication import external_issuer
 from leadvibe.config import settings
 from support.callers import Caller
-from support.issuer import NAME, Issuer
+from support.issuer import Issuer
 from support.world import World
-
-
-@pytest.fixture
-def issuer(monkeypatch: pytest.MonkeyPatch) -> Generator[Issuer]:
-    with Issuer() as own:
-        own.add_rsa("first")
-        monkeypatch.setenv("LEADVIBE_JWKS_URL", own.url)
-        monkeypatch.setenv("LEADVIBE_JWKS_ISSUER", NAME)
-        monkeypatch.setenv("LEADVIBE_JWKS_AUDIENCE", "leadvibe")
-        settings.cache_clear()
-        yield own
-        monkeypatch.undo()
-        settings.cache_clear()
-        external_issuer.key_set.cache_clear()
 
 
 class Clock:

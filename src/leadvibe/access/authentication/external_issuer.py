@@ -5,6 +5,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from time import monotonic
 from typing import Any, Final
@@ -95,8 +96,11 @@ def key_set(url: str) -> KeySet:
     return KeySet(url)
 
 
-async def email_of(token: str) -> str:
-    """The e-mail address in the token, in lower case. The issuer must have verified it."""
+async def read_issued_token(token: str) -> tuple[str, datetime]:
+    """The e-mail address in the token, in lower case, and when the token expires.
+
+    The issuer must have verified the address.
+    """
     url = settings().jwks_url
     header = jwt.get_unverified_header(token)
     if url is None or header.get("alg") not in ALGORITHMS:
@@ -105,7 +109,7 @@ async def email_of(token: str) -> str:
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True or "\x00" in email:
         raise TokenInvalid("The access token contains no verified e-mail address.")
-    return email.strip().lower()
+    return email.strip().lower(), datetime.fromtimestamp(int(claims["exp"]), UTC)
 
 
 def _claims(token: str, key: jwt.PyJWK) -> Mapping[str, Any]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from leadvibe.access.authentication.credential_cache import announce_access_change
 from leadvibe.access.authentication.passwords import hash_password
-from leadvibe.access.models import Member, Organization, RefreshToken
+from leadvibe.access.authentication.proofs import end_all_access
+from leadvibe.access.models import Member, Organization
 from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope, Role
@@ -101,7 +103,9 @@ class MemberRepository:
             setattr(member, name, value)
         await self.session.flush()
         if "password_hash" in columns:
-            await self.session.execute(delete(RefreshToken).where(RefreshToken.org_member_id == org_member_id))
+            await end_all_access(self.session, org_member_id)
+        elif columns.keys() & {"role", "email"}:
+            await announce_access_change(self.session)
         return (await self._profiles([member]))[0]
 
     async def delete(self, org_member_id: str) -> None:
@@ -112,6 +116,7 @@ class MemberRepository:
         await self._require_other_owners(member)
         await self.session.delete(member)
         await self.session.flush()
+        await announce_access_change(self.session)
 
     async def _profiles(self, members: Sequence[Member]) -> Sequence[Profile]:
         profiles = {member.org_member_id: Profile.of(member) for member in members}

@@ -10,7 +10,7 @@ from leadvibe.access.models import Member
 from leadvibe.access.sign_in import cookies
 from leadvibe.access.sign_in import service as sign_in
 from leadvibe.access.sign_in.cookies import RefreshCookie
-from leadvibe.access.sign_in.schemas import AccessToken, CurrentUser, SignIn
+from leadvibe.access.sign_in.schemas import AccessToken, CurrentUser, PasswordChange, SignIn
 from leadvibe.config import settings
 from leadvibe.core.http.problems import Invalid, NotAuthenticated, problems
 
@@ -43,10 +43,27 @@ async def refresh_sign_in(request: Request, response: Response, refresh_token: R
 
 
 @router.post("/auth/logout", status_code=204)
-async def sign_out_member(response: Response, refresh_token: RefreshCookie = None) -> None:
-    """Sign out. Revokes the refresh tokens of this sign-in and deletes the refresh and `activeOu` cookies."""
-    await sign_in.sign_out(refresh_token)
+async def sign_out_member(request: Request, response: Response, refresh_token: RefreshCookie = None) -> None:
+    """Sign out. Ends the sign-in of the refresh cookie, and that of an access token in the `Authorization` header.
+
+    Access tokens, cookies and open streams of the sign-in end too. Personal tokens stay. Deletes the refresh and
+    `activeOu` cookies.
+    """
+    await sign_in.sign_out(refresh_token, request.headers.get("authorization"))
     cookies.delete_sign_in(response)
+
+
+@router.put("/auth/password", responses=problems(Invalid, NotAuthenticated))
+async def change_password(
+    body: PasswordChange, caller: CurrentMember, request: Request, response: Response
+) -> AccessToken:
+    """Change your password. Ends all your sign-ins, streams and personal tokens.
+
+    The response is a new sign-in, as from `POST /auth/login`.
+    """
+    grant = await sign_in.change_password(caller.actor.id, body.current_password, body.new_password)
+    cookies.set_sign_in(request, response, grant)
+    return _access_token(grant)
 
 
 @router.post("/auth/cleanup", status_code=204)
