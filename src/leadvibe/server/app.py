@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from leadvibe.access.authentication import credential_cache
+from leadvibe.access.known_callers import ReadBodiesOfKnownCallers
+from leadvibe.access.sign_in.throttle import SignInThrottle
 from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
@@ -36,6 +38,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             opened_database(settings().database_url, pool_size=settings().database_pool_size)
         )
         app.state.broadcaster = Broadcaster()
+        app.state.sign_in_throttle = SignInThrottle()
         app.state.stream_guard = guard = StreamGuard()
         stack.push_async_callback(app.state.broadcaster.close)
         listeners: dict[str, Listener] = {
@@ -68,7 +71,7 @@ class LeadVibe(FastAPI):
         )
         api.include_routers(self)
         problems.install(self)
-        routes = RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES))
+        routes = RawRouter(api.RAW_ROUTES, LimitBody(ReadBodiesOfKnownCallers(super().__call__), MAX_BODY_BYTES))
         self.entry_point = ObserveRequests(
             identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
         )

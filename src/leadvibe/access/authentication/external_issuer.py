@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any, Final
 import httpx
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from leadvibe.access.authentication.access_tokens import TokenExpired, TokenInvalid
 from leadvibe.config import settings
@@ -27,6 +29,8 @@ MIN_FETCH_INTERVAL_SECONDS: Final = 30.0
 MAX_KEY_AGE_SECONDS: Final = 3600.0
 """Older keys are fetched again, so that keys the issuer has withdrawn stop working."""
 FETCH_TIMEOUT_SECONDS: Final = 5
+MAX_KEY_SET_BYTES: Final = 1_000_000
+MIN_RSA_BITS: Final = 2048
 
 log = structlog.get_logger()
 
@@ -67,18 +71,33 @@ class KeySet:
         """Fetch the keys. If that fails, the keys of the last fetch stay in use."""
         try:
             self._keys = await self._fetch()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, TypeError, RecursionError) as error:
             log.warning("can't fetch the token issuer's keys", url=self.url, error=str(error))
         self._fetched_at = monotonic()
 
     async def _fetch(self) -> dict[str | None, jwt.PyJWK]:
-        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=True) as client:
-            response = await client.get(self.url)
-        published = response.raise_for_status().json()
+        published = json.loads(await _download(self.url))
         if not isinstance(published, dict) or not isinstance(published.get("keys"), list):
             raise TypeError("the response is not a JSON Web Key Set")
         usable = (_usable(key) for key in published["keys"])
         return {key.key_id: key for key in usable if key is not None}
+
+
+async def _download(url: str) -> bytes:
+    """The response's body. A redirect is an error: whoever answers it could publish keys of their own."""
+    async with (
+        asyncio.timeout(FETCH_TIMEOUT_SECONDS),
+        httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS) as client,
+        client.stream("GET", url) as response,
+    ):
+        if not response.is_success:
+            raise ValueError(f"the response has the status {response.status_code}")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_KEY_SET_BYTES:
+                raise ValueError(f"the response has more than {MAX_KEY_SET_BYTES:,} bytes")
+    return bytes(body)
 
 
 def _usable(published: Any) -> jwt.PyJWK | None:
@@ -86,6 +105,8 @@ def _usable(published: Any) -> jwt.PyJWK | None:
     try:
         key = jwt.PyJWK.from_dict(published)
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        return None
+    if isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS:
         return None
     valid_id = isinstance(published.get("kid"), str | None)
     return key if valid_id and key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"} else None
@@ -121,7 +142,7 @@ def _claims(token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
             algorithms=sorted(ALGORITHMS),
             issuer=config.jwks_issuer,
             audience=config.jwks_audience,
-            options={"require": ["exp", "sub"], "verify_aud": config.jwks_audience is not None},
+            options={"require": ["exp", "sub", "iss", "aud"]},
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from leadvibe.access.authentication.credential_cache import announce_access_change
-from leadvibe.access.authentication.passwords import hash_password
+from leadvibe.access.authentication.passwords import hash_password, refuse_weak
 from leadvibe.access.authentication.proofs import end_all_access
 from leadvibe.access.models import Member, Organization
 from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
@@ -87,6 +87,7 @@ class MemberRepository:
         return member
 
     async def create(self, values: Mapping[str, Any]) -> Profile:
+        await self._check_password(values, str(values["email"]))
         columns = await _to_columns(values)
         member = Member(org_member_id=new_id("om"), org_id=self.caller.org_id, **columns)
         self.session.add(member)
@@ -94,6 +95,9 @@ class MemberRepository:
         return Profile.of(member)
 
     async def update(self, org_member_id: str, values: Mapping[str, Any]) -> Profile:
+        if "password" in values:
+            email = values.get("email") or (await self.get(org_member_id)).email
+            await self._check_password(values, str(email))
         columns = await _to_columns(values)
         await self._lock()
         member = await self.get(org_member_id)
@@ -117,6 +121,10 @@ class MemberRepository:
         await self.session.delete(member)
         await self.session.flush()
         await announce_access_change(self.session)
+
+    async def _check_password(self, values: Mapping[str, Any], email: str) -> None:
+        organization = await self.session.get_one(Organization, self.caller.org_id)
+        refuse_weak(values["password"], "password", email, organization.name)
 
     async def _profiles(self, members: Sequence[Member]) -> Sequence[Profile]:
         profiles = {member.org_member_id: Profile.of(member) for member in members}

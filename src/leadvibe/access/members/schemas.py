@@ -42,5 +42,7 @@ class MemberChange(Write):
     first_name: Line = UNSENT
     last_name: Line = UNSENT
     email: Email = UNSENT
-    password: Annotated[Password, Field(description="A new password. Ends all access of the member.")] = UNSENT
+    password: Annotated[
+        Password, Field(description="A new password, as for a new member. Ends all access of the member.")
+    ] = UNSENT
     role: OrgRole = UNSENT

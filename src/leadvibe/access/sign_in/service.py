@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.authentication.access_tokens import issue_access_token, signed_in_by
 from leadvibe.access.authentication.digests import secret_digest
-from leadvibe.access.authentication.passwords import hash_password, needs_rehash, verify_password
+from leadvibe.access.authentication.passwords import hash_password, needs_rehash, refuse_weak, verify_password
 from leadvibe.access.authentication.proofs import end_all_access, end_sign_in
-from leadvibe.access.models import Member, RefreshToken, SignIn
+from leadvibe.access.models import Member, Organization, RefreshToken, SignIn
+from leadvibe.access.sign_in.throttle import AttemptsFrom
 from leadvibe.config import settings
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import Invalid, NotAuthenticated
@@ -36,11 +37,12 @@ class Grant:
     refresh_token: str = field(repr=False)
 
 
-async def sign_in(email: str, password: str) -> Grant:
+async def sign_in(email: str, password: str, attempts: AttemptsFrom) -> Grant:
     async with transaction(None) as session:
         member = await session.scalar(select(Member).where(Member.email == email.strip().lower()))
-    if not await verify_password(password, member and member.password_hash) or member is None:
-        raise SignInRefused
+    with attempts.on(email):
+        if not await verify_password(password, member and member.password_hash) or member is None:
+            raise SignInRefused
     # Hashing takes time, so no transaction is open meanwhile.
     new_hash = await hash_password(password) if needs_rehash(member.password_hash or "") else None
     async with transaction(None) as session:
@@ -52,12 +54,17 @@ async def sign_in(email: str, password: str) -> Grant:
         return await _new_sign_in(session, unchanged)
 
 
-async def change_password(org_member_id: str, current_password: str, new_password: str) -> Grant:
+async def change_password(
+    org_member_id: str, current_password: str, new_password: str, attempts: AttemptsFrom
+) -> Grant:
     """Set a new password, end all access of the member, and sign the member in again."""
     async with transaction(None) as session:
         member = await session.get_one(Member, org_member_id)
-    if not await verify_password(current_password, member.password_hash):
-        raise Invalid.field("current_password", "is not your password")
+        organization = await session.get_one(Organization, member.org_id)
+    with attempts.on(member.email):
+        if not await verify_password(current_password, member.password_hash):
+            raise Invalid.field("current_password", "is not your password")
+    refuse_weak(new_password, "new_password", member.email, organization.name)
     new_hash = await hash_password(new_password)
     async with transaction(None) as session:
         unchanged = await _lock_member(session, member)
