@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     log_json: bool | None = None
     """Log JSON lines; by default, unless standard error is a terminal."""
 
+    log_paths: bool = False
+    """Log the paths of requests, with the ids of leads in them, instead of the templates of their routes."""
+
     # The database
     database_url: str | None = None
     """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and 0 < len(value.get_secret_value().encode()) < MIN_SECRET_KEY_BYTES:
             raise ValueError(
-                f"LEADVIBE_SECRET_KEY must have at least {MIN_SECRET_KEY_BYTES} bytes. Make one: openssl rand -base64 48"
+                f"LEADVIBE_SECRET_KEY must have at least {MIN_SECRET_KEY_BYTES} bytes, like: openssl rand -base64 48"
             )
         return value
 

@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from typing import Final
+from unicodedata import decimal
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
@@ -25,9 +26,10 @@ def normalize_phone(text: str, region: str | None) -> str:
 
     `region` is the country of local numbers. Raises ValueError if the text is not exactly one number.
     """
+    text = "".join(map(_ascii, text))
     if _SPREADSHEET_NUMBER.fullmatch(text):
         raise ValueError("was changed by a spreadsheet; send the phone number as text, like +4915112345678")
-    number = _EXTENSION.sub("", text.removeprefix("tel:")).replace("(0)", "").replace("\uff0b", "+").strip()
+    number = _EXTENSION.sub("", text.removeprefix("tel:")).replace("(0)", "").strip()
     if _INTERNATIONAL_PREFIX.match(number):
         number = _INTERNATIONAL_PREFIX.sub("+", number, count=1)
     number = number.replace("(+", "+", 1) if number.startswith("(+") else number
@@ -38,6 +40,13 @@ def normalize_phone(text: str, region: str | None) -> str:
     if len(digits) < MIN_DIGITS or not MIN_DIGITS <= len(value.removeprefix("+")) <= MAX_DIGITS:
         raise ValueError(f"must have {MIN_DIGITS} to {MAX_DIGITS} digits")
     return value
+
+
+def _ascii(character: str) -> str:
+    """A digit of any script as 0 to 9, and a full-width sign as the usual one."""
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    return str(decimal(character, character))
 
 
 def _international(number: str, digits: str, region: str | None) -> str:

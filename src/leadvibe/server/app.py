@@ -19,6 +19,7 @@ from leadvibe.core.http.body_decoding import DecodeBodies
 from leadvibe.core.http.methods_and_paths import NormalizeRequests
 from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
+from leadvibe.core.http.safe_headers import SafeHeaders
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
@@ -72,9 +73,9 @@ class LeadVibe(FastAPI):
         api.include_routers(self)
         problems.install(self)
         routes = RawRouter(api.RAW_ROUTES, LimitBody(ReadBodiesOfKnownCallers(super().__call__), MAX_BODY_BYTES))
-        self.entry_point = ObserveRequests(
-            identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
-        )
+        config = settings()
+        addressed = identified(NormalizeRequests(DecodeBodies(routes)), config.public_url, config.trusted_proxies)
+        self.entry_point = ObserveRequests(SafeHeaders(addressed), log_paths=config.log_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

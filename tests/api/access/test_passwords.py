@@ -16,7 +16,7 @@ WEAK = {
     "eleven characters": "x7!Kq9#Lm2$",
     "common": "chickenwing101",
     "common in upper case": "ChickenWing101",
-    "common in full width": "ｃｈｉｃｋｅｎｗｉｎｇ１０１",
+    "common in full width": "".join(chr(ord(character) + 0xFEE0) for character in "chickenwing101"),
     "common word with digits": "Password!2024",
     "common word within signs": "***dragon***",
     "a repetition": "kx7!qakx7!qa",

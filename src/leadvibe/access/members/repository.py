@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from leadvibe.access.active_unit import units_of
 from leadvibe.access.authentication.credential_cache import announce_access_change
 from leadvibe.access.authentication.passwords import hash_password, refuse_weak
 from leadvibe.access.authentication.proofs import end_all_access
@@ -69,11 +70,16 @@ class MemberRepository:
 
     async def list(self) -> Sequence[Profile]:
         members = await self.session.scalars(
-            select(Member).where(Member.org_id == self.caller.org_id).order_by(Member.created_at, Member.org_member_id)
+            select(Member)
+            .where(Member.org_id == self.caller.org_id, self._is_visible())
+            .order_by(Member.created_at, Member.org_member_id)
         )
         return await self._profiles(members.all())
 
     async def get_profile(self, org_member_id: str) -> Profile:
+        visible = select(Member.org_member_id).where(Member.org_member_id == org_member_id, self._is_visible())
+        if await self.session.scalar(visible) is None:
+            raise NotFound
         return (await self._profiles([await self.get(org_member_id)]))[0]
 
     async def get(self, org_member_id: str) -> Member:
@@ -121,6 +127,17 @@ class MemberRepository:
         await self.session.delete(member)
         await self.session.flush()
         await announce_access_change(self.session)
+
+    def _is_visible(self) -> ColumnElement[bool]:
+        """A condition on `Member`: the caller is an admin or the member, or shares an OU with the member."""
+        if self.caller.admin:
+            return true()
+        units = units_of(self.caller).with_only_columns(OrgUnit.unit_id)
+        theirs = aliased(UnitMembership)
+        return or_(
+            Member.org_member_id == self.caller.actor.id,
+            exists().where(theirs.org_member_id == Member.org_member_id, theirs.unit_id.in_(units)),
+        )
 
     async def _check_password(self, values: Mapping[str, Any], email: str) -> None:
         organization = await self.session.get_one(Organization, self.caller.org_id)

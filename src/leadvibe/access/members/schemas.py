@@ -43,6 +43,10 @@ class MemberChange(Write):
     last_name: Line = UNSENT
     email: Email = UNSENT
     password: Annotated[
-        Password, Field(description="A new password, as for a new member. Ends all access of the member.")
+        Password,
+        Field(
+            description="A new password. Ends all sign-ins and personal tokens of the member. The conditions for a new "
+            "member's password apply."
+        ),
     ] = UNSENT
     role: OrgRole = UNSENT
