@@ -15,6 +15,8 @@ from leadvibe.core.scope import Proof
 
 COOKIE = "activeOu"
 
+ProofOfMember = Literal["sign_in", "personal_token", "issuer"]
+
 
 @dataclass(frozen=True, slots=True)
 class ActiveUnitChoice:
@@ -52,11 +54,12 @@ def read_active_unit(cookie: str) -> ActiveUnitChoice:
         raise Invalid.field(
             COOKIE, "was not signed by this server; choose the OU with POST /org-units/active"
         ) from None
-    # Cookies of earlier versions don't say what authenticated the member.
-    if len(proof) != 2 or datetime.now(UTC).timestamp() >= expires_at:
+    if datetime.now(UTC).timestamp() >= expires_at:
         raise Invalid.field(COOKIE, "has expired; choose the OU again with POST /org-units/active")
-    kind = cast(Literal["sign_in", "personal_token", "issuer"], proof[0])
-    return ActiveUnitChoice(org_member_id, unit_id, Proof(kind, proof[1], datetime.fromtimestamp(expires_at, UTC)))
+    # A cookie of an earlier version names no sign-in. It still chooses the OU, and opens no stream.
+    kind, proof_id = proof or ("sign_in", "")
+    expiry = datetime.fromtimestamp(expires_at, UTC)
+    return ActiveUnitChoice(org_member_id, unit_id, Proof(cast(ProofOfMember, kind), proof_id, expiry))
 
 
 def _serializer() -> URLSafeSerializer:

@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from leadvibe.access.authentication.passwords import verify_password
+from leadvibe.access.authentication.proofs import hold
+from leadvibe.access.personal_tokens import repository
+from leadvibe.access.sign_in import service
 from leadvibe.server.app import create_app
 from leadvibe.stream import guard
-from support.callers import Caller
+from support.callers import Caller, basic_authorization
 from support.following import Stream, following
 from support.issuer import Issuer
 from support.lifespan import running
@@ -173,10 +177,7 @@ async def test_a_member_who_leaves_an_ou_keeps_the_streams_of_others(
 @pytest.mark.usefixtures("only_notifications")
 async def test_the_stream_of_a_revoked_credential_ends(app: Any, client: Caller, make: Make, elsewhere: Any) -> None:
     made = await make.credential()
-    authorization = Caller(app, None)
-    authorization.auth = (made["client_id"], made["client_secret"])
-    request = next(authorization.auth.auth_flow(authorization.build_request("GET", "/stream")))
-    headers = {"Authorization": request.headers["Authorization"]}
+    headers = {"Authorization": basic_authorization(made["client_id"], made["client_secret"])}
     async with following(app, headers) as here, following(elsewhere, headers) as there:
         await client.delete(f"/secrets/{made['secret_id']}")
         assert await here.rest() == await there.rest() == []
@@ -285,3 +286,34 @@ async def test_a_cookie_that_an_outside_issuers_token_chose_expires_with_the_tok
         assert stream.status == other.status == 200
         proofs = [watched.scope.proof for watched in app.state.stream_guard._streams]
         assert {int(proof.expires_at.timestamp()) for proof in proofs} == {soon}
+
+
+async def test_a_sign_in_that_overlaps_a_change_of_password_is_refused(
+    client: Caller, anonymous: Caller, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def verify_and_change(password: str, password_hash: str | None) -> bool:
+        verified = await verify_password(password, password_hash)
+        await client.put(f"/members/{world.viewer.member_id}", json={"password": NEW_PASSWORD})
+        return verified
+
+    monkeypatch.setattr(service, "verify_password", verify_and_change)
+    assert (await sign_in(anonymous, "viewer@acme.example")).status_code == 401
+    assert "refresh_token" not in anonymous.cookies
+
+
+@pytest.mark.parametrize("by", ["sign-in", "personal token"])
+async def test_a_personal_token_isnt_made_if_what_makes_it_ends_meanwhile(
+    reader: Caller, database: TestDatabase, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    token = (await reader.post("/settings/tokens", json={"name": "A script"})).json()["token"]
+
+    async def end_and_hold(session: Any, caller: Any) -> None:
+        await database.execute("DELETE FROM sign_ins")
+        await database.execute("DELETE FROM personal_tokens")
+        await hold(session, caller)
+
+    monkeypatch.setattr(repository, "hold", end_and_hold)
+    headers = bearer(token) if by == "personal token" else {}
+    made = await reader.post("/settings/tokens", json={"name": "Another"}, headers=headers)
+    assert made.status_code == 401
+    assert await database.fetchval("SELECT count(*) FROM personal_tokens") == 0
