@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from leadvibe.access.authentication.passwords import verify_password
 from leadvibe.access.authentication.proofs import hold
 from leadvibe.access.personal_tokens import repository
-from leadvibe.access.sign_in import service
 from leadvibe.server.app import create_app
 from leadvibe.stream import guard
 from support.callers import Caller, basic_authorization
@@ -235,35 +233,6 @@ async def test_a_stream_ends_when_the_access_token_that_opened_it_expires(
         assert await stream.rest() == []
 
 
-async def test_a_new_password_needs_the_current_one(reader: Caller, anonymous: Caller) -> None:
-    body = {"current_password": "not the password", "new_password": NEW_PASSWORD}
-    response = await reader.put("/auth/password", json=body)
-    assert response.status_code == 400
-    assert [error["field"] for error in response.json()["errors"]] == ["current_password"]
-    assert (await reader.get("/me")).status_code == 200
-    assert (await sign_in(anonymous, "viewer@acme.example")).status_code == 200
-
-
-async def test_after_a_change_of_password_the_caller_is_signed_in_again(
-    app: Any, reader: Caller, anonymous: Caller
-) -> None:
-    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-    made = (await reader.put("/auth/password", json=body)).json()
-    assert set(made) == {"access_token", "token_type", "expires_in"}
-    assert await status(anonymous, bearer(made["access_token"])) == 200
-    assert (await reader.post("/auth/refresh")).status_code == 200
-    async with following(app, cookie(reader)) as stream:
-        assert stream.status == 200
-    anonymous.cookies.clear()
-    assert (await sign_in(anonymous, "viewer@acme.example")).status_code == 401
-    assert (await sign_in(anonymous, "viewer@acme.example", NEW_PASSWORD)).status_code == 200
-
-
-async def test_a_credential_has_no_password(basic: Caller) -> None:
-    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-    assert (await basic.put("/auth/password", json=body)).status_code == 401
-
-
 async def test_a_cookie_that_another_kind_of_token_chose_ends_with_the_token(
     app: Any, client: Caller, anonymous: Caller, make: Make
 ) -> None:
@@ -286,19 +255,6 @@ async def test_a_cookie_that_an_outside_issuers_token_chose_expires_with_the_tok
         assert stream.status == other.status == 200
         proofs = [watched.scope.proof for watched in app.state.stream_guard._streams]
         assert {int(proof.expires_at.timestamp()) for proof in proofs} == {soon}
-
-
-async def test_a_sign_in_that_overlaps_a_change_of_password_is_refused(
-    client: Caller, anonymous: Caller, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def verify_and_change(password: str, password_hash: str | None) -> bool:
-        verified = await verify_password(password, password_hash)
-        await client.put(f"/members/{world.viewer.member_id}", json={"password": NEW_PASSWORD})
-        return verified
-
-    monkeypatch.setattr(service, "verify_password", verify_and_change)
-    assert (await sign_in(anonymous, "viewer@acme.example")).status_code == 401
-    assert "refresh_token" not in anonymous.cookies
 
 
 @pytest.mark.parametrize("by", ["sign-in", "personal token"])
