@@ -107,6 +107,7 @@ async def test_a_key_set_of_more_than_a_megabyte_is_refused(anonymous: Caller, i
     assert await status(anonymous, issuer.token("first")) == 503
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 async def test_an_rsa_key_of_less_than_2048_bits_is_refused(anonymous: Caller, issuer: Issuer) -> None:
     issuer.add_rsa("short", bits=1024)
     assert await status(anonymous, issuer.token("short")) == 401

@@ -36,7 +36,7 @@ def weak(reason: str) -> Any:
     return pytest.param(WEAK[reason], id=reason.replace(" ", "-"))
 
 
-@pytest.mark.parametrize("password", map(weak, WEAK))
+@pytest.mark.parametrize("password", [weak(reason) for reason in WEAK])
 async def test_a_weak_password_is_refused_wherever_it_is_set(
     client: Caller, viewer: Caller, world: World, password: str
 ) -> None:
