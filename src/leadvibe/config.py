@@ -5,11 +5,13 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_KEY_BYTES = 32
 
 
 def default_data_dir() -> Path:
@@ -41,6 +43,9 @@ class Settings(BaseSettings):
     log_json: bool | None = None
     """Log JSON lines; by default, unless standard error is a terminal."""
 
+    log_paths: bool = False
+    """Log the paths of requests, with the ids of leads in them, instead of the templates of their routes."""
+
     # The database
     database_url: str | None = None
     """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
@@ -60,12 +65,19 @@ class Settings(BaseSettings):
 
     # Authentication
     secret_key: SecretStr | None = None
-    """Signs access tokens and cookies; by default a key that is generated once and stored in `data_dir`."""
+    """Signs access tokens and cookies; by default a key that is generated once and stored in `data_dir`. At least 32
+    bytes."""
     access_token_lifetime: timedelta = timedelta(minutes=15)
     refresh_token_lifetime: timedelta = timedelta(days=30)
     active_unit_lifetime: timedelta = timedelta(days=30)
+    sign_in_failures: int = Field(default=10, ge=1)
+    """Maximum number of wrong passwords for an account from one address within `sign_in_failure_window`."""
+    sign_in_failures_per_address: int = Field(default=100, ge=1)
+    """Maximum number of wrong passwords from one address, for any accounts."""
+    sign_in_failure_window: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
     jwks_url: str | None = None
-    """The key set URL of an external token issuer; unset, only this server's tokens are accepted."""
+    """The key set URL of an external token issuer; unset, only this server's tokens are accepted. It also needs
+    `jwks_issuer` and `jwks_audience`."""
     jwks_issuer: str | None = None
     jwks_audience: str | None = None
     stream_open: bool = False
@@ -155,6 +167,23 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(ip_network(item.strip(), strict=False) for item in value.split(",") if item.strip())
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and 0 < len(value.get_secret_value().encode()) < MIN_SECRET_KEY_BYTES:
+            raise ValueError(
+                f"LEADVIBE_SECRET_KEY must have at least {MIN_SECRET_KEY_BYTES} bytes, like: openssl rand -base64 48"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _check_issuer(self) -> Self:
+        """Without issuer and audience, tokens that the issuer made for other applications would work here."""
+        if self.jwks_url and not (self.jwks_issuer and self.jwks_audience):
+            missing = "LEADVIBE_JWKS_AUDIENCE" if self.jwks_issuer else "LEADVIBE_JWKS_ISSUER"
+            raise ValueError(f"LEADVIBE_JWKS_URL also needs {missing}")
+        return self
 
     @property
     def embedded(self) -> bool:

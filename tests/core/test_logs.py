@@ -61,3 +61,20 @@ def test_an_error_shows_where_it_happened_but_no_values() -> None:
         text = logged(statement, as_json=as_json)
         assert "it broke" in text
         assert "hunter2" not in text
+
+
+def test_control_characters_are_escaped_on_a_terminal_and_in_json() -> None:
+    for as_json in (True, False):
+        line = logged(r'log.info("a\x1b[2Jb", path="/\x9b\r\nfake line \u202e")', as_json=as_json)
+        assert "\x1b[2J" not in line
+        assert not {"\x9b", "\r", "\u202e"} & set(line)
+        assert line.count("\n") == 1
+        assert "fake line" in line
+
+
+def test_control_characters_in_errors_are_escaped_on_a_terminal() -> None:
+    statement = 'try:\n    raise ValueError("a\\x1b[2Jb")\nexcept ValueError:\n    log.exception("failed")'
+    text = logged(statement, as_json=False)
+    assert "\x1b[2J" not in text
+    assert "ValueError: a\\u001b[2Jb" in text
+    assert "Traceback" in text

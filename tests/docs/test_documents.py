@@ -78,3 +78,17 @@ def test_the_architecture_lists_the_packages_in_the_order_of_their_layers() -> N
     packages = [package.strip() for layer in layers for package in layer.split("|")]
     text = (DOCS / "architecture.md").read_text().split("## Packages")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == packages
+
+
+def test_the_tests_and_settings_that_security_names_exist() -> None:
+    text = (DOCS / "security.md").read_text()
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 20
+    missing = [
+        (file, test)
+        for file, test in named
+        if not (ROOT / "tests" / file).exists() or f"def {test}" not in (ROOT / "tests" / file).read_text()
+    ]
+    assert missing == []
+    settings = set(re.findall(r"`LEADVIBE_([A-Z_]+)`", text))
+    assert settings <= {name.upper() for name in Settings.model_fields}

@@ -20,6 +20,7 @@ class Identity:
     authorization: str
     email: str | None = None
     member_id: str | None = None
+    sign_in_id: str | None = None
     client_id: str | None = None
     client_secret: str | None = None
 

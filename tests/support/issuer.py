@@ -20,6 +20,7 @@ class Issuer:
         self.published: list[Any] = []
         self.fetches = 0
         self.available = True
+        self.redirects_to: str | None = None
         self._keys: dict[str, tuple[Any, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -37,8 +38,8 @@ class Issuer:
         self._server.server_close()
         self._thread.join()
 
-    def add_rsa(self, kid: str, **fields: Any) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    def add_rsa(self, kid: str, bits: int = 2048, **fields: Any) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
         self._keys[kid] = (key, "RS256")
         self.published.append({**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, **fields})
 
@@ -71,7 +72,11 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetches += 1
-                self.send_response(200 if issuer.available else 500)
+                if issuer.redirects_to is not None:
+                    self.send_response(302)
+                    self.send_header("Location", issuer.redirects_to)
+                else:
+                    self.send_response(200 if issuer.available else 500)
                 self.end_headers()
                 self.wfile.write(json.dumps({"keys": issuer.published}).encode())
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from leadvibe.access.active_unit_cookie import ActiveUnitChoice, sign_active_unit
+from leadvibe.core.scope import Proof
 from support.callers import Caller, Identity
 from support.world import PASSWORD
 
@@ -25,6 +27,12 @@ async def sign_in(caller: Caller, email: str, password: str = PASSWORD) -> httpx
     if response.is_success:
         caller.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
     return response
+
+
+def sign_choice(identity: Identity, member_id: str | None = None) -> str:
+    """An `activeOu` cookie for the identity's OU and sign-in."""
+    proof = Proof("sign_in", identity.sign_in_id or "")
+    return sign_active_unit(ActiveUnitChoice(member_id or identity.member_id or "", identity.unit_id, proof))
 
 
 def set_cookie(response: httpx.Response, name: str) -> str:

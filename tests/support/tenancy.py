@@ -17,6 +17,7 @@ NOT_TENANT = {
     "org_units": "the OUs themselves: the OU's id is the key",
     "members": "belong to an organization and can be members of several OUs",
     "personal_tokens": "belong to a member",
+    "sign_ins": "belong to a member",
     "refresh_tokens": "belong to a member's sign-in",
     "inbox": "workers claim events of all OUs by route; nothing else reads it",
 }

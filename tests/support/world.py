@@ -1,12 +1,12 @@
 """The callers of the template database: two organizations, three OUs, and a caller in every role."""
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from leadvibe.access.authentication.access_tokens import issue_access_token
 from leadvibe.access.authentication.passwords import hash_password
-from leadvibe.access.models import Member, Organization
+from leadvibe.access.models import Member, Organization, SignIn
 from leadvibe.core.database.migrations import migrate
 from leadvibe.core.database.transactions import close_database, open_database, transaction
 from leadvibe.core.ids import new_id
@@ -105,10 +105,15 @@ async def _person(unit_id: str, email: str, password_hash: str, unit_role: Role,
 async def _signed_in(member_id: str, unit_id: str) -> Identity:
     async with transaction(None) as session:
         member = await session.get_one(Member, member_id)
+        sign_in_id = new_id("si")
+        session.add(
+            SignIn(sign_in_id=sign_in_id, org_member_id=member_id, expires_at=datetime.now(UTC) + TOKEN_LIFETIME)
+        )
     return Identity(
         org_id=member.org_id,
         unit_id=unit_id,
-        authorization=f"Bearer {issue_access_token(member, TOKEN_LIFETIME)}",
+        authorization=f"Bearer {issue_access_token(member, sign_in_id, TOKEN_LIFETIME)}",
         email=member.email,
         member_id=member_id,
+        sign_in_id=sign_in_id,
     )

@@ -119,6 +119,18 @@ def test_sixteen_spellings_of_two_phone_numbers_are_two_identifiers() -> None:
     assert {normalize("phone", sent) for sent in AMERICAN} == {"+12125551234"}
 
 
+FULL_WIDTH = {ord(character): ord(character) + 0xFEE0 for character in "+0123456789()/-#.;extx"}
+
+
+@pytest.mark.parametrize("sent", [*GERMAN, *AMERICAN])
+@pytest.mark.parametrize("zero", ["\u0660", "\u0966", "\u0e50", "\U0001d7ce", "\uff10"])
+def test_digits_of_any_script_are_digits(sent: str, zero: str) -> None:
+    digits = {ord("0") + value: ord(zero) + value for value in range(10)}
+    usual = normalize("phone", sent)
+    assert normalize("phone", sent.translate(digits)) == usual
+    assert normalize("phone", sent.translate(FULL_WIDTH)) == usual
+
+
 @pytest.mark.parametrize("sent", ["0151 12345678", "(0151) 123 456 78", "+49 151 12345678"])
 def test_a_local_phone_number_gets_its_country_from_the_ou(sent: str) -> None:
     assert normalize("phone", sent, "DE") == "+4915112345678"

@@ -26,10 +26,10 @@ async def active_scope(caller: OrgScope, header: str | None, cookies: Mapping[st
     if header is not None:
         return await scope_in(caller, header)
     if COOKIE in cookies:
-        member_id, unit_id = read_active_unit(cookies[COOKIE])
-        if member_id != caller.actor.id:
+        choice = read_active_unit(cookies[COOKIE])
+        if choice.org_member_id != caller.actor.id:
             raise Invalid.field(COOKIE, "belongs to another member; choose the OU with POST /org-units/active")
-        return await scope_in(caller, unit_id)
+        return await scope_in(caller, choice.unit_id)
     return await _default_scope(caller)
 
 
@@ -76,6 +76,7 @@ async def _scopes(caller: OrgScope, units: Select[OrgUnit]) -> Sequence[Scope]:
             org_id=caller.org_id,
             actor=caller.actor,
             admin=caller.admin,
+            proof=caller.proof,
             unit_id=unit_id,
             role=Role(name),
             phone_region=phone_region,

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, cookie_parser
 
 from leadvibe.access.active_unit import active_scope, scope_in
 from leadvibe.access.authentication.callers import caller_of
+from leadvibe.access.known_callers import caller_of_request
 from leadvibe.access.security_schemes import ByCredential, ByToken
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import Forbidden, Invalid, NotAuthenticated, NotFound, problems
@@ -26,7 +27,7 @@ ANSWERS = problems(Invalid, NotAuthenticated, Forbidden, NotFound)
 
 
 async def _caller(request: Request) -> OrgScope:
-    return await caller_of(request.headers.get("authorization"))
+    return await caller_of_request(request)
 
 
 _Caller = Annotated[OrgScope, Depends(_caller)]

@@ -53,6 +53,8 @@ class PersonalToken(Base):
 
     token_id: Mapped[Id] = mapped_column(primary_key=True)
     org_member_id: Mapped[Id] = mapped_column(ForeignKey("members.org_member_id", ondelete="CASCADE"), index=True)
+    parent_id: Mapped[Id | None] = mapped_column(ForeignKey("personal_tokens.token_id", ondelete="CASCADE"), index=True)
+    """The personal token that created this one, which ends with it. None if a sign-in created it."""
     name: Mapped[str]
     token_digest: Mapped[Blob] = mapped_column(unique=True)
     token_prefix: Mapped[str]
@@ -61,13 +63,23 @@ class PersonalToken(Base):
     last_used_at: Mapped[Instant | None]
 
 
+class SignIn(Base):
+    """A sign-in that has not ended. Its access tokens, refresh tokens, cookies and streams end with the row."""
+
+    __tablename__ = "sign_ins"
+
+    sign_in_id: Mapped[Id] = mapped_column(primary_key=True)
+    org_member_id: Mapped[Id] = mapped_column(ForeignKey("members.org_member_id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[Instant] = mapped_column(server_default=text("now()"))
+    expires_at: Mapped[Instant]
+    """Each refresh moves it."""
+
+
 class RefreshToken(Base):
-    """A refresh token. The tokens of one sign-in form a family; reusing a spent one revokes all of them."""
+    """A refresh token. Reusing a spent one ends the sign-in."""
 
     __tablename__ = "refresh_tokens"
 
     token_digest: Mapped[Blob] = mapped_column(primary_key=True)
-    family_id: Mapped[Id] = mapped_column(index=True)
-    org_member_id: Mapped[Id] = mapped_column(ForeignKey("members.org_member_id", ondelete="CASCADE"), index=True)
-    expires_at: Mapped[Instant]
+    sign_in_id: Mapped[Id] = mapped_column(ForeignKey("sign_ins.sign_in_id", ondelete="CASCADE"), index=True)
     spent_at: Mapped[Instant | None]

@@ -6,6 +6,7 @@ from typing import Annotated
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from leadvibe.access.authentication.password_rules import MIN_LENGTH, check_password
 from leadvibe.core.http.schemas import PlainText, check_line
 from leadvibe.core.scope import Role
 
@@ -16,6 +17,10 @@ class MemberRole(StrEnum):
     ADMIN = "admin"
     EDITOR = "editor"
     VIEWER = "viewer"
+
+
+def check_password_alone(value: str) -> str:
+    return check_password(value)
 
 
 def check_email(value: str) -> str:
@@ -49,6 +54,17 @@ def _capitalized(value: object) -> object:
 
 
 Email = Annotated[PlainText, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(check_email)]
+Password = Annotated[
+    PlainText,
+    Field(
+        max_length=1024,
+        json_schema_extra={"format": "password", "minLength": MIN_LENGTH},
+        description="At least 12 characters. Common passwords, and those that contain the e-mail address or the name "
+        "of the organization, are refused.",
+    ),
+    AfterValidator(check_password_alone),
+]
+"""A new password."""
 OrgRole = Annotated[MemberRole, BeforeValidator(_lower, json_schema_input_type=MemberRole)]
 """A role in the organization, in any case."""
 UnitRole = Annotated[Role, BeforeValidator(_capitalized, json_schema_input_type=Role)]

@@ -33,7 +33,7 @@ TrafficStatistics = Annotated[TrafficRepository, Depends(provide(TrafficReposito
 
 async def organization(caller: CurrentOrg) -> OrgScope:
     """The caller in its whole organization, even if it uses the credential of one OU."""
-    return OrgScope(caller.org_id, caller.actor, caller.admin)
+    return OrgScope(caller.org_id, caller.actor, caller.admin, caller.proof)
 
 
 async def active_unit(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> str | None:

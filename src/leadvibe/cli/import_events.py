@@ -18,6 +18,7 @@ from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.migration_state import is_current
 from leadvibe.core.database.transactions import Database, close_database, open_database, transaction
 from leadvibe.core.http.problems import Invalid, Problem
+from leadvibe.core.printable import printable
 from leadvibe.core.transient import is_transient
 from leadvibe.ingest.csv_import import import_csv
 from leadvibe.ingest.import_keys import ImportKeys
@@ -106,9 +107,9 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
     """Print the result. Raises typer.Exit unless all rows were imported."""
     console = Console(soft_wrap=True)
     for row in outcome.error_rows:
-        console.print(f"line {row.line}: {row.error}", style="red", markup=False, highlight=False)
+        console.print(printable(f"line {row.line}: {row.error}"), style="red", markup=False, highlight=False)
     for row in outcome.warnings:
-        console.print(f"line {row.line}: {row.warning}", style="yellow", markup=False, highlight=False)
+        console.print(printable(f"line {row.line}: {row.warning}"), style="yellow", markup=False, highlight=False)
     if outcome.errors > len(outcome.error_rows):
         console.print(f"… and {outcome.errors - len(outcome.error_rows):,} more", style="red")
     if outcome.ignored_columns:

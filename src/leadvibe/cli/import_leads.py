@@ -15,6 +15,7 @@ from rich.text import Text
 
 from leadvibe.cli.client import Server
 from leadvibe.core.command_error import CommandError
+from leadvibe.core.printable import printable
 from leadvibe.identity.aliases import STRENGTH
 from leadvibe.leads.importing.reading import MAX_FILE_BYTES
 
@@ -65,7 +66,7 @@ def import_leads(
         params={} if delimiter is None else {"delimiter": delimiter},
     )
     for warning in preview["warnings"]:
-        Console(stderr=True).print(f"Warning: {warning}.", markup=False, highlight=False)
+        Console(stderr=True).print(printable(f"Warning: {warning}."), markup=False, highlight=False)
     column, kind = identifier or _ask_identifier(preview)
     _warn_ignored([name for name in preview["headers"] if name not in {column, *alias_mappings, *field_mappings}])
     body = {
@@ -76,7 +77,7 @@ def import_leads(
     }
     job = _follow(server, server.post("/leads/import/start", json=body))
     if as_json:
-        typer.echo(json.dumps(job, indent=2, ensure_ascii=False))
+        typer.echo(printable(json.dumps(job, indent=2, ensure_ascii=False), lines=True))
     else:
         _print_result(job["result"])
     if job["status"] == "failed":
@@ -106,9 +107,9 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
 
 def _ask_identifier(preview: dict[str, Any]) -> tuple[str, str]:
     """Ask which column identifies the lead; the best detected column is the default."""
-    table = Table(*(escape(header) for header in preview["headers"]), title=f"{preview['row_count']:,} rows")
+    table = Table(*(escape(printable(header)) for header in preview["headers"]), title=f"{preview['row_count']:,} rows")
     for row in preview["sample_rows"]:
-        table.add_row(*(Text(cell) for cell in row[: len(preview["headers"])]))
+        table.add_row(*(Text(printable(cell)) for cell in row[: len(preview["headers"])]))
     Console(stderr=True).print(table)
     detected = preview["auto_detected_identifiers"]
     likely = [f"{column}:{kind}" for kind in STRENGTH for column in detected[f"{kind}_columns"]]
@@ -119,7 +120,7 @@ def _ask_identifier(preview: dict[str, Any]) -> tuple[str, str]:
 def _warn_ignored(columns: Sequence[str]) -> None:
     if columns:
         warning = f"Ignored columns: {', '.join(columns)}. Use --field or --alias to import a column."
-        Console(stderr=True).print(warning, markup=False, highlight=False)
+        Console(stderr=True).print(printable(warning), markup=False, highlight=False)
 
 
 def _follow(server: Server, job: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _follow(server: Server, job: dict[str, Any]) -> dict[str, Any]:
 def _print_result(result: dict[str, Any]) -> None:
     console = Console()
     for row in result["errors"]:
-        console.print(f"line {row['line']}: {row['error']}", style="red", markup=False, highlight=False)
+        console.print(printable(f"line {row['line']}: {row['error']}"), style="red", markup=False, highlight=False)
     if result["failed"] > len(result["errors"]):
         console.print(f"… and {result['failed'] - len(result['errors']):,} more", style="red", highlight=False)
     counts = ", ".join(f"{result[name]:,} {name}" for name in ("created", "updated", "failed"))

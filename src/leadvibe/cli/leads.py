@@ -15,6 +15,7 @@ from rich.text import Text
 from leadvibe.cli.client import Key, Server, Unit, Url
 from leadvibe.cli.import_leads import POLL_SECONDS, import_leads
 from leadvibe.core.command_error import CommandError
+from leadvibe.core.printable import printable
 from leadvibe.identity.identifiers import read_lead_reference
 
 EXIT_CODES: Final = (
@@ -69,9 +70,9 @@ def show_lead(context: typer.Context, lead_id: LeadId, as_json: AsJson = False) 
     for name in ("lead_id", "score", "merged_into", "owner_name", "account_id", "created_at", "last_event_at"):
         table.add_row(name, _cell(lead[name]))
     for ruleset_id, score in lead["engagement_scores"].items():
-        table.add_row(f"score in {lead['ruleset_names'].get(ruleset_id, ruleset_id)}", _cell(score))
+        table.add_row(_cell(f"score in {lead['ruleset_names'].get(ruleset_id, ruleset_id)}"), _cell(score))
     for name, value in lead["metadata"].items():
-        table.add_row(f"metadata.{name}", _cell(value))
+        table.add_row(_cell(f"metadata.{name}"), _cell(value))
     for alias in lead["aliases"]:
         table.add_row(alias["kind"], _cell(alias["value"]))
     Console().print(table)
@@ -135,7 +136,7 @@ def _path(lead_id: str) -> str:
 
 
 def _print_json(answer: Any) -> None:
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    typer.echo(printable(json.dumps(answer, indent=2, ensure_ascii=False), lines=True))
 
 
 def _print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -157,4 +158,5 @@ def _to_the_minute(instant: str | None) -> str | None:
 
 def _cell(value: Any) -> Text:
     """As plain text: rich would interpret markup in a string."""
-    return Text("" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Text(printable(text))

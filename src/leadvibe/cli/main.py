@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from leadvibe.core.command_error import CommandError
+from leadvibe.core.printable import printable
 
 COMMANDS = {
     "serve": "leadvibe.cli.serve:serve",
@@ -56,5 +57,5 @@ def _leadvibe() -> None:
 
 
 def _fail(message: str, exit_code: int = 1) -> None:
-    typer.echo(f"leadvibe: {message}", err=True)
+    typer.echo(printable(f"leadvibe: {message}", lines=True), err=True)
     sys.exit(exit_code)

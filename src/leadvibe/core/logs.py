@@ -2,10 +2,13 @@
 
 import logging
 import sys
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from leadvibe.core.printable import printable
 
 SECRETS = frozenset(
     {"password", "secret", "client_secret", "token", "access_token", "refresh_token", "authorization", "cookie", "key"}
@@ -19,6 +22,17 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     for name in SECRETS & event.keys():
         event[name] = "[hidden]"
     return event
+
+
+def escape_control_characters(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For a terminal, which would obey them. In JSON they are escaped anyway."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _write_traceback(output: TextIO, error: ExcInfo) -> None:
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    output.write(printable(text.getvalue(), lines=True))
 
 
 def summary(error: BaseException) -> str:
@@ -67,5 +81,6 @@ def _renderers(as_json: bool) -> list[Any]:
         ]
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        escape_control_characters,
+        structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback),
     ]

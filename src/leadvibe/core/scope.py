@@ -1,6 +1,7 @@
 """The caller and the tenant of an operation; every repository needs a scope."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -31,12 +32,24 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What authenticates a caller. The caller's access ends with it."""
+
+    kind: Literal["sign_in", "personal_token", "credential", "issuer"]
+    id: str = ""
+    """Empty for a token of an outside issuer, which this server doesn't store."""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrgScope:
     """A caller inside one organization."""
 
     org_id: str
     actor: Actor
     admin: bool = False
+    proof: Proof | None = None
+    """None for the program itself, and for anonymous readers of an open stream."""
 
 
 @dataclass(frozen=True, slots=True)

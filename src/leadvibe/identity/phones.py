@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
+from unicodedata import decimal
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
@@ -36,6 +37,7 @@ def phone_parts(text: str, region: str | None) -> list[PhonePart]:
 
     A local number is also looked for in its international form: in the country of the region, or else in any.
     """
+    text = "".join(map(_ascii, text))
     number, digits = _with_plus(text), phonenumbers.normalize_digits_only(text)
     if len(digits) < MIN_SEARCHED_DIGITS or not _NUMBER.fullmatch(number):
         return []
@@ -61,6 +63,7 @@ def normalize_phone(text: str, region: str | None) -> str:
 
     `region` is the country of local numbers. Raises ValueError if the text is not exactly one number.
     """
+    text = "".join(map(_ascii, text))
     if _SPREADSHEET_NUMBER.fullmatch(text):
         raise ValueError("was changed by a spreadsheet; send the phone number as text, like +4915112345678")
     number = _with_plus(_EXTENSION.sub("", text.removeprefix("tel:")))
@@ -75,10 +78,17 @@ def normalize_phone(text: str, region: str | None) -> str:
 
 def _with_plus(number: str) -> str:
     """The number without `(0)`, and with `+` for `00`."""
-    number = number.replace("(0)", "").replace("\uff0b", "+").strip()
+    number = number.replace("(0)", "").strip()
     if _INTERNATIONAL_PREFIX.match(number):
         number = _INTERNATIONAL_PREFIX.sub("+", number, count=1)
     return number.replace("(+", "+", 1) if number.startswith("(+") else number
+
+
+def _ascii(character: str) -> str:
+    """A digit of any script as 0 to 9, and a full-width sign as the usual one."""
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    return str(decimal(character, character))
 
 
 def _international(number: str, digits: str, region: str | None) -> str:

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from leadvibe.access.authentication import credential_cache
+from leadvibe.access.known_callers import ReadBodiesOfKnownCallers
+from leadvibe.access.sign_in.throttle import SignInThrottle
 from leadvibe.config import settings
 from leadvibe.core.database.listening import Listener, listening
 from leadvibe.core.database.transactions import opened_database
@@ -17,12 +19,14 @@ from leadvibe.core.http.body_decoding import DecodeBodies
 from leadvibe.core.http.methods_and_paths import NormalizeRequests
 from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
+from leadvibe.core.http.safe_headers import SafeHeaders
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
 from leadvibe.server import api
 from leadvibe.server.openapi.document import describe
 from leadvibe.server.openapi.operation_ids import unique_id
+from leadvibe.stream.guard import StreamGuard, guarding
 
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 
@@ -35,14 +39,22 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             opened_database(settings().database_url, pool_size=settings().database_pool_size)
         )
         app.state.broadcaster = Broadcaster()
+        app.state.sign_in_throttle = SignInThrottle()
+        app.state.stream_guard = guard = StreamGuard()
         stack.push_async_callback(app.state.broadcaster.close)
         listeners: dict[str, Listener] = {
             CHANNEL: app.state.broadcaster.notice,
-            credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
+            credential_cache.CHANNEL: lambda _: on_access_change(guard),
         }
+        await stack.enter_async_context(guarding(guard))
         await stack.enter_async_context(listening(listeners))
         stack.push_async_callback(close_buffer)
         yield
+
+
+def on_access_change(guard: StreamGuard) -> None:
+    credential_cache.credential_cache.clear()
+    guard.recheck()
 
 
 class LeadVibe(FastAPI):
@@ -60,10 +72,10 @@ class LeadVibe(FastAPI):
         )
         api.include_routers(self)
         problems.install(self)
-        routes = RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES))
-        self.entry_point = ObserveRequests(
-            identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
-        )
+        routes = RawRouter(api.RAW_ROUTES, LimitBody(ReadBodiesOfKnownCallers(super().__call__), MAX_BODY_BYTES))
+        config = settings()
+        addressed = identified(NormalizeRequests(DecodeBodies(routes)), config.public_url, config.trusted_proxies)
+        self.entry_point = ObserveRequests(SafeHeaders(addressed), log_paths=config.log_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

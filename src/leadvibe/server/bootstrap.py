@@ -7,8 +7,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.authentication.credentials import NewCredential, generate_credential
+from leadvibe.access.authentication.password_rules import check_password
 from leadvibe.access.authentication.passwords import hash_password
 from leadvibe.access.models import ApiCredential, Member, Organization
+from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.advisory_locks import BOOTSTRAP_LOCK
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.ids import new_id
@@ -49,6 +51,10 @@ async def bootstrap(
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOTSTRAP_LOCK})
         if await session.scalar(select(func.count()).select_from(Organization)):
             return None
+        try:
+            check_password(password, email=email, organization=organization)
+        except ValueError as error:
+            raise CommandError(f"LEADVIBE_ADMIN_PASSWORD {error}. Nothing was created.") from None
         session.add(Organization(org_id=created.org_id, name=organization))
         await session.flush()
         session.add(

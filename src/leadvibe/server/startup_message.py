@@ -1,6 +1,7 @@
 """The message on the terminal when the server is ready."""
 
 import shlex
+import sys
 
 from leadvibe.config import Settings
 from leadvibe.server.first_start import FirstStart, curl_config_file, first_start_file
@@ -9,10 +10,13 @@ EVENT = '{"lead_id": "ada", "event_type": "page_view"}'
 
 
 def startup_message(settings: Settings, url: str, first: FirstStart | None) -> str:
-    """`first` is given on the first start only, so that its secrets are shown once."""
+    """`first` is given on the first start only. Its secrets are shown once, and only on a terminal.
+
+    Elsewhere the output is probably a log, which is stored and read by others.
+    """
     file = first_start_file(settings.data_dir)
     lines = [f"LeadVibe is ready: {url}", ""]
-    if first is not None:
+    if first is not None and sys.stdout.isatty():
         lines += [
             f"First start. These secrets are shown once and saved in {file}:",
             f"  admin       {first.email}  {first.password}",
@@ -20,7 +24,7 @@ def startup_message(settings: Settings, url: str, first: FirstStart | None) -> s
             "",
         ]
         credential = f"-u {first.client_id}:{first.client_secret}"
-    elif file.exists():
+    elif first is not None or file.exists():
         lines += [f"The admin and the credential of the first start are in {file}", ""]
         credential = f"-K {shlex.quote(str(curl_config_file(settings.data_dir)))}"
     else:

@@ -38,10 +38,11 @@ async def stream_scope(connection: HTTPConnection, unit_id: str | None) -> Scope
 
 async def _scope_of_cookie(cookie: str, unit_id: str | None) -> Scope:
     try:
-        member_id, active = read_active_unit(cookie)
+        choice = read_active_unit(cookie)
     except Invalid as error:
         raise InvalidCookie(error) from None
-    return await scope_in(await member_caller(member_id), active if unit_id is None else unit_id)
+    caller = await member_caller(choice.org_member_id, choice.proof)
+    return await scope_in(caller, choice.unit_id if unit_id is None else unit_id)
 
 
 async def _anonymous_scope(unit_id: str) -> Scope:

@@ -1,6 +1,5 @@
 """The stream of an OU's events and score changes."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -9,7 +8,7 @@ from leadvibe.access.security_schemes import ByCookie, ByCredential, ByToken
 from leadvibe.core.http.problems import Invalid, NotAuthenticated, NotFound, problems
 from leadvibe.core.scope import Scope
 from leadvibe.stream.access import stream_scope
-from leadvibe.stream.service import EventStream, frame_number, may_still_follow, texts
+from leadvibe.stream.service import EventStream, frame_number, texts
 
 router = APIRouter(tags=["Stream"])
 
@@ -36,7 +35,6 @@ async def _stream_scope(
 async def follow_stream(
     request: Request,
     scope: Annotated[Scope, Depends(_stream_scope, scope="function")],
-    unit_id: UnitId = None,
     last_event_id: Annotated[
         str | None,
         Header(alias="Last-Event-ID", description="The id of the last event received; the stream resumes after it"),
@@ -51,14 +49,15 @@ async def follow_stream(
 
     Server-sent events are numbered and kept for an hour. A client that reconnects with `Last-Event-ID` receives every
     later one exactly once. If that is not possible (the client was away too long, or reads too slowly), the server
-    sends `resync`: the client should reload its data. Comments keep the connection alive.
+    sends `resync`: the client should reload its data. Comments keep the connection alive. The stream ends within
+    five seconds after your access ends.
     """
     return EventStream(
         texts(
             request.app.state.broadcaster,
+            request.app.state.stream_guard,
             scope,
             frame_number(last_event_id),
-            partial(may_still_follow, request, unit_id, scope),
             named=named,
         )
     )

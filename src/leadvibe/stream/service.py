@@ -3,27 +3,21 @@
 # sse-starlette leaves a parameter untyped.
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from time import monotonic
 from typing import Final
 
 import structlog
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from leadvibe.config import settings
-from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
 from leadvibe.core.scope import Scope
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.transient import is_transient
-from leadvibe.stream.access import stream_scope
-
-RECHECK_SECONDS: Final = 60.0
-"""How often the client's access is checked again: tokens expire, credentials are revoked."""
+from leadvibe.stream.guard import StreamGuard
 
 SEND_TIMEOUT_SECONDS: Final = 60.0
 """How long a client may read nothing before it is disconnected."""
@@ -52,37 +46,17 @@ def frame_number(last_event_id: str | None) -> int | None:
 
 
 async def texts(
-    broadcaster: Broadcaster,
-    scope: Scope,
-    after: int | None,
-    still_allowed: Callable[[], Awaitable[bool]],
-    *,
-    named: bool,
+    broadcaster: Broadcaster, guard: StreamGuard, scope: Scope, after: int | None, *, named: bool
 ) -> AsyncGenerator[bytes]:
-    checked_at = monotonic()
     keepalive = settings().stream_keepalive.total_seconds()
-    async with aclosing(broadcaster.follow(scope.unit_id, after, keepalive)) as blocks:
-        try:
-            async for block in blocks:
-                if monotonic() - checked_at >= RECHECK_SECONDS:
-                    if not await still_allowed():
+    with guard.watch(scope) as stream:
+        async with aclosing(broadcaster.follow(scope.unit_id, after, keepalive, stream.follower)) as blocks:
+            try:
+                async for block in blocks:
+                    if not stream.allowed:
                         return
-                    checked_at = monotonic()
-                yield block.text(named=named)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            log.warning("stream interrupted", reason=summary(error))  # the client reconnects by itself and resumes
-
-
-async def may_still_follow(connection: HTTPConnection, unit_id: str | None, scope: Scope) -> bool:
-    """Whether the request would be authorized again; True if the check fails for a transient reason."""
-    try:
-        return (await stream_scope(connection, unit_id)).unit_id == scope.unit_id
-    except Problem as problem:
-        return problem.status >= 500
-    except Exception as error:
-        if not is_transient(error):
-            raise
-        log.warning("checking access to the stream failed", reason=summary(error))
-        return True
+                    yield block.text(named=named)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("stream interrupted", reason=summary(error))  # the client reconnects and resumes

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from leadvibe.access.active_unit import units_of
-from leadvibe.access.authentication.credential_cache import clear_credential_caches
+from leadvibe.access.authentication.credential_cache import announce_access_change
 from leadvibe.access.models import Organization
 from leadvibe.core.http.problems import Invalid, NotFound, constraint_means
 from leadvibe.core.ids import new_id
@@ -63,7 +63,7 @@ class UnitRepository:
         unit.name, unit.slug = name, _slug(name)
         if "phone_region" in changes:
             unit.phone_region = changes["phone_region"]
-            await clear_credential_caches(self.session)
+            await announce_access_change(self.session)
         await self.session.flush()
         return unit
 

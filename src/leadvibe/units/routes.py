@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from leadvibe.access.active_unit_cookie import set_active_unit
+from leadvibe.access.active_unit_cookie import ActiveUnitChoice, set_active_unit
 from leadvibe.access.dependencies import (
     ADMIN,
     ANSWERS,
@@ -65,8 +65,8 @@ async def set_active_org_unit(
     unit = await units.get(body.unit_id)
     response.headers["X-OU-ID"] = unit.unit_id
     response.headers["X-OU-Name"] = quote(unit.name, safe=PRINTABLE_ASCII)
-    if caller.actor.kind == "member":
-        set_active_unit(request, response, caller.actor.id, unit.unit_id)
+    if caller.actor.kind == "member" and caller.proof is not None:
+        set_active_unit(request, response, ActiveUnitChoice(caller.actor.id, unit.unit_id, caller.proof))
 
 
 @router.put(

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from leadvibe.access.active_unit_cookie import sign_active_unit
+from leadvibe.access import active_unit_cookie
 from leadvibe.config import settings
 from support.callers import Caller
+from support.following import following
 from support.make import Make
 from support.postgres import TestDatabase
-from support.sign_in import browser, set_cookie, sign_in, with_another_payload, with_another_signature
+from support.sign_in import browser, set_cookie, sign_choice, sign_in, with_another_payload, with_another_signature
 from support.world import World
 
 
@@ -121,27 +122,41 @@ async def test_membership_is_checked_on_every_request(
 
 @pytest.mark.parametrize("change", [with_another_signature, with_another_payload, lambda _: "unit_default"])
 async def test_a_forged_cookie_is_refused_and_the_error_names_it(signed_in: Caller, change: Any, world: World) -> None:
-    forged = change(sign_active_unit(world.admin.member_id or "", world.admin.unit_id))
+    forged = change(sign_choice(world.admin))
     response = await signed_in.get("/rulesets", headers={"Cookie": f"activeOu={forged}"})
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == ["activeOu"]
 
 
 async def test_a_cookie_alone_does_not_authenticate(anonymous: Caller, world: World) -> None:
-    cookie = sign_active_unit(world.admin.member_id or "", world.admin.unit_id)
+    cookie = sign_choice(world.admin)
     assert (await anonymous.get("/rulesets", headers={"Cookie": f"activeOu={cookie}"})).status_code == 401
 
 
 @pytest.mark.usefixtures("expired_cookies")
 async def test_an_expired_cookie_is_refused_and_the_error_names_it(signed_in: Caller, world: World) -> None:
-    cookie = sign_active_unit(world.admin.member_id or "", world.admin.unit_id)
+    cookie = sign_choice(world.admin)
     response = await signed_in.get("/rulesets", headers={"Cookie": f"activeOu={cookie}"})
     assert response.status_code == 400
     assert "expired" in response.json()["errors"][0]["message"]
 
 
+async def test_a_cookie_of_an_earlier_version_chooses_the_ou_and_opens_streams_after_a_refresh(
+    app: Any, signed_in: Caller, anonymous: Caller, make: Make, world: World
+) -> None:
+    other = await make.unit()
+    legacy = active_unit_cookie._serializer().dumps([world.admin.member_id, other["unit_id"], 4_000_000_000])
+    signed_in.cookies.set("activeOu", legacy, domain="leadvibe.test", path="/")
+    assert await active_unit_of(signed_in) == other["unit_id"]
+    assert (await anonymous.get("/stream", headers={"Cookie": f"activeOu={legacy}"})).status_code == 401
+    assert (await signed_in.post("/auth/refresh")).status_code == 200
+    assert await active_unit_of(signed_in) == other["unit_id"]
+    async with following(app, {"Cookie": f"activeOu={signed_in.cookies['activeOu']}"}) as stream:
+        assert stream.status == 200
+
+
 async def test_the_cookie_of_another_member_is_refused(app: Any, world: World) -> None:
-    cookie = sign_active_unit(world.admin.member_id or "", world.admin.unit_id)
+    cookie = sign_choice(world.admin)
     async with browser(app, world.viewer) as viewer:
         response = await viewer.get("/rulesets", headers={"Cookie": f"activeOu={cookie}"})
     assert response.status_code == 400

@@ -6,7 +6,6 @@
 import base64
 import hmac
 import json
-from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,22 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from leadvibe.access.authentication import external_issuer
 from leadvibe.config import settings
 from support.callers import Caller
-from support.issuer import NAME, Issuer
+from support.issuer import Issuer
 from support.world import World
-
-
-@pytest.fixture
-def issuer(monkeypatch: pytest.MonkeyPatch) -> Generator[Issuer]:
-    with Issuer() as own:
-        own.add_rsa("first")
-        monkeypatch.setenv("LEADVIBE_JWKS_URL", own.url)
-        monkeypatch.setenv("LEADVIBE_JWKS_ISSUER", NAME)
-        monkeypatch.setenv("LEADVIBE_JWKS_AUDIENCE", "leadvibe")
-        settings.cache_clear()
-        yield own
-        monkeypatch.undo()
-        settings.cache_clear()
-        external_issuer.key_set.cache_clear()
 
 
 class Clock:
@@ -111,13 +96,22 @@ async def test_the_response_says_that_the_token_has_expired(anonymous: Caller, i
     assert "expired" in response.json()["detail"]
 
 
-async def test_issuer_and_audience_are_checked_only_if_they_are_configured(
-    anonymous: Caller, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("LEADVIBE_JWKS_ISSUER")
-    monkeypatch.delenv("LEADVIBE_JWKS_AUDIENCE")
-    settings.cache_clear()
-    assert await status(anonymous, issuer.token("first", iss="https://another.example", aud="another")) == 200
+async def test_keys_from_another_address_are_refused(anonymous: Caller, issuer: Issuer) -> None:
+    issuer.redirects_to = issuer.url
+    assert await status(anonymous, issuer.token("first")) == 503
+    assert issuer.fetches == 1
+
+
+async def test_a_key_set_of_more_than_a_megabyte_is_refused(anonymous: Caller, issuer: Issuer) -> None:
+    issuer.published.append("a" * external_issuer.MAX_KEY_SET_BYTES)
+    assert await status(anonymous, issuer.token("first")) == 503
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_an_rsa_key_of_less_than_2048_bits_is_refused(anonymous: Caller, issuer: Issuer) -> None:
+    issuer.add_rsa("short", bits=1024)
+    assert await status(anonymous, issuer.token("short")) == 401
+    assert await status(anonymous, issuer.token("first")) == 200
 
 
 async def test_a_published_key_is_not_accepted_as_a_shared_secret(anonymous: Caller, issuer: Issuer) -> None:

@@ -29,7 +29,7 @@ async def roles(client: Caller, unit_id: str | None = None) -> dict[str, str]:
 
 async def test_members_are_listed_with_their_ous(viewer: Caller, world: World) -> None:
     members = (await viewer.get("/members")).json()
-    assert [member["email"].partition("@")[0] for member in members] == ["admin", "operator", "viewer", "neighbour"]
+    assert [member["email"].partition("@")[0] for member in members] == ["admin", "operator", "viewer"]
     assert members[0].pop("created_at").endswith("Z")
     assert members[0] == {
         "org_member_id": world.admin.member_id,
@@ -40,6 +40,31 @@ async def test_members_are_listed_with_their_ous(viewer: Caller, world: World) -
         "verified": True,
         "ou_memberships": [{"unit_id": viewer.unit_id, "unit_name": "Sales", "role": "Owner"}],
     }
+
+
+def names(response: Any) -> list[str]:
+    return [member["email"].partition("@")[0] for member in response.json()]
+
+
+async def test_only_admins_see_members_with_whom_they_share_no_ou(
+    client: Caller, viewer: Caller, neighbour: Caller, basic: Caller, world: World
+) -> None:
+    assert names(await client.get("/members")) == ["admin", "operator", "viewer", "neighbour"]
+    assert names(await basic.get("/members")) == ["admin", "operator", "viewer"]
+    assert names(await neighbour.get("/members")) == ["neighbour"]
+    for caller in (viewer, basic):
+        assert (await caller.get(f"/members/{world.neighbour.member_id}")).status_code == 404
+    assert (await client.get(f"/members/{world.neighbour.member_id}")).status_code == 200
+    assert (await neighbour.get(f"/members/{world.neighbour.member_id}")).status_code == 200
+    assert await join(client, world.viewer.member_id, "Viewer", world.neighbour.unit_id) == 204
+    assert names(await neighbour.get("/members")) == ["viewer", "neighbour"]
+    assert (await viewer.get(f"/members/{world.neighbour.member_id}")).status_code == 200
+
+
+async def test_a_member_without_an_ou_sees_only_their_own_account(anonymous: Caller, make: Make) -> None:
+    await make.member("lonely@acme.example", password=PASSWORD)
+    await sign_in(anonymous, "lonely@acme.example")
+    assert names(await anonymous.get("/members")) == ["lonely"]
 
 
 async def test_a_member_can_be_read_within_the_organization(viewer: Caller, stranger: Caller, world: World) -> None:
@@ -55,14 +80,14 @@ async def test_a_member_can_be_read_within_the_organization(viewer: Caller, stra
 async def test_a_new_member_can_sign_in_and_no_response_contains_the_password(
     client: Caller, anonymous: Caller
 ) -> None:
-    body = {"first_name": "Jane", "last_name": "Doe", "email": "Jane@Example.com", "password": "pa$$word"}
+    body = {"first_name": "Jane", "last_name": "Doe", "email": "Jane@Example.com", "password": "pa$$word for a duck"}
     response = await client.post("/members", json={**body, "role": "Editor"})
     assert response.status_code == 201
     made = response.json()
     assert (made["email"], made["role"], made["ou_memberships"]) == ("jane@example.com", "editor", [])
-    assert "pa$$word" not in response.text
+    assert "pa$$word for a duck" not in response.text
     assert "password" not in response.text
-    assert (await sign_in(anonymous, "jane@example.com", "pa$$word")).status_code == 200
+    assert (await sign_in(anonymous, "jane@example.com", "pa$$word for a duck")).status_code == 200
 
 
 @pytest.mark.parametrize("email", ["Ada@localhost", "ada@crm.local", "ada@mail", "ada@acme.test", "jösé@bücher.de"])

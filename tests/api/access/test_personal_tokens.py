@@ -6,6 +6,7 @@ import pytest
 
 from leadvibe.core.instants import show_instant
 from support.callers import Caller
+from support.issuer import Issuer
 from support.make import Make
 from support.postgres import TestDatabase
 from support.world import World
@@ -102,3 +103,39 @@ async def test_a_personal_token_is_invisible_to_other_members(client: Caller, vi
 
 async def test_an_unknown_personal_token_is_refused(anonymous: Caller) -> None:
     assert (await anonymous.get("/me", headers=bearer("lv_pat_unknown"))).status_code == 401
+
+
+async def test_a_token_made_with_an_expiring_token_expires_with_it(
+    client: Caller, anonymous: Caller, make: Make
+) -> None:
+    expires_at = show_instant(datetime.now(UTC) + timedelta(minutes=1))
+    parent = bearer((await make.token(expires_at=expires_at))["token"])
+    for body in ({"name": "a"}, {"name": "b", "expires_at": "2999-01-01T00:00:00Z"}):
+        made = (await anonymous.post("/settings/tokens", json=body, headers=parent)).json()
+        assert made["expires_at"] == expires_at
+    sooner = show_instant(datetime.now(UTC) + timedelta(seconds=30))
+    made = await anonymous.post("/settings/tokens", json={"name": "c", "expires_at": sooner}, headers=parent)
+    assert made.json()["expires_at"] == sooner
+
+
+async def test_a_token_ends_with_the_token_that_made_it(client: Caller, anonymous: Caller, make: Make) -> None:
+    parent = await make.token()
+    child = (await anonymous.post("/settings/tokens", json={"name": "a"}, headers=bearer(parent["token"]))).json()
+    grandchild = (await anonymous.post("/settings/tokens", json={"name": "b"}, headers=bearer(child["token"]))).json()
+    assert (await anonymous.get("/me", headers=bearer(grandchild["token"]))).status_code == 200
+    await client.delete(f"/settings/tokens/{parent['id']}")
+    for made in (child, grandchild):
+        assert (await anonymous.get("/me", headers=bearer(made["token"]))).status_code == 401
+    assert (await client.get("/settings/tokens")).json() == []
+
+
+async def test_a_token_made_with_an_outside_issuers_token_expires_with_it(anonymous: Caller, issuer: Issuer) -> None:
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
+    headers = bearer(issuer.token("first", exp=soon))
+    made = await anonymous.post("/settings/tokens", json={"name": "a"}, headers=headers)
+    assert made.json()["expires_at"] == show_instant(soon)
+
+
+async def test_a_token_made_with_a_sign_in_may_last_for_ever(client: Caller, make: Make) -> None:
+    assert (await make.token())["expires_at"] is None
+    assert (await make.token(expires_at="2999-01-01T00:00:00Z"))["expires_at"] == "2999-01-01T00:00:00Z"

@@ -164,12 +164,12 @@ async def test_a_refresh_without_a_valid_refresh_token_is_401(anonymous: Caller,
 
 
 async def test_a_refresh_token_expires(signed_in: Caller, database: TestDatabase) -> None:
-    await database.execute("UPDATE refresh_tokens SET expires_at = now()")
+    await database.execute("UPDATE sign_ins SET expires_at = now()")
     assert (await signed_in.post("/auth/refresh")).status_code == 401
 
 
-async def test_signing_in_deletes_expired_refresh_tokens(signed_in: Caller, database: TestDatabase) -> None:
-    await database.execute("UPDATE refresh_tokens SET expires_at = now()")
+async def test_signing_in_deletes_expired_sign_ins(signed_in: Caller, database: TestDatabase) -> None:
+    await database.execute("UPDATE sign_ins SET expires_at = now()")
     await sign_in(signed_in, "admin@acme.example")
     assert await database.fetchval("SELECT count(*) FROM refresh_tokens") == 1
 
@@ -200,14 +200,15 @@ async def test_cleaning_up_keeps_the_sign_in_and_the_active_ou(signed_in: Caller
 async def test_the_response_says_that_the_token_has_expired(
     anonymous: Caller, database: TestDatabase, world: World
 ) -> None:
-    token = issue_access_token(await member_of(world), timedelta(seconds=-1))
+    token = issue_access_token(await member_of(world), world.admin.sign_in_id, timedelta(seconds=-1))
     response = await anonymous.get("/auth/me", headers={"Authorization": f"Bearer {token}"})
     assert response.status_code == 401
     assert "expired" in response.json()["detail"]
 
 
 async def test_a_token_that_this_server_did_not_sign_is_refused(anonymous: Caller, world: World) -> None:
-    claims = {"sub": world.admin.member_id, "iss": "leadvibe", "iat": 1, "exp": 4_000_000_000, "jti": "a"}
+    sid = world.admin.sign_in_id
+    claims = {"sub": world.admin.member_id, "sid": sid, "iss": "leadvibe", "iat": 1, "exp": 4_000_000_000, "jti": "a"}
     good = jwt.encode(claims, key_for("access token"), "HS256")
     forged = [
         jwt.encode(claims, None, "none"),
@@ -217,6 +218,9 @@ async def test_a_token_that_this_server_did_not_sign_is_refused(anonymous: Calle
         jwt.encode({**claims, "iss": "another"}, key_for("access token"), "HS256"),
         jwt.encode({name: claims[name] for name in claims if name != "exp"}, key_for("access token"), "HS256"),
         jwt.encode({**claims, "sub": "om_nobody"}, key_for("access token"), "HS256"),
+        jwt.encode({**claims, "sub": world.viewer.member_id}, key_for("access token"), "HS256"),
+        jwt.encode({**claims, "sid": "si_unknown"}, key_for("access token"), "HS256"),
+        jwt.encode({name: claims[name] for name in claims if name != "sid"}, key_for("access token"), "HS256"),
         "not.a.token",
         "",
     ]

@@ -104,6 +104,14 @@ async def test_leads_are_listed_shown_and_found(leads: Shell, make: Make, drain:
     assert [lead["lead_id"] for lead in (await leads("search", "bo", "--json")).json] == ["bob"]
 
 
+async def test_control_characters_of_a_lead_dont_reach_the_terminal(leads: Shell, make: Make) -> None:
+    await make.lead("eve", metadata={"na\x1bme": "\x1b[2J\x9bcleared\u202e\r"})
+    for output in ((await leads("show", "eve")).out, (await leads("show", "eve", "--json")).out):
+        assert "cleared" in output
+        assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(output)
+    assert (await leads("show", "eve", "--json")).json["metadata"] == {"na\x1bme": "\x1b[2J\x9bcleared\u202e\r"}
+
+
 async def test_a_file_with_bad_rows_is_imported_with_exit_code_3(leads: Shell, client: Caller, tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
     file.write_bytes(FILE)

@@ -13,6 +13,7 @@ import pytest
 from leadvibe.access import secret_key as keys
 from leadvibe.access.authentication.credentials import verify_credential
 from leadvibe.access.sign_in.service import sign_in
+from leadvibe.access.sign_in.throttle import AttemptsFrom, SignInThrottle
 from leadvibe.config import settings
 from leadvibe.core.scope import Role
 from leadvibe.server.bootstrap import Bootstrapped, bootstrap
@@ -32,7 +33,7 @@ async def empty(database: TestDatabase) -> TestDatabase:
 async def test_the_admin_can_sign_in_and_the_credential_works(empty: TestDatabase) -> None:
     created = await bootstrap(**ACME)
     assert created is not None
-    grant = await sign_in("ada@acme.example", ACME["password"])
+    grant = await sign_in("ada@acme.example", ACME["password"], AttemptsFrom(SignInThrottle(), "192.0.2.1"))
     assert grant.org_member_id == created.org_member_id
     encoded = basic_authorization(created.client_id, created.client_secret).removeprefix("Basic ")
     scope = await verify_credential(encoded)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,12 +25,22 @@ class TokenInvalid(NotAuthenticated):
     detail = "The access token is not valid."
 
 
-def issue_access_token(member: Member, lifetime: timedelta | None = None) -> str:
-    """A JWT for the member. Without a `lifetime` it expires after the configured time."""
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a valid access token says."""
+
+    org_member_id: str
+    sign_in_id: str
+    expires_at: datetime
+
+
+def issue_access_token(member: Member, sign_in_id: str, lifetime: timedelta | None = None) -> str:
+    """A JWT for a member's sign-in. Without a `lifetime` it expires after the configured time."""
     now = datetime.now(UTC)
     claims = {
         "iss": ISSUER,
         "sub": member.org_member_id,
+        "sid": sign_in_id,
         "org_id": member.org_id,
         "email": member.email,
         "role": member.role,
@@ -40,6 +51,15 @@ def issue_access_token(member: Member, lifetime: timedelta | None = None) -> str
     return jwt.encode(claims, key_for("access token"), ALGORITHM)
 
 
+def signed_in_by(authorization: str | None) -> str | None:
+    """The ID of the sign-in in the access token of an `Authorization` header; None if it has no valid one."""
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    try:
+        return read_access_token(token.strip()).sign_in_id if scheme.lower() == "bearer" else None
+    except NotAuthenticated:
+        return None
+
+
 def algorithm_of(token: str) -> str:
     """The algorithm in the token's header. It selects the verifier; the verifier doesn't trust it."""
     try:
@@ -48,18 +68,18 @@ def algorithm_of(token: str) -> str:
         raise TokenInvalid from None
 
 
-def read_access_token(token: str) -> str:
-    """The ID of the member that the token was issued to."""
+def read_access_token(token: str) -> AccessClaims:
+    """The claims of a valid token. Whether its sign-in has ended, only the database knows."""
     try:
         claims: Mapping[str, Any] = jwt.decode(
             token,
             key_for("access token"),
             algorithms=[ALGORITHM],
             issuer=ISSUER,
-            options={"require": ["exp", "iat", "iss", "sub", "jti"]},
+            options={"require": ["exp", "iat", "iss", "sub", "sid", "jti"]},
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
     except jwt.InvalidTokenError:
         raise TokenInvalid from None
-    return str(claims["sub"])
+    return AccessClaims(str(claims["sub"]), str(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))

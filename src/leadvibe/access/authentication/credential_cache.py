@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from leadvibe.core.scope import Scope
 
 CHANNEL: Final = "leadvibe_access"
-"""The NOTIFY channel for revocations: every process that listens clears its cache."""
+"""The NOTIFY channel for ended access: every process that listens clears its cache and checks its open streams."""
 LIFETIME_SECONDS: Final = 5.0
 """How long a process that misses the notification still accepts a revoked credential."""
 MAX_ENTRIES: Final = 10_000
@@ -48,8 +48,11 @@ class CredentialCache:
 credential_cache = CredentialCache()
 
 
-async def clear_credential_caches(session: AsyncSession) -> None:
-    """Clear the caches of all processes when the session commits; this process's before the response is sent."""
+async def announce_access_change(session: AsyncSession) -> None:
+    """Make all processes clear their caches and check their open streams when the session commits.
+
+    This process's cache is cleared before the response is sent.
+    """
     await session.execute(text(f"NOTIFY {CHANNEL}"))
 
     def clear_after_commit(_: Session) -> None:

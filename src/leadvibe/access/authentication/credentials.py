@@ -13,7 +13,7 @@ from leadvibe.access.authentication.digests import secret_digest
 from leadvibe.access.models import ApiCredential
 from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotAuthenticated
-from leadvibe.core.scope import Actor, Role, Scope
+from leadvibe.core.scope import Actor, Proof, Role, Scope
 from leadvibe.units.models import OrgUnit
 
 CLIENT_ID = re.compile(r"lv_ci_[A-Za-z0-9_-]{1,100}")
@@ -58,6 +58,7 @@ async def verify_credential(encoded: str) -> Scope:
     return Scope(
         org_id=row.org_id,
         actor=Actor("credential", row.secret_id),
+        proof=Proof("credential", row.secret_id),
         unit_id=row.unit_id,
         role=Role.OPERATOR,
         phone_region=row.phone_region,

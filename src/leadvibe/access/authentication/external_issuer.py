@@ -4,7 +4,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import asyncio
+import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from time import monotonic
 from typing import Any, Final
@@ -12,6 +14,7 @@ from typing import Any, Final
 import httpx
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from leadvibe.access.authentication.access_tokens import TokenExpired, TokenInvalid
 from leadvibe.config import settings
@@ -26,6 +29,8 @@ MIN_FETCH_INTERVAL_SECONDS: Final = 30.0
 MAX_KEY_AGE_SECONDS: Final = 3600.0
 """Older keys are fetched again, so that keys the issuer has withdrawn stop working."""
 FETCH_TIMEOUT_SECONDS: Final = 5
+MAX_KEY_SET_BYTES: Final = 1_000_000
+MIN_RSA_BITS: Final = 2048
 
 log = structlog.get_logger()
 
@@ -66,18 +71,33 @@ class KeySet:
         """Fetch the keys. If that fails, the keys of the last fetch stay in use."""
         try:
             self._keys = await self._fetch()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, TypeError, RecursionError) as error:
             log.warning("can't fetch the token issuer's keys", url=self.url, error=str(error))
         self._fetched_at = monotonic()
 
     async def _fetch(self) -> dict[str | None, jwt.PyJWK]:
-        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=True) as client:
-            response = await client.get(self.url)
-        published = response.raise_for_status().json()
+        published = json.loads(await _download(self.url))
         if not isinstance(published, dict) or not isinstance(published.get("keys"), list):
             raise TypeError("the response is not a JSON Web Key Set")
         usable = (_usable(key) for key in published["keys"])
         return {key.key_id: key for key in usable if key is not None}
+
+
+async def _download(url: str) -> bytes:
+    """The response's body. A redirect is an error: whoever answers it could publish keys of their own."""
+    async with (
+        asyncio.timeout(FETCH_TIMEOUT_SECONDS),
+        httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS) as client,
+        client.stream("GET", url) as response,
+    ):
+        if not response.is_success:
+            raise ValueError(f"the response has the status {response.status_code}")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_KEY_SET_BYTES:
+                raise ValueError(f"the response has more than {MAX_KEY_SET_BYTES:,} bytes")
+    return bytes(body)
 
 
 def _usable(published: Any) -> jwt.PyJWK | None:
@@ -85,6 +105,8 @@ def _usable(published: Any) -> jwt.PyJWK | None:
     try:
         key = jwt.PyJWK.from_dict(published)
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        return None
+    if isinstance(key.key, RSAPublicKey) and key.key.key_size < MIN_RSA_BITS:
         return None
     valid_id = isinstance(published.get("kid"), str | None)
     return key if valid_id and key.algorithm_name in ALGORITHMS and key.public_key_use in {None, "sig"} else None
@@ -95,8 +117,11 @@ def key_set(url: str) -> KeySet:
     return KeySet(url)
 
 
-async def email_of(token: str) -> str:
-    """The e-mail address in the token, in lower case. The issuer must have verified it."""
+async def read_issued_token(token: str) -> tuple[str, datetime]:
+    """The e-mail address in the token, in lower case, and when the token expires.
+
+    The issuer must have verified the address.
+    """
     url = settings().jwks_url
     header = jwt.get_unverified_header(token)
     if url is None or header.get("alg") not in ALGORITHMS:
@@ -105,7 +130,7 @@ async def email_of(token: str) -> str:
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True or "\x00" in email:
         raise TokenInvalid("The access token contains no verified e-mail address.")
-    return email.strip().lower()
+    return email.strip().lower(), datetime.fromtimestamp(int(claims["exp"]), UTC)
 
 
 def _claims(token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
@@ -117,7 +142,7 @@ def _claims(token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
             algorithms=sorted(ALGORITHMS),
             issuer=config.jwks_issuer,
             audience=config.jwks_audience,
-            options={"require": ["exp", "sub"], "verify_aud": config.jwks_audience is not None},
+            options={"require": ["exp", "sub", "iss", "aud"]},
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None

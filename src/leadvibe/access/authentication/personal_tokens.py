@@ -20,8 +20,8 @@ def generate_personal_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
-async def verify_personal_token(token: str) -> Member:
-    """The token's owner. Also records the time of use."""
+async def verify_personal_token(token: str) -> tuple[Member, PersonalToken]:
+    """The token's owner and the token. Also records the time of use."""
     async with transaction(None) as session:
         result = await session.execute(
             select(PersonalToken, Member)
@@ -42,4 +42,4 @@ async def verify_personal_token(token: str) -> Member:
                 .values(last_used_at=func.now())
                 .execution_options(synchronize_session=False)
             )
-    return member
+    return member, personal_token

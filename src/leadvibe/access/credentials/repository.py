@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from leadvibe.access.authentication.credential_cache import clear_credential_caches
+from leadvibe.access.authentication.credential_cache import announce_access_change
 from leadvibe.access.authentication.credentials import generate_credential
 from leadvibe.access.models import ApiCredential
 from leadvibe.core.database.repository import Repository
@@ -57,4 +57,4 @@ class CredentialRepository(Repository[ApiCredential]):
 
     async def revoke(self, secret_id: str) -> None:
         await self.delete(await self.get(secret_id))
-        await clear_credential_caches(self.session)
+        await announce_access_change(self.session)

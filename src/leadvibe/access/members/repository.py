@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import ColumnElement, exists, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from leadvibe.access.authentication.passwords import hash_password
-from leadvibe.access.models import Member, Organization, RefreshToken
+from leadvibe.access.active_unit import units_of
+from leadvibe.access.authentication.credential_cache import announce_access_change
+from leadvibe.access.authentication.passwords import hash_password, refuse_weak
+from leadvibe.access.authentication.proofs import end_all_access
+from leadvibe.access.models import Member, Organization
 from leadvibe.core.http.problems import Conflict, NotFound, constraint_means
 from leadvibe.core.ids import new_id
 from leadvibe.core.scope import OrgScope, Role
@@ -68,11 +71,16 @@ class MemberRepository:
 
     async def list(self) -> Sequence[Profile]:
         members = await self.session.scalars(
-            select(Member).where(Member.org_id == self.caller.org_id).order_by(Member.created_at, Member.org_member_id)
+            select(Member)
+            .where(Member.org_id == self.caller.org_id, self._is_visible())
+            .order_by(Member.created_at, Member.org_member_id)
         )
         return await self._profiles(members.all())
 
     async def get_profile(self, org_member_id: str) -> Profile:
+        visible = select(Member.org_member_id).where(Member.org_member_id == org_member_id, self._is_visible())
+        if await self.session.scalar(visible) is None:
+            raise NotFound
         return (await self._profiles([await self.get(org_member_id)]))[0]
 
     async def get(self, org_member_id: str) -> Member:
@@ -88,6 +96,7 @@ class MemberRepository:
     async def create(self, values: Mapping[str, Any]) -> Profile:
         existing = select(Member.org_member_id).where(Member.org_id == self.caller.org_id)
         await check_limit(self.session, existing, "max_members", noun="members in this organization")
+        await self._check_password(values, str(values["email"]))
         columns = await _to_columns(values)
         member = Member(org_member_id=new_id("om"), org_id=self.caller.org_id, **columns)
         self.session.add(member)
@@ -95,6 +104,9 @@ class MemberRepository:
         return Profile.of(member)
 
     async def update(self, org_member_id: str, values: Mapping[str, Any]) -> Profile:
+        if "password" in values:
+            email = values.get("email") or (await self.get(org_member_id)).email
+            await self._check_password(values, str(email))
         columns = await _to_columns(values)
         await self._lock()
         member = await self.get(org_member_id)
@@ -104,7 +116,9 @@ class MemberRepository:
             setattr(member, name, value)
         await self.session.flush()
         if "password_hash" in columns:
-            await self.session.execute(delete(RefreshToken).where(RefreshToken.org_member_id == org_member_id))
+            await end_all_access(self.session, org_member_id)
+        elif columns.keys() & {"role", "email"}:
+            await announce_access_change(self.session)
         return (await self._profiles([member]))[0]
 
     async def delete(self, org_member_id: str) -> None:
@@ -115,6 +129,22 @@ class MemberRepository:
         await self._require_other_owners(member)
         await self.session.delete(member)
         await self.session.flush()
+        await announce_access_change(self.session)
+
+    def _is_visible(self) -> ColumnElement[bool]:
+        """A condition on `Member`: the caller is an admin or the member, or shares an OU with the member."""
+        if self.caller.admin:
+            return true()
+        units = units_of(self.caller).with_only_columns(OrgUnit.unit_id)
+        theirs = aliased(UnitMembership)
+        return or_(
+            Member.org_member_id == self.caller.actor.id,
+            exists().where(theirs.org_member_id == Member.org_member_id, theirs.unit_id.in_(units)),
+        )
+
+    async def _check_password(self, values: Mapping[str, Any], email: str) -> None:
+        organization = await self.session.get_one(Organization, self.caller.org_id)
+        refuse_weak(values["password"], "password", email, organization.name)
 
     async def _profiles(self, members: Sequence[Member]) -> Sequence[Profile]:
         profiles = {member.org_member_id: Profile.of(member) for member in members}

@@ -20,13 +20,16 @@ Members = Annotated[MemberRepository, Depends(provide(MemberRepository, scope=cu
 
 @router.get("/members", response_model=list[MemberRead])
 async def list_members(members: Members) -> Sequence[Profile]:
-    """List the members of the organization, each with their OUs."""
+    """List the members of the organization, each with their OUs.
+
+    If you aren't an admin, these are the members of your OUs.
+    """
     return await members.list()
 
 
 @router.get("/members/{id}", response_model=MemberRead)
 async def get_member(org_member_id: MemberId, members: Members) -> Profile:
-    """Get a member of the organization, with their OUs."""
+    """Get a member of the organization, with their OUs. If you aren't an admin, it must be a member of your OUs."""
     return await members.get_profile(org_member_id)
 
 

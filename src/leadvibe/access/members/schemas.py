@@ -4,11 +4,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from leadvibe.access.schemas import Email, MemberRole, OrgRole
-from leadvibe.core.http.schemas import UNSENT, Line, PlainText, Read, Time, Write
+from leadvibe.access.schemas import Email, MemberRole, OrgRole, Password
+from leadvibe.core.http.schemas import UNSENT, Line, Read, Time, Write
 from leadvibe.core.scope import Role
-
-Password = Annotated[PlainText, Field(min_length=8, max_length=1024, json_schema_extra={"format": "password"})]
 
 
 class UnitMembershipOfMember(Read):
@@ -44,5 +42,11 @@ class MemberChange(Write):
     first_name: Line = UNSENT
     last_name: Line = UNSENT
     email: Email = UNSENT
-    password: Annotated[Password, Field(description="A new password. It ends all sign-ins of the member.")] = UNSENT
+    password: Annotated[
+        Password,
+        Field(
+            description="A new password. Ends all sign-ins and personal tokens of the member. The conditions for a new "
+            "member's password apply."
+        ),
+    ] = UNSENT
     role: OrgRole = UNSENT

@@ -22,6 +22,9 @@ Tokens = Annotated[PersonalTokenRepository, Depends(provide(PersonalTokenReposit
 async def create_personal_token(body: PersonalTokenCreate, tokens: Tokens) -> CreatedToken:
     """Create a long-lived bearer token for your own scripts. It has your rights.
 
+    A token that a personal token creates ends with that one, and expires no later. A token that an outside issuer's
+    token creates expires no later than that one. A change of your password ends all your personal tokens.
+
     The response contains the `token`. Store it: the server returns it only once.
     """
     return await tokens.issue(body.name, body.expires_at)

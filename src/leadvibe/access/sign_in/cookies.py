@@ -1,14 +1,17 @@
 """The cookies that sign-in and sign-out set and delete."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Cookie, Request, Response
 
 from leadvibe.access import active_unit_cookie
+from leadvibe.access.active_unit_cookie import ActiveUnitChoice
 from leadvibe.access.cookies import set_cookie
 from leadvibe.access.sign_in.service import Grant
 from leadvibe.config import settings
 from leadvibe.core.http.problems import Invalid
+from leadvibe.core.scope import Proof
 
 REFRESH = "refresh_token"
 REFRESH_PATH = "/auth"
@@ -19,12 +22,18 @@ RefreshCookie = Annotated[str | None, Cookie(alias=REFRESH, include_in_schema=Fa
 
 
 def set_sign_in(request: Request, response: Response, grant: Grant) -> None:
-    """Set the refresh token, and delete an `activeOu` cookie that belongs to another member."""
+    """Set the refresh token. An `activeOu` cookie goes over to the new sign-in, unless it is another member's."""
     lifetime = settings().refresh_token_lifetime
     set_cookie(request, response, REFRESH, grant.refresh_token, path=REFRESH_PATH, lifetime=lifetime)
-    active_unit = request.cookies.get(active_unit_cookie.COOKIE)
-    if active_unit is not None and _member_of(active_unit) != grant.org_member_id:
+    cookie = request.cookies.get(active_unit_cookie.COOKIE)
+    if cookie is None:
+        return
+    choice = _read(cookie)
+    if choice is None or choice.org_member_id != grant.org_member_id:
         response.delete_cookie(active_unit_cookie.COOKIE)
+    else:
+        renewed = replace(choice, proof=Proof("sign_in", grant.sign_in_id))
+        active_unit_cookie.set_active_unit(request, response, renewed)
 
 
 def delete_sign_in(response: Response) -> None:
@@ -37,8 +46,8 @@ def delete_legacy(response: Response) -> None:
         response.delete_cookie(name)
 
 
-def _member_of(active_unit: str) -> str | None:
+def _read(cookie: str) -> ActiveUnitChoice | None:
     try:
-        return active_unit_cookie.read_active_unit(active_unit)[0]
+        return active_unit_cookie.read_active_unit(cookie)
     except Invalid:
         return None

@@ -10,23 +10,29 @@ from leadvibe.access.models import Member
 from leadvibe.access.sign_in import cookies
 from leadvibe.access.sign_in import service as sign_in
 from leadvibe.access.sign_in.cookies import RefreshCookie
-from leadvibe.access.sign_in.schemas import AccessToken, CurrentUser, SignIn
+from leadvibe.access.sign_in.schemas import AccessToken, CurrentUser, PasswordChange, SignIn
+from leadvibe.access.sign_in.throttle import Attempts, TooManyAttempts
 from leadvibe.config import settings
-from leadvibe.core.http.problems import Invalid, NotAuthenticated, problems
+from leadvibe.core.http.problems import Invalid, NotAuthenticated, Unavailable, problems
 
 router = APIRouter(tags=["Auth"])
+
+REFUSALS = problems(Invalid, NotAuthenticated, TooManyAttempts, Unavailable)
 
 Members = Annotated[MemberRepository, Depends(provide(MemberRepository, scope=current_member))]
 
 
-@router.post("/auth/login", responses=problems(Invalid, NotAuthenticated))
-async def sign_in_member(body: SignIn, request: Request, response: Response) -> AccessToken:
+@router.post("/auth/login", responses=REFUSALS)
+async def sign_in_member(body: SignIn, attempts: Attempts, request: Request, response: Response) -> AccessToken:
     """Sign in with an e-mail address and a password.
 
     Send the access token in the `Authorization: Bearer` header. The refresh token is set as an HttpOnly cookie that
     browsers send only to the `/auth` paths.
+
+    After some wrong passwords for an account, the response to further attempts from the same address is a 429 with
+    `Retry-After`. Other addresses can still sign in to the account.
     """
-    grant = await sign_in.sign_in(body.email, body.password)
+    grant = await sign_in.sign_in(body.email, body.password, attempts)
     cookies.set_sign_in(request, response, grant)
     return _access_token(grant)
 
@@ -43,10 +49,27 @@ async def refresh_sign_in(request: Request, response: Response, refresh_token: R
 
 
 @router.post("/auth/logout", status_code=204)
-async def sign_out_member(response: Response, refresh_token: RefreshCookie = None) -> None:
-    """Sign out. Revokes the refresh tokens of this sign-in and deletes the refresh and `activeOu` cookies."""
-    await sign_in.sign_out(refresh_token)
+async def sign_out_member(request: Request, response: Response, refresh_token: RefreshCookie = None) -> None:
+    """Sign out. Ends the sign-in of the refresh cookie, and that of an access token in the `Authorization` header.
+
+    Access tokens, cookies and open streams of the sign-in end too. Personal tokens stay. Deletes the refresh and
+    `activeOu` cookies.
+    """
+    await sign_in.sign_out(refresh_token, request.headers.get("authorization"))
     cookies.delete_sign_in(response)
+
+
+@router.put("/auth/password", responses=REFUSALS)
+async def change_password(
+    body: PasswordChange, caller: CurrentMember, attempts: Attempts, request: Request, response: Response
+) -> AccessToken:
+    """Change your password. Ends all your sign-ins, streams and personal tokens.
+
+    The response is a new sign-in, as from `POST /auth/login`.
+    """
+    grant = await sign_in.change_password(caller.actor.id, body.current_password, body.new_password, attempts)
+    cookies.set_sign_in(request, response, grant)
+    return _access_token(grant)
 
 
 @router.post("/auth/cleanup", status_code=204)

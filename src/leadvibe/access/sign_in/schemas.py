@@ -4,13 +4,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leadvibe.access.schemas import MemberRole
+from leadvibe.access.schemas import MemberRole, Password
 from leadvibe.core.http.schemas import PlainText, Read, Write
 
 
 class SignIn(Write):
     email: Annotated[PlainText, Field(max_length=254)]
     password: Annotated[PlainText, Field(max_length=1024, json_schema_extra={"format": "password"})]
+
+
+class PasswordChange(Write):
+    current_password: Annotated[PlainText, Field(max_length=1024, json_schema_extra={"format": "password"})]
+    new_password: Password
 
 
 class AccessToken(Read):

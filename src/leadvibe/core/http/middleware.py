@@ -3,14 +3,14 @@
 import re
 from secrets import token_hex
 from time import perf_counter
-from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadvibe.core.http.problems import TooLarge, render
 from leadvibe.core.http.request_body import BOM
-from leadvibe.core.metrics import UNMATCHED, count_request
+from leadvibe.core.http.route_templates import route_template
+from leadvibe.core.metrics import count_request
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 UNLOGGED = frozenset(
@@ -36,13 +36,6 @@ def request_id(scope: Scope) -> bytes:
     return b"req_" + token_hex(16).encode()
 
 
-def route_template(scope: Scope) -> str:
-    """The template of the matched route, like `/leads/{lead_id}`."""
-    fastapi: dict[str, Any] = scope.get("fastapi", {})
-    route = fastapi.get("effective_route_context") or scope.get("route")
-    return getattr(route, "path_format", UNMATCHED)
-
-
 class ResponseMonitor:
     """Records the status of a response, and adds the `X-Request-ID` header."""
 
@@ -62,10 +55,14 @@ class ResponseMonitor:
 
 
 class ObserveRequests:
-    """Gives every request an id (`X-Request-ID`, and in its log lines), counts it and logs it."""
+    """Gives every request an id (`X-Request-ID`, and in its log lines), counts it and logs it.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Paths contain ids and names of people, so the log has the template of the route, unless `log_paths` is set.
+    """
+
+    def __init__(self, app: ASGIApp, *, log_paths: bool = False) -> None:
         self.app = app
+        self.log_paths = log_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         id_ = request_id(scope)
@@ -83,7 +80,8 @@ class ObserveRequests:
             count_request(method, response.status, route)
             if response.status >= 500 or (method, route) not in UNLOGGED:
                 took = round((perf_counter() - started) * 1000, 1)
-                log.info("request", method=method, path=scope["path"], code=response.status, ms=took)
+                path = scope["path"] if self.log_paths else route
+                log.info("request", method=method, path=path, code=response.status, ms=took)
 
 
 class LimitBody:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from leadvibe.core.http.route_templates import route_template
 from leadvibe.core.logs import summary
 from leadvibe.core.transient import is_transient
 
@@ -250,11 +251,11 @@ async def on_integrity(request: Request, error: Exception) -> Response:
 
 async def on_unexpected_error(request: Request, error: Exception) -> Response:
     if is_transient(error):
-        log.warning("request failed for a transient reason", path=request.url.path, reason=summary(error))
+        log.warning("request failed for a transient reason", path=route_template(request.scope), reason=summary(error))
         return render(Unavailable())
     if isinstance(driver_error(error), CharacterNotInRepertoireError):
         return render(Invalid("The request contains a NUL character, which can't be stored."))
-    log.error("request failed", path=request.url.path, exc_info=error)
+    log.error("request failed", path=route_template(request.scope), exc_info=error)
     return ProblemResponse(problem_body(500, Problem.detail), 500)
 
 

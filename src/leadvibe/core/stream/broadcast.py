@@ -155,7 +155,9 @@ class Broadcaster:
             if not channel.readers:
                 del self._channels[unit_id]
 
-    async def follow(self, unit_id: str, after: int | None, keepalive_seconds: float) -> AsyncGenerator[Block]:
+    async def follow(
+        self, unit_id: str, after: int | None, keepalive_seconds: float, follower: Follower
+    ) -> AsyncGenerator[Block]:
         """An OU's frames after frame number `after` (None: from now on), with a comment after each silent interval.
 
         Yields `resync` first if frames after that number are missing, and last if the follower was too slow.
@@ -168,7 +170,6 @@ class Broadcaster:
                     yield block
                     position = block.end
             # No other task runs between the end of catching up and `add`, so no frame is missed in between.
-            follower = Follower()
             channel.followers.add(follower)
             if self._closed:
                 follower.drop()

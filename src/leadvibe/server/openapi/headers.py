@@ -40,6 +40,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
 SET_COOKIE: Final[dict[str, str]] = {
     "sign_in_member": "The refresh token, in the HttpOnly cookie `refresh_token`.",
     "refresh_sign_in": "The next refresh token, in the HttpOnly cookie `refresh_token`.",
+    "change_password": "The refresh token of the new sign-in, in the HttpOnly cookie `refresh_token`.",
     "sign_out_member": "Removes the cookies `refresh_token` and `activeOu`.",
     "clean_up_cookies": "Removes the cookies of earlier sign-in flows.",
     "set_active_org_unit": "The signed, HttpOnly cookie `activeOu`. A credential gets none.",

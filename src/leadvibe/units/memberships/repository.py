@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from sqlalchemy import exists, select
 
+from leadvibe.access.authentication.credential_cache import announce_access_change
 from leadvibe.access.members.repository import LastOwner
 from leadvibe.access.models import Member
 from leadvibe.core.database.repository import Repository
@@ -68,6 +69,7 @@ class MembershipRepository(Repository[UnitMembership]):
         self._require_owner_for(membership.role)
         await self._require_another_owner(membership)
         await self.delete(membership)
+        await announce_access_change(self.session)
 
     async def _change(self, membership: UnitMembership, role: Role) -> None:
         self._require_owner_for(membership.role, role)
