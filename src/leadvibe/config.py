@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     # Processes
     api_processes: int = 1
     worker_processes: int = 1
+    shutdown_timeout: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    """How long a process may take to end after SIGTERM, whatever its database does. Then it exits without cleaning
+    up. Of `leadvibe serve` it is the time of all processes together."""
 
     # The first start
     admin_email: str | None = None

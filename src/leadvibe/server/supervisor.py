@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
 import time
 from asyncio.subprocess import Process
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 import typer
 
 from leadvibe.config import settings
+from leadvibe.core import shutdown
 from leadvibe.core.child_processes import dies_with_parent
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.logs import start_logging
@@ -25,12 +28,16 @@ from leadvibe.server.database_check import is_set_up
 from leadvibe.server.first_start import FirstStart
 from leadvibe.server.startup_message import startup_message
 
-STOP_TIMEOUT_SECONDS: Final = 20.0
-"""How long a child may take to stop before it is killed."""
+CHILDREN_SHARE: Final = 2 / 3
+"""The share of the shutdown timeout in which the children end; the rest is for the embedded PostgreSQL."""
+KILL_AFTER_SECONDS: Final = 0.5
+"""How long after its own deadline a child is killed."""
 INITIAL_PAUSE: Final = timedelta(seconds=0.1)
 MAX_PAUSE: Final = timedelta(seconds=30)
 HEALTHY_AFTER_SECONDS: Final = 60.0
 """A child that ran this long is restarted without a pause."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -43,6 +50,7 @@ def supervise(*, visitor_seed: int | None = None) -> None:
         postgres = None
         if settings().embedded:
             postgres = embedded.start(settings().data_dir)
+            stack.enter_context(shutdown.at_last(postgres.kill))
             stack.callback(postgres.stop)
             database.use_database(postgres.url)
         share_metrics(settings().data_dir / "run" / f"metrics-{listening.getsockname()[1]}")
@@ -55,14 +63,16 @@ class Supervisor:
         self._postgres = postgres
         self._stopping = asyncio.Event()
         self._children: set[Process] = set()
+        self._children_timeout = settings().shutdown_timeout.total_seconds() * CHILDREN_SHARE
 
     async def run(self, visitor_seed: int | None) -> None:
         """Return when SIGINT or SIGTERM was received and every child has ended."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop)
+            # Not a handler of the event loop: it may wait for PostgreSQL to restart.
+            signal.signal(number, lambda *_: (self._begin_to_stop(), loop.call_soon_threadsafe(self._stop)))
         url = address.public_url(settings(), self._listening)
-        first = await self._set_up(url)
+        first = await self._unless_stopping(self._set_up(url))
         async with asyncio.TaskGroup() as tasks:
             for _ in range(settings().api_processes):
                 tasks.create_task(self._keep_running("api", ["api", "--fd", str(self._listening.fileno())]))
@@ -81,6 +91,19 @@ class Supervisor:
         from leadvibe.server.database_setup import set_up  # noqa: PLC0415 - its imports would slow every other start
 
         return await set_up(settings(), url)
+
+    async def _unless_stopping(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of the work; None if the supervisor stops before it is done."""
+        working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        return None
+
+    def _begin_to_stop(self) -> None:
+        shutdown.begin(settings().shutdown_timeout.total_seconds())
 
     def _stop(self) -> None:
         """Let the children finish; on the second signal, kill them."""
@@ -110,6 +133,7 @@ class Supervisor:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "leadvibe", *arguments),
             pass_fds=[self._listening.fileno()] if "--fd" in arguments else [],
+            env={**os.environ, "LEADVIBE_SHUTDOWN_TIMEOUT": f"PT{self._children_timeout}S"},
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
             preexec_fn=dies_with_parent(signal.SIGKILL),
@@ -123,7 +147,7 @@ class Supervisor:
         stopping.cancel()
         if not ended.done():
             child.terminate()
-            await asyncio.wait({ended}, timeout=STOP_TIMEOUT_SECONDS)
+            await asyncio.wait({ended}, timeout=self._children_timeout + KILL_AFTER_SECONDS)
         if not ended.done():
             child.kill()
         await ended
@@ -151,7 +175,8 @@ class Supervisor:
 
     async def _stopping_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
         return self._stopping.is_set()
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.database.transactions import listening_connection, raw, transaction
 from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
-from leadvibe.core.retries import pause_after
+from leadvibe.core.retries import is_cancelled, pause_after
 
 M = TypeVar("M")
 
@@ -35,6 +35,8 @@ MAX_PAUSE: Final = timedelta(minutes=10)
 GRACE_SECONDS: Final = 5.0
 """How long a running job may continue when the worker stops; then it is cancelled and runs again later."""
 RECONNECT_SECONDS: Final = 1.0
+STOPPED: Final = "the worker stopped"
+"""Why a job is retried."""
 
 log = structlog.get_logger()
 
@@ -123,7 +125,12 @@ async def run_jobs(stop: asyncio.Event) -> None:
         try:
             async with listening_connection() as connection:
                 await _work(connection, stop)
-        except Exception as error:  # noqa: BLE001 - the worker must reconnect whatever the error
+        except Exception as error:
+            if is_cancelled():
+                raise
+            if stop.is_set():
+                return
+            # The worker must reconnect whatever the error.
             log.warning("job queue connection failed", retry_in_seconds=RECONNECT_SECONDS, reason=summary(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(RECONNECT_SECONDS):
@@ -173,6 +180,8 @@ def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[Queue
         except RetryRequested:
             raise
         except Exception as error:
+            if stop.is_set():  # its connection was terminated
+                raise RetryRequested(timedelta(0), STOPPED) from error
             last = queued.attempts + 1 >= registration.attempts or (isinstance(error, Problem) and error.status < 500)
             if not last:
                 pause = pause_after(queued.attempts + 1, registration.pause, MAX_PAUSE)
@@ -198,7 +207,7 @@ async def _run_until_stopped(work: Awaitable[None], stop: asyncio.Event) -> None
             return
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        raise RetryRequested(timedelta(0), "the worker stopped")
+        raise RetryRequested(timedelta(0), STOPPED)
     finally:
         stopping.cancel()
         working.cancel()
