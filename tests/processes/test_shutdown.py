@@ -142,7 +142,7 @@ def test_a_server_ends_while_the_database_of_its_start_stands_still(database: Ow
     ids=["in a thread", "in its event loop", "in the interpreter"],
 )
 def test_a_process_that_is_blocked_exits_at_its_deadline(work: str) -> None:
-    script = f"from leadvibe.core import shutdown\nshutdown.begin(0.5)\n{work}"
+    script = f"from leadvibe.core import shutdown\nshutdown.start(0.5)\n{work}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == shutdown.EXIT_CODE
     assert "did not end in time" in done.stdout + done.stderr or "Timeout" in done.stderr

@@ -51,5 +51,5 @@ def worker() -> None:
 
 def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
     """End the process in order, before and after the event loop runs: an embedded PostgreSQL is stopped, too."""
-    shutdown.begin(settings().shutdown_timeout.total_seconds())
+    shutdown.start(settings().shutdown_timeout.total_seconds())
     sys.exit(0)

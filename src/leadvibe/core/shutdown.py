@@ -28,7 +28,7 @@ class _Current:
     last_resorts: tuple[Callable[[], None], ...] = ()
 
 
-def begin(timeout_seconds: float, hurry: Callable[[], None] | None = None) -> None:
+def start(timeout_seconds: float, hurry: Callable[[], None] | None = None) -> None:
     """Start the countdown of this process; later calls change nothing. `hurry` runs in the running event loop.
 
     The countdown is a thread, because the event loop may be blocked.

@@ -31,5 +31,5 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        shutdown.begin(self._timeout_seconds, terminate_connections)
+        shutdown.start(self._timeout_seconds, terminate_connections)
         super().handle_exit(sig, frame)

@@ -103,7 +103,7 @@ class Supervisor:
         return None
 
     def _begin_to_stop(self) -> None:
-        shutdown.begin(settings().shutdown_timeout.total_seconds())
+        shutdown.start(settings().shutdown_timeout.total_seconds())
 
     def _stop(self) -> None:
         """Let the children finish; on the second signal, kill them."""

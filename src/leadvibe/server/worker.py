@@ -104,7 +104,7 @@ async def run() -> None:
             working.cancel()
 
         def begin_to_stop() -> None:
-            shutdown.begin(settings().shutdown_timeout.total_seconds(), hurry)
+            shutdown.start(settings().shutdown_timeout.total_seconds(), hurry)
             stop.set()
 
         for number in (signal.SIGTERM, signal.SIGINT):
