@@ -19,6 +19,7 @@ from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
+from leadvibe.core.watchdog import heartbeat
 from leadvibe.ingest.buffer import close_buffer
 from leadvibe.server import api
 from leadvibe.server.openapi.document import describe
@@ -41,6 +42,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
             credential_cache.CHANNEL: lambda _: credential_cache.credential_cache.clear(),
         }
         await stack.enter_async_context(listening(listeners))
+        await stack.enter_async_context(heartbeat())
         stack.push_async_callback(close_buffer)
         yield
 

@@ -20,7 +20,7 @@ from leadvibe.core import shutdown
 from leadvibe.core.child_processes import dies_with_parent
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.logs import start_logging
-from leadvibe.core.metrics import share_metrics
+from leadvibe.core.metrics import WORKERS_SINCE, forget_process, heartbeats, share_metrics
 from leadvibe.core.postgres import embedded
 from leadvibe.core.retries import pause_after
 from leadvibe.server import address, database
@@ -39,6 +39,12 @@ HEALTHY_AFTER_SECONDS: Final = 60.0
 
 T = TypeVar("T")
 
+START_TIMEOUT_SECONDS: Final = 120.0
+"""How long a process may take until its first heartbeat."""
+CHECK_SECONDS: Final = 0.5
+"""How often the heartbeats are read."""
+WITHOUT_HEARTBEAT: Final = frozenset({"visitors"})
+
 log = structlog.get_logger()
 
 
@@ -54,6 +60,8 @@ def supervise(*, visitor_seed: int | None = None) -> None:
             stack.callback(postgres.stop)
             database.use_database(postgres.url)
         share_metrics(settings().data_dir / "run" / f"metrics-{listening.getsockname()[1]}")
+        if settings().worker_processes:
+            os.environ[WORKERS_SINCE] = str(time.time())
         asyncio.run(Supervisor(listening, postgres).run(visitor_seed))
 
 
@@ -119,11 +127,12 @@ class Supervisor:
             child = await self._spawn(arguments)
             self._children.add(child)
             try:
-                await self._wait_for_end(child)
+                await self._wait_for_end(name, child)
             finally:
                 self._children.discard(child)
                 if child.returncode is None:
                     child.kill()
+                forget_process(child.pid)
             if not self._stopping.is_set():
                 pause = pauses.next_seconds()
                 log.error("process ended", process=name, exit_code=child.returncode, restart_in_seconds=pause)
@@ -139,18 +148,35 @@ class Supervisor:
             preexec_fn=dies_with_parent(signal.SIGKILL),
         )
 
-    async def _wait_for_end(self, child: Process) -> None:
-        """Wait until the child ends, and stop it when the supervisor stops."""
+    async def _wait_for_end(self, name: str, child: Process) -> None:
+        """Wait until the child ends; stop it when the supervisor stops, and kill it when it hangs."""
         ended = asyncio.ensure_future(child.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        hung = asyncio.ensure_future(self._until_hung(name, child))
+        await asyncio.wait({ended, stopping, hung}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not ended.done():
+        if not ended.done() and not hung.done():
             child.terminate()
             await asyncio.wait({ended}, timeout=self._children_timeout + KILL_AFTER_SECONDS)
+        hung.cancel()
         if not ended.done():
             child.kill()
         await ended
+
+    async def _until_hung(self, name: str, child: Process) -> None:
+        """Return when the child's event loop has stood still for the watchdog timeout.
+
+        The time is counted in checks. Otherwise a machine that was paused would find all heartbeats too old.
+        """
+        last, checks = 0.0, 0
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            current = heartbeats().get(child.pid, 0.0)
+            last, checks = current, checks + 1 if current == last else 0
+            limit = settings().watchdog_timeout.total_seconds() if current else START_TIMEOUT_SECONDS
+            if checks * CHECK_SECONDS >= limit and name not in WITHOUT_HEARTBEAT:
+                log.error("process hangs and is killed", process=name, pid=child.pid, silent_for_seconds=limit)
+                return
 
     async def _keep_postgres_running(self, postgres: embedded.Server) -> None:
         pauses = RestartPauses()

@@ -15,7 +15,9 @@ from leadvibe.core.database.listening import listening
 from leadvibe.core.database.transactions import opened_database
 from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.jobs.queue import run_jobs
+from leadvibe.core.metrics import LAST_POLL
 from leadvibe.core.retries import retry_forever
+from leadvibe.core.watchdog import heartbeat
 from leadvibe.ingest.inbox import INBOX_CHANNEL
 from leadvibe.pipeline.consumer import consume_batch
 from leadvibe.server import tasks
@@ -61,7 +63,9 @@ async def _consume_batches(arrived: asyncio.Event, stop: asyncio.Event) -> None:
             return 0
         # Cleared before reading the inbox: an event that arrives later is either read or sets it again.
         arrived.clear()
-        return await consume_batch()
+        processed = await consume_batch()
+        LAST_POLL.set_to_current_time()
+        return processed
 
     while not stop.is_set():
         processed = await retry_forever(
@@ -117,6 +121,6 @@ async def run() -> None:
 
 
 async def _work(stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
+    async with heartbeat(), asyncio.TaskGroup() as group:
         group.create_task(consume_inbox(stop))
         group.create_task(run_jobs(stop))

@@ -28,6 +28,7 @@ from leadvibe.core.database.transactions import listening_connection, raw, trans
 from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
 from leadvibe.core.retries import is_cancelled, pause_after
+from leadvibe.core.transient import is_transient
 
 M = TypeVar("M")
 
@@ -35,8 +36,6 @@ MAX_PAUSE: Final = timedelta(minutes=10)
 GRACE_SECONDS: Final = 5.0
 """How long a running job may continue when the worker stops; then it is cancelled and runs again later."""
 RECONNECT_SECONDS: Final = 1.0
-STOPPED: Final = "the worker stopped"
-"""Why a job is retried."""
 
 log = structlog.get_logger()
 
@@ -180,10 +179,9 @@ def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[Queue
         except RetryRequested:
             raise
         except Exception as error:
-            if stop.is_set():  # its connection was terminated
-                raise RetryRequested(timedelta(0), STOPPED) from error
             last = queued.attempts + 1 >= registration.attempts or (isinstance(error, Problem) and error.status < 500)
-            if not last:
+            # A worker that stops terminates its connections: that is no reason to give up.
+            if not last or (stop.is_set() and is_transient(error)):
                 pause = pause_after(queued.attempts + 1, registration.pause, MAX_PAUSE)
                 log.warning("job failed", job=queued.entrypoint, retry_in_seconds=pause.total_seconds(), exc_info=error)
                 raise RetryRequested(pause, type(error).__name__) from error
@@ -207,7 +205,7 @@ async def _run_until_stopped(work: Awaitable[None], stop: asyncio.Event) -> None
             return
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        raise RetryRequested(timedelta(0), STOPPED)
+        raise RetryRequested(timedelta(0), "the worker stopped")
     finally:
         stopping.cancel()
         working.cancel()
