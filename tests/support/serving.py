@@ -38,9 +38,9 @@ def free_port() -> int:
 class Serving:
     """A running `leadvibe serve`; at the end of the block it is stopped, and its children must have ended."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, port: int | None = None, **settings: str) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = data_dir.with_name(f"output-{self.port}.txt")
         self._environment = {
@@ -49,11 +49,22 @@ class Serving:
             "PORT": str(self.port),
             **settings,
         }
+        self._start()
+
+    def _start(self) -> None:
         with self._output.open("wb") as output:
             self.process = psutil.Popen(
                 [sys.executable, "-m", "leadvibe", "serve"], env=self._environment, stdout=output, stderr=output
             )
         self._children: list[psutil.Process] = []
+
+    def restart(self, number: signal.Signals) -> None:
+        """End it by a signal, and start it again at the same address when all its processes have ended."""
+        self.update_children()
+        self.process.send_signal(number)
+        assert self.gone(), f"{self.output}\nleft behind: {self._children}"
+        self._start()
+        self.until_ready()
 
     def __enter__(self) -> Self:
         return self
@@ -88,11 +99,15 @@ class Serving:
 
     def child(self, name: str) -> psutil.Process | None:
         """The running child whose command line contains this name."""
+        return next(iter(self.named_children(name)), None)
+
+    def named_children(self, name: str) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
         for child in self.process.children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if any(name in part for part in child.cmdline()):
-                    return child
-        return None
+                    found.append(child)
+        return found
 
     def curl(self, number: int = 0) -> str:
         """Run one of the printed curl commands and return its output."""
