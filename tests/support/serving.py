@@ -38,9 +38,9 @@ def free_port() -> int:
 class Serving:
     """A running `leadvibe serve`; at the end of the block it is stopped, and its children must have ended."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, **settings: str) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
-        self.port = port or free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = data_dir.with_name(f"output-{self.port}.txt")
         self._environment = {

@@ -1,5 +1,8 @@
 """Prometheus metrics: every process counts, any API process serves the sums."""
 
+# prometheus_client's multiprocess module is untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -141,7 +144,7 @@ def last_poll() -> float | None:
 
 def _shared(mode: str, gauge: Gauge) -> Iterator[Sample]:
     """The values of a gauge in all processes that share the folder."""
-    name = gauge.describe()[0].name
+    name = next(iter(gauge.describe())).name
     for file in Path(os.environ[SHARED_FOLDER]).glob(f"gauge_{mode}_*.db"):
         with suppress(struct.error, OSError):  # the file is being created or removed
             for metric in MultiProcessCollector.merge([str(file)]):

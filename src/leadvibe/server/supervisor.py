@@ -10,6 +10,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Coroutine
 from datetime import timedelta
+from types import FrameType
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -76,9 +77,14 @@ class Supervisor:
     async def run(self, visitor_seed: int | None) -> None:
         """Return when SIGINT or SIGTERM was received and every child has ended."""
         loop = asyncio.get_running_loop()
+
+        def begin_to_stop(_number: int, _frame: FrameType | None) -> None:
+            shutdown.start(settings().shutdown_timeout.total_seconds())
+            loop.call_soon_threadsafe(self._stop)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Not a handler of the event loop: it may wait for PostgreSQL to restart.
-            signal.signal(number, lambda *_: (self._begin_to_stop(), loop.call_soon_threadsafe(self._stop)))
+            # Not a handler of the event loop, which waits while PostgreSQL restarts.
+            signal.signal(number, begin_to_stop)
         url = address.public_url(settings(), self._listening)
         first = await self._unless_stopping(self._set_up(url))
         async with asyncio.TaskGroup() as tasks:
@@ -109,9 +115,6 @@ class Supervisor:
             return working.result()
         working.cancel()
         return None
-
-    def _begin_to_stop(self) -> None:
-        shutdown.start(settings().shutdown_timeout.total_seconds())
 
     def _stop(self) -> None:
         """Let the children finish; on the second signal, kill them."""
