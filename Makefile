@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test suite test-full coverage fuzz mutants check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
+.PHONY: help run demo install test suite test-full faults coverage fuzz mutants check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
 
 help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ suite: $(VENV)/.dev  ## Run the test suite as CI does: a failed test runs once m
 
 test-full: $(VENV)/.dev  ## Run the slow tests: all real input, while every process is killed
 	@$(BIN)/python -m pytest -n 0 -m full $(ARGS); status=$$?; tools/give-back; exit $$status
+
+faults: $(VENV)/.dev  ## Cause 200 faults under load; takes half an hour, FAULTS=50 FAULTS_SEED=2 for others
+	@$(BIN)/python -m pytest -n 0 -m full tests/faults/test_many_faults.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
 coverage: $(VENV)/.dev  ## Check that tests/engine covers every branch of the engine
 	@HYPOTHESIS_PROFILE=same $(BIN)/python -m pytest -n 0 -q tests/engine --cov=leadvibe.engine --cov-fail-under=100 \

@@ -56,6 +56,13 @@ class Settings(BaseSettings):
     # Processes
     api_processes: int = 1
     worker_processes: int = 1
+    shutdown_timeout: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    """How long a process may take to end after SIGTERM, whatever its database does. Then it exits without cleaning
+    up. Of `leadvibe serve` it is the time of all processes together."""
+    watchdog_timeout: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+    """How long the event loop of a process may stand still before `leadvibe serve` kills and restarts the process."""
+    worker_stall_timeout: timedelta = Field(default=timedelta(seconds=60), ge=timedelta(seconds=1))
+    """`/readyz` answers 503 if no worker has read the inbox for this long, and an event has waited for as long."""
 
     # The first start
     admin_email: str | None = None
@@ -88,6 +95,9 @@ class Settings(BaseSettings):
     """Maximum number of events that wait to be saved in one API process; then it answers 503."""
     ingest_answer_lifetime: timedelta = timedelta(days=1)
     """How long a batch or import that is sent again with its `Idempotency-Key` gets the answer of the first time."""
+    ingest_flush_timeout: timedelta = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=100))
+    """How long storing accepted events may take before the request is answered 503. A client that sends them again
+    with their idempotency keys is safe, should they be stored later after all."""
     lead_import_rows: int = 500_000
     """Maximum number of rows in a file of leads (`POST /leads/import/preview`)."""
     max_import_bytes: int = 4 * 1024**3

@@ -1,5 +1,6 @@
 """Failed operations are retried while that can help."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -66,3 +67,24 @@ def test_a_pause_doubles_with_each_failure_up_to_a_maximum() -> None:
         *(1, 2, 4, 512),
         *(600, 600),
     ]
+
+
+async def test_a_cancelled_task_is_not_retried_if_its_cleanup_fails() -> None:
+    began = asyncio.Event()
+    attempts = 0
+
+    async def wait_and_fail_to_clean_up() -> None:
+        nonlocal attempts
+        attempts += 1
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise TimeoutError("the server doesn't answer")
+
+    task = asyncio.create_task(retry_forever(wait_and_fail_to_clean_up, "step failed", max_pause_seconds=5))
+    await began.wait()
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert (task.done(), attempts) == (True, 1)
+    assert isinstance(task.exception(), TimeoutError)

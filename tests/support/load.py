@@ -19,6 +19,8 @@ class Load:
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
         self._starts = iter(range(0, len(rows), BATCH))
+        self.attempts = 0
+        """How many requests were answered or have failed."""
         self.acknowledged: set[str] = set()
         """The idempotency keys of the acknowledged events."""
 
@@ -42,6 +44,8 @@ class Load:
             response = await client.post("/ingest/batch", json=body, headers={"Idempotency-Key": key})
         except httpx.TransportError:
             return False
+        finally:
+            self.attempts += 1
         if response.status_code != 202:
             assert response.status_code >= 500, response.text
             return False

@@ -49,11 +49,22 @@ class Serving:
             "PORT": str(self.port),
             **settings,
         }
+        self._start()
+
+    def _start(self) -> None:
         with self._output.open("wb") as output:
             self.process = psutil.Popen(
                 [sys.executable, "-m", "leadvibe", "serve"], env=self._environment, stdout=output, stderr=output
             )
         self._children: list[psutil.Process] = []
+
+    def restart(self, number: signal.Signals) -> None:
+        """End it by a signal, and start it again at the same address when all its processes have ended."""
+        self.update_children()
+        self.process.send_signal(number)
+        assert self.gone(), f"{self.output}\nleft behind: {self._children}"
+        self._start()
+        self.until_ready()
 
     def __enter__(self) -> Self:
         return self
@@ -88,11 +99,15 @@ class Serving:
 
     def child(self, name: str) -> psutil.Process | None:
         """The running child whose command line contains this name."""
+        return next(iter(self.named_children(name)), None)
+
+    def named_children(self, name: str) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
         for child in self.process.children():
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 if any(name in part for part in child.cmdline()):
-                    return child
-        return None
+                    found.append(child)
+        return found
 
     def curl(self, number: int = 0) -> str:
         """Run one of the printed curl commands and return its output."""

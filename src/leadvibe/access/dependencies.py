@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, cookie_parser
 
 from leadvibe.access.active_unit import active_scope, scope_in
 from leadvibe.access.authentication.callers import caller_of
+from leadvibe.access.authentication.credential_cache import credential_cache
 from leadvibe.access.known_callers import caller_of_request
 from leadvibe.access.security_schemes import ByCredential, ByToken
 from leadvibe.core.database.transactions import transaction
@@ -152,6 +153,15 @@ async def scope_of_headers(headers: RawHeaders) -> Scope:
     if isinstance(caller, Scope):
         return caller
     return await active_scope(caller, parsed.get("x-ou-id"), cookie_parser(parsed.get("cookie", "")))
+
+
+def cached_scope(headers: RawHeaders) -> Scope | None:
+    """The scope of a recently verified credential; None if the caller must be looked up in the database."""
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, credential = value.decode("latin-1").strip().partition(" ")
+            return credential_cache.find(credential.strip()) if scheme.lower() == "basic" else None
+    return None
 
 
 async def scope_of(connection: HTTPConnection) -> Scope:

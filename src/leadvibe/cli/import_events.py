@@ -16,7 +16,7 @@ from sqlalchemy import or_, select
 
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.migration_state import is_current
-from leadvibe.core.database.transactions import Database, close_database, open_database, transaction
+from leadvibe.core.database.transactions import close_database, open_database, raw, transaction
 from leadvibe.core.http.problems import Invalid, Problem
 from leadvibe.core.printable import printable
 from leadvibe.core.transient import is_transient
@@ -130,9 +130,9 @@ def _report(outcome: ImportResult, refused: RefusedRows) -> None:
 
 async def _import(url: str, file: Path, unit: str | None, options: ImportOptions, refused: RefusedRows) -> ImportResult:
     size = (await asyncio.to_thread(file.stat)).st_size
-    opened = open_database(url, pool_size=2)
+    open_database(url, pool_size=2)
     try:
-        await _check(opened)
+        await _check()
         unit_id, phone_region = await _find_unit(unit)
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
         with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -157,9 +157,9 @@ async def _import(url: str, file: Path, unit: str | None, options: ImportOptions
         await close_database()
 
 
-async def _check(opened: Database) -> None:
-    async with opened.engine.connect() as connection:
-        if not await is_current(connection):
+async def _check() -> None:
+    async with transaction(None) as session:
+        if not await is_current(await raw(session)):
             raise CommandError("The database schema is out of date: run `leadvibe migrate`.")
 
 

@@ -1,7 +1,12 @@
 """Prometheus metrics: every process counts, any API process serves the sums."""
 
+# prometheus_client's multiprocess module is untyped.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import os
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,17 +15,21 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """If set before this module is imported, the processes that share the folder report one sum."""
+WORKERS_SINCE = "LEADVIBE_WORKERS_SINCE"
+"""Set by a supervisor that runs workers: when it started, in seconds since 1970."""
 UNMATCHED = "unmatched"
 """The `route` label of requests without a route: their paths would create a label for whatever a client sends."""
 
@@ -39,6 +48,21 @@ SLACK_LATENCY = Histogram(
     "event_to_slack_latency_seconds",
     "Time from receiving an event to Slack accepting the message about it",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+
+PROCESS_HEARTBEAT = Gauge(
+    "process_heartbeat_timestamp_seconds",
+    "When the event loop of a process last ran",
+    multiprocess_mode="liveall",
+)
+EVENT_LOOP_LAG = Gauge(
+    "event_loop_lag_seconds", "How late the slowest event loop ran its last timer", multiprocess_mode="livemax"
+)
+LAST_POLL = Gauge(
+    "worker_last_poll_timestamp_seconds", "When a worker last read the inbox successfully", multiprocess_mode="max"
+)
+LAST_FLUSH = Gauge(
+    "ingest_last_flush_timestamp_seconds", "When a flush was last committed to the inbox", multiprocess_mode="max"
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -98,3 +122,31 @@ def share_metrics(folder: Path) -> None:
     for stale in folder.glob("*.db"):
         stale.unlink()
     os.environ[SHARED_FOLDER] = str(folder)
+
+
+def forget_process(pid: int) -> None:
+    """Remove the heartbeat of a process that has ended."""
+    mark_process_dead(pid)
+
+
+def heartbeats() -> dict[int, float]:
+    """The last heartbeat of each process that shares its metrics, by pid; 0 before its first."""
+    return {int(sample.labels["pid"]): sample.value for sample in _shared("liveall", PROCESS_HEARTBEAT)}
+
+
+def last_poll() -> float | None:
+    """When a worker of this server last read the inbox successfully, or else was started; None if there is none."""
+    if not os.environ.get(SHARED_FOLDER):
+        return None
+    started = float(os.environ.get(WORKERS_SINCE, "0"))
+    return max([started, *(sample.value for sample in _shared("max", LAST_POLL))]) or None
+
+
+def _shared(mode: str, gauge: Gauge) -> Iterator[Sample]:
+    """The values of a gauge in all processes that share the folder."""
+    name = next(iter(gauge.describe())).name
+    for file in Path(os.environ[SHARED_FOLDER]).glob(f"gauge_{mode}_*.db"):
+        with suppress(struct.error, OSError):  # the file is being created or removed
+            for metric in MultiProcessCollector.merge([str(file)]):
+                if metric.name == name:
+                    yield from metric.samples

@@ -27,7 +27,7 @@ async def retry_transient(step: Callable[[], Awaitable[T]]) -> T:
     """
     retrying = AsyncRetrying(
         stop=stop_after_attempt(MAX_ATTEMPTS),
-        retry=retry_if_exception(lambda error: isinstance(error, Exception) and is_transient(error)),
+        retry=retry_if_exception(lambda error: _may_retry(error) and is_transient(error)),
         wait=wait_exponential(INITIAL_PAUSE_SECONDS, MAX_PAUSE_SECONDS),
         before_sleep=_log_failure("job step failed", {}),
         reraise=True,
@@ -44,14 +44,16 @@ async def retry_forever(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     **context: Any,
 ) -> T:
-    """Run an operation until it succeeds, and log each failure under the event name `failure`.
+    """Run an operation until it succeeds or is cancelled, and log each failure under the event name `failure`.
 
     For the loops of a process that must never end because of an error. `sleep` may return early.
     """
     retrying = AsyncRetrying(
         sleep=sleep,
+        retry=retry_if_exception(_may_retry),
         wait=wait_exponential(initial_pause_seconds, max_pause_seconds),
         before_sleep=_log_failure(failure, context),
+        reraise=True,
     )
     return await _run(retrying, operation)
 
@@ -63,6 +65,19 @@ def pause_after(failures: int, initial: timedelta, maximum: timedelta) -> timede
     them in the database, and the supervisor resets them when a process has run long enough.
     """
     return min(initial * 2 ** min(failures - 1, 30), maximum)
+
+
+def is_cancelled() -> bool:
+    """Whether the current task was cancelled, even if an error of its cleanup replaced the CancelledError.
+
+    A loop that goes on after any error must ask this first, or it never ends.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _may_retry(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not is_cancelled()
 
 
 async def _run(retrying: AsyncRetrying, operation: Callable[[], Awaitable[T]]) -> T:

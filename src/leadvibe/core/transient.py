@@ -29,6 +29,11 @@ def is_transient(error: BaseException) -> bool:
     return any(_is_transient(cause) for cause in _causes(error))
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the database has no room on its disk."""
+    return any(isinstance(cause, asyncpg.DiskFullError) for cause in _causes(error))
+
+
 def _is_transient(cause: BaseException) -> bool:
     if isinstance(cause, asyncpg.InterfaceError):
         # A connection that was lost during a statement; arguments of a wrong type are permanent errors.

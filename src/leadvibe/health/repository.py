@@ -1,4 +1,4 @@
-"""The server's own state, for probes and metrics."""
+"""The server's own state, for metrics."""
 
 import asyncio
 import math
@@ -6,15 +6,13 @@ import math
 import structlog
 from sqlalchemy import text
 
-from leadvibe.core.database.migration_state import is_current
 from leadvibe.core.database.transactions import transaction
-from leadvibe.core.http.problems import Unavailable
 from leadvibe.core.logs import summary
 from leadvibe.core.metrics import QueueState
 from leadvibe.core.transient import is_transient
 
 TIMEOUT_SECONDS = 3.0
-"""How long a scrape or a probe waits for the database."""
+"""How long a scrape waits for the database."""
 
 log = structlog.get_logger()
 
@@ -38,17 +36,3 @@ async def queue_state() -> QueueState:
             raise
         log.warning("measuring the inbox failed", reason=summary(error))
         return QueueState(math.nan, math.nan)
-
-
-async def check_readiness() -> None:
-    """Raise `Unavailable` unless the database can be reached and its schema is up to date."""
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS), transaction(None) as session:
-            current = await is_current(await session.connection())
-    except Exception as error:
-        if not is_transient(error):
-            raise
-        log.warning("not ready", reason=summary(error))
-        raise Unavailable("The database can't be reached.") from None
-    if not current:
-        raise Unavailable("The database schema is out of date: run the migrations with `leadvibe migrate`.")

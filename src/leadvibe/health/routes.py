@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from leadvibe.core import metrics
 from leadvibe.core.http.problems import Unavailable, problems
-from leadvibe.health.repository import check_readiness, queue_state
+from leadvibe.health.readiness import check_readiness
+from leadvibe.health.repository import queue_state
 from leadvibe.health.schemas import HomeRead, StatusRead
 
 router = APIRouter(tags=["Root"])
@@ -42,7 +43,11 @@ async def get_health() -> StatusRead:
 
 @router.get("/readyz", responses=problems(Unavailable))
 async def get_readiness() -> StatusRead:
-    """Readiness check: succeeds if the database can be reached and its schema is up to date."""
+    """Readiness check: succeeds if the server can accept and score events, and else says why not.
+
+    It fails if the database doesn't answer or its schema is out of date, if a disk is full, or if the workers of this
+    server don't process the events that wait.
+    """
     await check_readiness()
     return StatusRead()
 

@@ -11,9 +11,11 @@ import asyncpg
 import structlog
 
 from leadvibe.config import settings
+from leadvibe.core.abandoning import within
 from leadvibe.core.database.transactions import raw, transaction
 from leadvibe.core.http.problems import Problem, Unavailable
-from leadvibe.core.metrics import EVENTS_INGESTED
+from leadvibe.core.metrics import EVENTS_INGESTED, LAST_FLUSH
+from leadvibe.core.transient import is_disk_full
 from leadvibe.ingest.inbox import INBOX_CHANNEL, INBOX_COLUMNS, InboxRow
 from leadvibe.ingest.repeats import Stored, claim_rows
 from leadvibe.ingest.requests import Answer, IngestRequest
@@ -25,6 +27,8 @@ MAX_CONCURRENT_FLUSHES: Final = 2
 MAX_BUFFER_BYTES: Final = 64 * 1024 * 1024
 MAX_DEADLOCKS: Final = 3
 """How often a flush is repeated after a deadlock."""
+DISK_FULL_SECONDS: Final = 15.0
+UNAVAILABLE: Final = "The database is unavailable. Try again in a moment."
 COLUMNS: Final = len(INBOX_COLUMNS)
 
 _ROW_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError, OverflowError)
@@ -62,19 +66,47 @@ async def append(
     """
     for _ in range(MAX_DEADLOCKS):
         try:
-            return await _append(rows, request, answer)
+            return await _append_in_time(rows, request, answer)
         except asyncpg.TransactionRollbackError as error:
             log.warning("flush is repeated", events=len(rows), error=repr(error))
-    return await _append(rows, request, answer)
+    return await _append_in_time(rows, request, answer)
+
+
+async def _append_in_time(
+    rows: Sequence[InboxRow],
+    request: IngestRequest | None,
+    answer: Callable[[Sequence[Stored]], Answer] | None,
+) -> list[Stored]:
+    """Append the rows, or raise TimeoutError. The database may commit them later after all."""
+    used: list[asyncpg.Connection] = []
+
+    def terminate() -> bool:
+        for connection in used:
+            connection.terminate()
+        return bool(used)
+
+    try:
+        stored = await within(
+            settings().ingest_flush_timeout.total_seconds(), _append(rows, request, answer, used), terminate
+        )
+    except Exception as error:
+        if is_disk_full(error):
+            _Current.disk_full_at = monotonic()
+        raise
+    _Current.disk_full_at = None
+    LAST_FLUSH.set_to_current_time()
+    return stored
 
 
 async def _append(
     rows: Sequence[InboxRow],
     request: IngestRequest | None,
     answer: Callable[[Sequence[Stored]], Answer] | None,
+    used: list[asyncpg.Connection],
 ) -> list[Stored]:
     async with transaction(None) as session:
         connection = await raw(session)
+        used.append(connection)
         if request is not None:
             await request.claim(connection)
         stored = await claim_rows(connection, rows)
@@ -118,7 +150,9 @@ class IngestBuffer:
         self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
         self._waiting_bytes = 0
-        self._flushes: set[asyncio.Task[None]] = set()
+        self._flushes: set[asyncio.Task[bool]] = set()
+        self._answered_at = 0.0
+        """When the database last answered a flush."""
         self._flushing_events = 0
         self._is_scheduled = False
 
@@ -158,12 +192,23 @@ class IngestBuffer:
             requests = self._next_requests()
             flush = asyncio.create_task(_flush(requests))
             self._flushes.add(flush)
-            flush.add_done_callback(lambda _: self._end_flush(flush, requests))
+            began = monotonic()
+            flush.add_done_callback(lambda _: self._end_flush(flush, requests, began))
 
-    def _end_flush(self, flush: asyncio.Task[None], requests: Sequence[_Request]) -> None:
+    def _end_flush(self, flush: asyncio.Task[bool], requests: Sequence[_Request], began: float) -> None:
         self._flushes.remove(flush)
+        if flush.cancelled() or flush.result():
+            self._answered_at = monotonic()
+        elif self._answered_at < began:
+            # The database stands still. Requests that came meanwhile don't wait for another flush to find that out.
+            self._refuse_waiting()
         self._flushing_events -= sum(len(request.rows) for request in requests)
         self._start_flush()
+
+    def _refuse_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().resolve(Unavailable(UNAVAILABLE))
+        self._waiting_events = self._waiting_bytes = 0
 
     def _next_requests(self) -> list[_Request]:
         """Remove the requests of the next flush from the queue, oldest first."""
@@ -179,8 +224,8 @@ class IngestBuffer:
         return requests
 
 
-async def _flush(requests: Sequence[_Request]) -> None:
-    """Commit the rows of these requests together, and resolve each request."""
+async def _flush(requests: Sequence[_Request]) -> bool:
+    """Commit the rows of these requests together, and resolve each request. Returns False if the time was too short."""
     try:
         stored = await append([row for request in requests for row in request.rows])
     except _ROW_ERRORS as error:
@@ -188,7 +233,8 @@ async def _flush(requests: Sequence[_Request]) -> None:
     except Exception as error:  # noqa: BLE001 - after any error, no request may be acknowledged
         log.warning("inbox unavailable", requests=len(requests), error=repr(error))
         for request in requests:
-            request.resolve(Unavailable("The database is unavailable. Try again in a moment."))
+            request.resolve(Unavailable(UNAVAILABLE))
+        return not isinstance(error, TimeoutError)
     except BaseException:
         for request in requests:
             request.resolve(Unavailable("The server is shutting down."))
@@ -199,6 +245,7 @@ async def _flush(requests: Sequence[_Request]) -> None:
             end = start + len(request.rows)
             request.resolve(stored[start:end])
             start = end
+    return True
 
 
 async def _bisect(requests: Sequence[_Request], error: Exception) -> None:
@@ -214,6 +261,7 @@ async def _bisect(requests: Sequence[_Request], error: Exception) -> None:
 
 class _Current:
     buffer: IngestBuffer | None = None
+    disk_full_at: float | None = None
 
 
 def ingest_buffer() -> IngestBuffer:
@@ -221,6 +269,11 @@ def ingest_buffer() -> IngestBuffer:
     if _Current.buffer is None:
         _Current.buffer = IngestBuffer(settings().ingest_buffer_events)
     return _Current.buffer
+
+
+def found_disk_full() -> bool:
+    """Whether the last flush found the database's disk full, a short time ago: events must come to find room again."""
+    return _Current.disk_full_at is not None and monotonic() - _Current.disk_full_at < DISK_FULL_SECONDS
 
 
 async def close_buffer() -> None:

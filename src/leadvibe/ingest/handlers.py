@@ -2,18 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from leadvibe.access.dependencies import scope_of_headers
+from leadvibe.access.dependencies import cached_scope, scope_of_headers
 from leadvibe.config import settings
+from leadvibe.core.abandoning import within
 from leadvibe.core.http.multipart import stream_file
 from leadvibe.core.http.problems import MEDIA_TYPE, Forbidden, Invalid, Problem, TooLarge, problem_body
 from leadvibe.core.http.request_body import (
@@ -45,6 +46,8 @@ from leadvibe.ingest.schemas import (
 )
 from leadvibe.ingest.spool import spooled
 from leadvibe.ingest.validation import read_event, read_key
+
+T = TypeVar("T")
 
 MAX_EVENT_BYTES: Final = 1024 * 1024
 """Of the whole body. Metadata has its own limit."""
@@ -114,7 +117,7 @@ async def ingest_batch(scope: Scope, receive: Receive, send: Send) -> None:
     key = idempotency_key(headers)
     body = await read_body(headers, receive, MAX_BATCH_BYTES)
     request = None if key is None else IngestRequest(caller.unit_id, key, sha256(body).digest())
-    answer = None if request is None else await request.find_answer()
+    answer = None if request is None else await _in_time(request.find_answer())
     if answer is None:
         batch = await _read_batch(caller, body, key)
         if not batch.rows:
@@ -159,7 +162,7 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     async with spooled(stream_file(headers, receive, "file"), settings().max_import_bytes) as upload:
         digest = sha256(upload.digest + options.digest).digest()
         request = None if key is None else IngestRequest(caller.unit_id, key, digest)
-        answer = None if request is None else await request.find_answer()
+        answer = None if request is None else await _in_time(request.find_answer())
         if answer is not None:
             await _send_answer(send, answer)
             return
@@ -205,10 +208,15 @@ def _response_without_rows(result: ImportResult) -> Response:
 
 async def authorize_operator(scope: Scope) -> Caller:
     """Authenticate the request. Raises Forbidden if the caller is less than an Operator in the OU."""
-    caller = await scope_of_headers(scope["headers"])
+    caller = cached_scope(scope["headers"]) or await _in_time(scope_of_headers(scope["headers"]))
     if not caller.role.covers(Role.OPERATOR):
         raise Forbidden(f"This operation requires the role {Role.OPERATOR} in the OU. Your role is {caller.role}.")
     return caller
+
+
+async def _in_time(question: Coroutine[Any, Any, T]) -> T:
+    """Ask the database; a client waits for that no longer than for storing events."""
+    return await within(settings().ingest_flush_timeout.total_seconds(), question)
 
 
 def idempotency_key(headers: RawHeaders) -> str | None:

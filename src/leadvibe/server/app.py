@@ -22,6 +22,7 @@ from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.http.safe_headers import SafeHeaders
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
+from leadvibe.core.watchdog import heartbeat
 from leadvibe.ingest.buffer import close_buffer
 from leadvibe.server import api
 from leadvibe.server.openapi.document import describe
@@ -48,6 +49,7 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         }
         await stack.enter_async_context(guarding(guard))
         await stack.enter_async_context(listening(listeners))
+        await stack.enter_async_context(heartbeat())
         stack.push_async_callback(close_buffer)
         yield
 

@@ -6,15 +6,18 @@ from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.migration_files import newest
 
 MIN_POSTGRES_VERSION = 15
+TIMEOUT_SECONDS = 10
 
 
 async def is_set_up(url: str) -> bool:
     """Whether the schema is up to date and an organization exists.
 
-    Raises CommandError if the server can't be reached or is too old.
+    Raises CommandError if the server can't be reached, doesn't answer or is too old.
     """
     try:
-        connection = await asyncpg.connect(url.replace("+asyncpg://", "://", 1), timeout=10)
+        connection = await asyncpg.connect(
+            url.replace("+asyncpg://", "://", 1), timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS
+        )
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CommandError(f"The database of LEADVIBE_DATABASE_URL can't be reached: {error}") from error
     try:
@@ -27,5 +30,7 @@ async def is_set_up(url: str) -> bool:
         return await connection.fetchval("SELECT EXISTS (SELECT FROM organizations)")
     except asyncpg.UndefinedTableError:
         return False
+    except TimeoutError as error:
+        raise CommandError("The database of LEADVIBE_DATABASE_URL doesn't answer.") from error
     finally:
-        await connection.close()
+        connection.terminate()

@@ -10,11 +10,14 @@ from typing import Final
 import structlog
 
 from leadvibe.config import settings
+from leadvibe.core import shutdown
 from leadvibe.core.database.listening import listening
 from leadvibe.core.database.transactions import opened_database
 from leadvibe.core.interpreter_tuning import shorten_switch_interval, tune_garbage_collection
 from leadvibe.core.jobs.queue import run_jobs
+from leadvibe.core.metrics import LAST_POLL
 from leadvibe.core.retries import retry_forever
+from leadvibe.core.watchdog import heartbeat
 from leadvibe.ingest.inbox import INBOX_CHANNEL
 from leadvibe.pipeline.consumer import consume_batch
 from leadvibe.server import tasks
@@ -60,7 +63,9 @@ async def _consume_batches(arrived: asyncio.Event, stop: asyncio.Event) -> None:
             return 0
         # Cleared before reading the inbox: an event that arrives later is either read or sets it again.
         arrived.clear()
-        return await consume_batch()
+        processed = await consume_batch()
+        LAST_POLL.set_to_current_time()
+        return processed
 
     while not stop.is_set():
         processed = await retry_forever(
@@ -79,7 +84,8 @@ async def _consume_batches(arrived: asyncio.Event, stop: asyncio.Event) -> None:
 
 async def _wait(event: asyncio.Event, timeout_seconds: float) -> None:
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_seconds)
+        async with asyncio.timeout(timeout_seconds):
+            await event.wait()
 
 
 async def drain() -> None:
@@ -93,12 +99,28 @@ async def run() -> None:
     tune_garbage_collection()
     shorten_switch_interval()
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with opened_database(settings().database_url, pool_size=settings().database_pool_size):
+    async with opened_database(settings().database_url, pool_size=settings().database_pool_size) as own:
+        working = asyncio.create_task(_work(stop))
+
+        def hurry() -> None:
+            log.warning("worker is still busy: its connections are terminated, and others redo its work")
+            own.open_connections.terminate()
+            working.cancel()
+
+        def begin_to_stop() -> None:
+            shutdown.start(settings().shutdown_timeout.total_seconds(), hurry)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, begin_to_stop)
         log.info("worker started", jobs=[module.__name__ for module in tasks.MODULES])
-        async with asyncio.TaskGroup() as group:
-            group.create_task(consume_inbox(stop))
-            group.create_task(run_jobs(stop))
+        await asyncio.wait({working})
+        if not working.cancelled():
+            working.result()
     log.info("worker stopped")
+
+
+async def _work(stop: asyncio.Event) -> None:
+    async with heartbeat(), asyncio.TaskGroup() as group:
+        group.create_task(consume_inbox(stop))
+        group.create_task(run_jobs(stop))

@@ -4,17 +4,19 @@
 # pyright: reportUnnecessaryComparison=false
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
 
+from leadvibe.config import settings
 from leadvibe.core.database.transactions import asyncpg_dsn
 from leadvibe.core.http.problems import Problem, Unavailable
 from leadvibe.ingest.buffer import IngestBuffer
 from leadvibe.ingest.inbox import AcceptedEvent, InboxRow, row_of
+from support.callers import Caller
 from support.postgres import TestDatabase
 
 
@@ -204,3 +206,45 @@ async def test_idle_workers_are_notified_and_busy_ones_are_not(database: TestDat
     await connection.execute("SELECT 1")
     assert heard.qsize() == 1
     await connection.close()
+
+
+async def test_a_full_disk_of_the_database_is_reported_until_a_flush_succeeds(
+    client: Caller, anonymous: Caller, database: TestDatabase
+) -> None:
+    await database.execute(
+        """
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$
+        """
+    )
+    await database.execute("CREATE TRIGGER fails BEFORE INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION fail()")
+    event = {"lead_id": "ada", "event_type": "visit"}
+    assert (await client.post("/ingest", json=event)).status_code == 503
+    answer = await anonymous.get("/readyz")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The disk of the database is full.")
+    await database.execute("DROP TRIGGER fails ON inbox")
+    assert (await client.post("/ingest", json=event)).status_code == 202
+    assert (await anonymous.get("/readyz")).status_code == 200
+
+
+@pytest.fixture
+def short_flushes(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    monkeypatch.setenv("LEADVIBE_INGEST_FLUSH_TIMEOUT", "PT0.5S")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()  # monkeypatch restores the environment after this
+
+
+@pytest.mark.usefixtures("short_flushes")
+async def test_a_flush_that_takes_too_long_fails_with_what_waits_behind_it(database: TestDatabase) -> None:
+    buffer = IngestBuffer(100)
+    async with locked_inbox(database) as inbox:
+        first = [begin(buffer.put([row("ada")])), begin(buffer.put([row("grace")]))]
+        await inbox.waiting_flushes(1)
+        behind = begin(buffer.put([row("linus")]))
+        for task in (*first, behind):
+            with pytest.raises(Unavailable):
+                await task
+    assert len(await buffer.put([row("later")])) == 1
+    await buffer.close()
+    assert await database.fetchval("SELECT count(*) FROM inbox") == 1

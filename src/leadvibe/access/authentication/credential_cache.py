@@ -40,6 +40,10 @@ class CredentialCache:
             self._scopes[authorization] = scope
         return scope
 
+    def find(self, authorization: str) -> Scope | None:
+        """The scope of an `Authorization` value, if it is in the cache."""
+        return self._scopes.get(authorization)
+
     def clear(self) -> None:
         self._generation += 1
         self._scopes.clear()

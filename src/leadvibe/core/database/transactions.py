@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import cast
 
 import asyncpg
@@ -13,6 +13,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader
 
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.database.models import Tenant
+from leadvibe.core.database.open_connections import OpenConnections
 from leadvibe.core.scope import OrgScope, Scope
 
 SERVER_SETTINGS = {
@@ -25,6 +26,10 @@ SERVER_SETTINGS = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+
+
+CLOSE_TIMEOUT_SECONDS = 2.0
+"""How long closing waits for the server; then connections are terminated."""
 
 
 class OutsideScope(Exception):
@@ -46,6 +51,16 @@ class Database:
             connect_args={"server_settings": SERVER_SETTINGS, "timeout": 10},
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.open_connections = OpenConnections()
+        self.open_connections.watch(self.engine)
+
+    async def close(self) -> None:
+        """Close all connections; those in use, and those that the server doesn't close in time, are terminated."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await self.engine.dispose()
+        finally:
+            self.open_connections.terminate()
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -69,7 +84,14 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
 async def close_database() -> None:
     database, _Current.database = _Current.database, None
     if database is not None:
-        await database.engine.dispose()
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await database.close()
+
+
+def terminate_connections() -> None:
+    """Terminate the connections of this process's database, and open no more."""
+    if _Current.database is not None:
+        _Current.database.open_connections.terminate()
 
 
 @asynccontextmanager
@@ -134,12 +156,16 @@ async def raw(session: AsyncSession) -> asyncpg.Connection:
 @asynccontextmanager
 async def listening_connection() -> AsyncGenerator[asyncpg.Connection]:
     """A connection outside the pool, for LISTEN."""
-    connection = await asyncpg.connect(asyncpg_dsn(database().url), server_settings=SERVER_SETTINGS, timeout=10)
+    own = database()
+    own.open_connections.check()
+    connection = await asyncpg.connect(asyncpg_dsn(own.url), server_settings=SERVER_SETTINGS, timeout=10)
+    own.open_connections.add(connection)
     try:
         yield connection
     finally:
-        async with asyncio.timeout(5):
-            await connection.close(timeout=4)
+        # An error of closing must not replace the block's: a CancelledError would be lost.
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await connection.close(timeout=CLOSE_TIMEOUT_SECONDS)
 
 
 def _unit_of(session: Session) -> str | None:

@@ -27,7 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from leadvibe.core.database.transactions import listening_connection, raw, transaction
 from leadvibe.core.http.problems import Problem
 from leadvibe.core.logs import summary
-from leadvibe.core.retries import pause_after
+from leadvibe.core.retries import is_cancelled, pause_after
+from leadvibe.core.transient import is_transient
 
 M = TypeVar("M")
 
@@ -123,7 +124,12 @@ async def run_jobs(stop: asyncio.Event) -> None:
         try:
             async with listening_connection() as connection:
                 await _work(connection, stop)
-        except Exception as error:  # noqa: BLE001 - the worker must reconnect whatever the error
+        except Exception as error:
+            if is_cancelled():
+                raise
+            if stop.is_set():
+                return
+            # The worker must reconnect whatever the error.
             log.warning("job queue connection failed", retry_in_seconds=RECONNECT_SECONDS, reason=summary(error))
         with suppress(TimeoutError):
             async with asyncio.timeout(RECONNECT_SECONDS):
@@ -174,7 +180,8 @@ def _attempt(registration: Registration, stop: asyncio.Event) -> Callable[[Queue
             raise
         except Exception as error:
             last = queued.attempts + 1 >= registration.attempts or (isinstance(error, Problem) and error.status < 500)
-            if not last:
+            # A worker that stops terminates its connections: that is no reason to give up.
+            if not last or (stop.is_set() and is_transient(error)):
                 pause = pause_after(queued.attempts + 1, registration.pause, MAX_PAUSE)
                 log.warning("job failed", job=queued.entrypoint, retry_in_seconds=pause.total_seconds(), exc_info=error)
                 raise RetryRequested(pause, type(error).__name__) from error

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
+from leadvibe.core import shutdown
 from leadvibe.core.child_processes import dies_with_parent
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.postgres import postmaster
@@ -77,14 +78,21 @@ class Server:
         self._process = self._launch()
 
     def stop(self) -> None:
-        """Stop the server cleanly: open transactions are rolled back, committed ones are on disk."""
+        """Stop the server cleanly: open transactions are rolled back, committed ones are on disk.
+
+        If the process is ending, the server is killed before the deadline.
+        """
         if self._lock < 0:
             return
-        postmaster.stop(self._process)
+        postmaster.stop(self._process, shutdown.remaining_seconds(postmaster.STOP_SECONDS))
         if self._socket_dir != self._cluster:
             self._socket_dir.rmdir()
         os.close(self._lock)
         self._lock = -1
+
+    def kill(self) -> None:
+        """Kill the server, without waiting for it."""
+        postmaster.kill(self._process.pid)
 
     def _create(self) -> None:
         """Create the cluster under a temporary name and rename it, so that an incomplete one is never used."""
@@ -125,7 +133,7 @@ class Server:
                 if postmaster.wait_until_ready(process, self._cluster):
                     return process
             except BaseException:
-                postmaster.stop(process)
+                postmaster.stop(process, shutdown.remaining_seconds(postmaster.STOP_SECONDS))
                 raise
             new_log = self._log.read_bytes()[log_size:].decode(errors="replace")
             # The child processes of a killed server hold its shared memory until they notice, a moment later.
@@ -181,10 +189,11 @@ def attached(data_dir: Path) -> Generator[str]:
         yield running
         return
     server = start(data_dir)
-    try:
-        yield server.url
-    finally:
-        server.stop()
+    with shutdown.at_last(server.kill):
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
 def lock(data_dir: Path) -> int:

@@ -10,12 +10,15 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from leadvibe.core import shutdown
 from leadvibe.core.command_error import CommandError
 from leadvibe.core.postgres.service_account import ServiceAccount
 
 PORT = 5432
 """Only part of the socket's name: the server doesn't listen on a network."""
 MAX_SOCKET_PATH_BYTES = 107
+STOP_SECONDS = 40.0
+"""How long a server may take to stop: it writes a checkpoint."""
 
 
 def socket_dir(cluster: Path, account: ServiceAccount) -> Path:
@@ -71,6 +74,8 @@ def serves(pid: int, cluster: Path) -> bool:
 def wait_until_ready(process: subprocess.Popen[bytes], cluster: Path) -> bool:
     """Wait until the server accepts connections; False if it ended. After a crash this takes as long as recovery."""
     while process.poll() is None:
+        if shutdown.has_begun():
+            raise CommandError("the server is stopping")
         lines = pid_file_lines(cluster)
         if len(lines) == 8 and lines[0] == str(process.pid) and lines[7] == "ready":
             return True
@@ -78,12 +83,30 @@ def wait_until_ready(process: subprocess.Popen[bytes], cluster: Path) -> bool:
     return False
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    for number, timeout_seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, None)):
+def stop(process: subprocess.Popen[bytes], within_seconds: float) -> None:
+    """Stop the server cleanly, or kill it within this time. The next start then recovers what was committed."""
+    for number, share in ((signal.SIGINT, 0.75), (signal.SIGQUIT, 0.1)):
         if process.poll() is None:
             process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout_seconds)
+                process.wait(within_seconds * share)
+    if process.poll() is None:
+        kill(process.pid)
+        process.wait()
+
+
+def kill(pid: int) -> None:
+    """Kill a server and its child processes, which outlive it if they are stopped."""
+    import psutil  # noqa: PLC0415 - rarely needed
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        server = psutil.Process(pid)
+        if server.status() == psutil.STATUS_ZOMBIE:
+            return
+        server.suspend()  # it must not start more children
+        for process in (*server.children(recursive=True), server):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def stop_leftover(cluster: Path) -> None:
@@ -91,10 +114,14 @@ def stop_leftover(cluster: Path) -> None:
     if not (lines := pid_file_lines(cluster)):
         return
     pid = int(lines[0])
-    for number, timeout_seconds in ((signal.SIGINT, 30), (signal.SIGKILL, 10)):
+    for end, timeout_seconds in ((_interrupt, STOP_SECONDS), (kill, 10)):
         deadline = time.monotonic() + timeout_seconds
         while serves(pid, cluster) and time.monotonic() < deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+            end(pid)
             time.sleep(0.02)
     (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _interrupt(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)
