@@ -38,7 +38,26 @@ class Settings(BaseSettings):
     # The database
     database_url: str | None = None
     """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
-    database_pool_size: int = 10
+    database_pool_size: int = Field(default=10, ge=1)
+    database_reserved_connections: int = Field(default=3, ge=1)
+    """Connections of an API process that only ingest may use, and as many for sign-in and readiness."""
+
+    # Bounded work
+    request_timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
+    """How long a request may take until its response starts; then its work is stopped and it is answered with 503."""
+    expensive_operations: int = Field(default=8, ge=1)
+    """Maximum number of simulations, rule tests, previews, exports, imports and merges at once in one API process."""
+    expensive_operations_per_unit: int = Field(default=4, ge=1)
+    """Maximum number of these that one OU may run at once in one API process."""
+    simulation_events: int = Field(default=50_000, ge=0)
+    """A simulation of an OU with more leads, or over more events, is a background job."""
+    simulation_days: int = Field(default=3650, ge=1)
+    simulation_rules: int = Field(default=1_000, ge=0)
+    simulation_filter_values: int = Field(default=10_000, ge=0)
+    """Maximum number of values in the attribute filters of a draft, over all its rules."""
+    simulation_decays: int = Field(default=100, ge=0)
+    simulation_decay_steps: int = Field(default=100_000, ge=0)
+    """Maximum number of times that the decay rules of a draft may fall due within its `days`."""
 
     # Processes
     api_processes: int = 1

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import text
 
 from leadvibe.core.database.migration_state import is_current
-from leadvibe.core.database.transactions import transaction
+from leadvibe.core.database.transactions import Pool, transaction
 from leadvibe.core.http.problems import Unavailable
 from leadvibe.core.logs import summary
 from leadvibe.core.metrics import QueueState
@@ -43,7 +43,7 @@ async def queue_state() -> QueueState:
 async def check_readiness() -> None:
     """Raise `Unavailable` unless the database can be reached and its schema is up to date."""
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS), transaction(None) as session:
+        async with asyncio.timeout(TIMEOUT_SECONDS), transaction(None, pool=Pool.ACCESS) as session:
             current = await is_current(await session.connection())
     except Exception as error:
         if not is_transient(error):

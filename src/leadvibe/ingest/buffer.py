@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from leadvibe.config import settings
-from leadvibe.core.database.transactions import raw, transaction
+from leadvibe.core.database.transactions import Pool, connections_of, raw, transaction
 from leadvibe.core.http.problems import Problem, Unavailable
 from leadvibe.core.metrics import EVENTS_INGESTED
 from leadvibe.ingest.inbox import INBOX_CHANNEL, INBOX_COLUMNS, InboxRow
@@ -182,7 +182,8 @@ class IngestBuffer:
 async def _flush(requests: Sequence[_Request]) -> None:
     """Commit the rows of these requests together, and resolve each request."""
     try:
-        stored = await append([row for request in requests for row in request.rows])
+        with connections_of(Pool.INGEST):
+            stored = await append([row for request in requests for row in request.rows])
     except _ROW_ERRORS as error:
         await _bisect(requests, error)
     except Exception as error:  # noqa: BLE001 - after any error, no request may be acknowledged

@@ -17,6 +17,7 @@ from leadvibe.core.http.body_decoding import DecodeBodies
 from leadvibe.core.http.methods_and_paths import NormalizeRequests
 from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
+from leadvibe.core.http.request_time import LimitTime
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.ingest.buffer import close_buffer
@@ -32,7 +33,12 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Open what the process needs; it is closed in the reverse order."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
-            opened_database(settings().database_url, pool_size=settings().database_pool_size)
+            opened_database(
+                settings().database_url,
+                pool_size=settings().database_pool_size,
+                reserved=settings().database_reserved_connections,
+                transaction_limit=settings().request_timeout,
+            )
         )
         app.state.broadcaster = Broadcaster()
         stack.push_async_callback(app.state.broadcaster.close)
@@ -61,9 +67,8 @@ class LeadVibe(FastAPI):
         api.include_routers(self)
         problems.install(self)
         routes = RawRouter(api.RAW_ROUTES, LimitBody(super().__call__, MAX_BODY_BYTES))
-        self.entry_point = ObserveRequests(
-            identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
-        )
+        served = identified(NormalizeRequests(DecodeBodies(routes)), settings().public_url, settings().trusted_proxies)
+        self.entry_point = ObserveRequests(LimitTime(served, lambda: settings().request_timeout))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

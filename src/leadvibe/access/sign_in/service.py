@@ -12,7 +12,7 @@ from leadvibe.access.authentication.digests import secret_digest
 from leadvibe.access.authentication.passwords import hash_password, needs_rehash, verify_password
 from leadvibe.access.models import Member, RefreshToken
 from leadvibe.config import settings
-from leadvibe.core.database.transactions import transaction
+from leadvibe.core.database.transactions import Pool, transaction
 from leadvibe.core.http.problems import NotAuthenticated
 from leadvibe.core.ids import new_id
 
@@ -35,13 +35,13 @@ class Grant:
 
 
 async def sign_in(email: str, password: str) -> Grant:
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         member = await session.scalar(select(Member).where(Member.email == email.strip().lower()))
     if not await verify_password(password, member and member.password_hash) or member is None:
         raise SignInRefused
     # Hashing takes time, so no transaction is open meanwhile.
     new_hash = await hash_password(password) if needs_rehash(member.password_hash or "") else None
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         if new_hash is not None:
             await session.execute(
                 update(Member)
@@ -57,7 +57,7 @@ async def refresh(refresh_token: str | None) -> Grant:
     """The next grant. Reusing a spent token means that somebody copied it, so this revokes its whole family."""
     if refresh_token is None:
         raise SignedOut
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         grant = await _next_grant(session, secret_digest(refresh_token))
     # Raise after the commit, so that a revocation isn't rolled back.
     if grant is None:
@@ -69,7 +69,7 @@ async def sign_out(refresh_token: str | None) -> None:
     """Revoke the token's whole family."""
     if refresh_token is None:
         return
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         locked = await _lock_token(session, secret_digest(refresh_token))
         if locked is not None:
             _, token = locked

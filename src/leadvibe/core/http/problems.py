@@ -29,6 +29,7 @@ TITLES = {
     415: "Unsupported media type",
     422: "Unprocessable content",
     429: "Too many requests",
+    499: "Client closed the connection",
     500: "Internal error",
     503: "Not available",
 }
