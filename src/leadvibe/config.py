@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     """Maximum number of these that one OU may run at once in one API process."""
     simulation_events: int = Field(default=50_000, ge=0)
     """A simulation of an OU with more leads, or over more events, is a background job."""
-    simulation_days: int = Field(default=3650, ge=1)
+    # Limits of the draft of a simulation
+    simulation_days: int = Field(default=3650, ge=1, le=36_500)
     simulation_rules: int = Field(default=1_000, ge=0)
     simulation_filter_values: int = Field(default=10_000, ge=0)
     """Maximum number of values in the attribute filters of a draft, over all its rules."""
