@@ -1,4 +1,4 @@
-"""What-if operations: simulate a draft configuration, and test a rule on one lead."""
+"""Routes that try out configuration changes without storing anything."""
 
 from typing import Annotated
 
