@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from leadvibe.core.threads import StopSignal
-from leadvibe.engine import Event, Fact, Outcome, Plans, Standing, advance, fold_until
+from leadvibe.engine import Event, Fact, Plans, Standing, advance
 from leadvibe.simulation.comparison import Comparison, Reason, reasons
 from leadvibe.simulation.drafts import Draft
 from leadvibe.simulation.histories import in_order
+from leadvibe.simulation.stoppable_fold import Folded, fold_stoppable
 
 _standing = msgspec.msgpack.Decoder(list[Any])
 
@@ -36,11 +37,11 @@ class Trial:
         outcome = advance(self.live, Standing.load(_standing.decode(standing)), until)
         return outcome.standing.totals.get(self.draft.ruleset_id, 0)
 
-    def fold_drafted(self, facts: Sequence[Fact], until: int, signal: StopSignal) -> Outcome:
-        return fold_until(self.drafted, Standing(), signal.checked(facts), until)
+    def fold_drafted(self, facts: Sequence[Fact], until: int, signal: StopSignal) -> Folded:
+        return fold_stoppable(self.drafted, facts, until, signal)
 
-    def reasons(self, facts: Sequence[Fact], after: Outcome, until: int, signal: StopSignal) -> list[Reason]:
-        before = fold_until(self.live, Standing(), signal.checked(facts), until)
+    def reasons(self, facts: Sequence[Fact], after: Folded, until: int, signal: StopSignal) -> list[Reason]:
+        before = fold_stoppable(self.live, facts, until, signal)
         return reasons(before.entries, after.entries, self.draft.ruleset_id, self.draft.event_types)
 
 
