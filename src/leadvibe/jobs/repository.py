@@ -4,6 +4,7 @@ from leadvibe.core.database.repository import Repository
 from leadvibe.core.http.problems import Conflict, Forbidden
 from leadvibe.core.jobs.models import Job
 from leadvibe.core.jobs.progress import CANCELLED, ENDED, cancelling_of
+from leadvibe.core.scope import Role
 
 
 class JobRepository(Repository[Job]):
@@ -13,7 +14,7 @@ class JobRepository(Repository[Job]):
         """End a job that hasn't ended. A worker that runs it notices within seconds."""
         job = await self.get(job_id)
         cancelling = cancelling_of(job.kind)
-        if isinstance(cancelling, str):
+        if not isinstance(cancelling, Role):
             raise Conflict(cancelling)
         if not self.scope.role.covers(cancelling):
             raise Forbidden(

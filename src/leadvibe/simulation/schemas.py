@@ -108,7 +108,7 @@ class SimulationCreate(Write):
         hours = info.data.get("days", 0) * HOURS["days"]
         steps = sum(hours // (decay.inactive_for * HOURS[decay.unit]) for decay in decays or () if decay.active)
         limit = settings().simulation_decay_steps
-        check_limit(steps, limit, "LEADVIBE_SIMULATION_DECAY_STEPS", "times at which a decay is due within `days`")
+        check_limit(steps, limit, "LEADVIBE_SIMULATION_DECAY_STEPS", "due decays within `days`")
         return decays
 
 

@@ -76,7 +76,7 @@ class RunningRequest:
         self._send = send
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
-        self._deadline = self._loop.time() + timeout_seconds
+        self.deadline = self._loop.time() + timeout_seconds
         self._has_body = _has_body(scope)
         self._reading = False
         self._body_complete = False
@@ -101,7 +101,7 @@ class RunningRequest:
 
     def remove_deadline(self) -> None:
         """Let the request take as long as it needs; it still ends when its client leaves."""
-        self._timeout_seconds = self._deadline = math.inf
+        self._timeout_seconds = self.deadline = math.inf
 
     async def receive(self) -> Message:
         if self._unread is not None:
@@ -125,7 +125,7 @@ class RunningRequest:
             self._response_complete = not message.get("more_body", False)
         self._move_deadline()
         await self._send(message)
-        self._deadline = math.inf
+        self.deadline = math.inf
 
     def _note(self, message: Message) -> None:
         if message["type"] == "http.disconnect":
@@ -136,17 +136,17 @@ class RunningRequest:
             self._move_deadline()
 
     def _move_deadline(self) -> None:
-        self._deadline = self._loop.time() + self._timeout_seconds
+        self.deadline = self._loop.time() + self._timeout_seconds
 
     def _check(self) -> None:
         """Watch for the client from now on, and end the request if it is late."""
         if self._body_complete or not (self._has_body or self._reading):
             self._watch()
         now = self._loop.time()
-        if now >= self._deadline:
+        if now >= self.deadline:
             self._stop(TooSlow(self._timeout_seconds))
             return
-        self._timer = self._loop.call_later(min(self._deadline - now, CHECK_SECONDS), self._check)
+        self._timer = self._loop.call_later(min(self.deadline - now, CHECK_SECONDS), self._check)
 
     def _watch(self) -> None:
         if self._watching is None:
