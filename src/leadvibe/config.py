@@ -1,6 +1,7 @@
 """All settings, read from `LEADVIBE_…` environment variables."""
 
 import os
+import re
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECONDS = re.compile(r"\d+(\.\d+)?")
 
 
 def default_data_dir() -> Path:
@@ -109,6 +112,12 @@ class Settings(BaseSettings):
         if url.scheme not in {"http", "https"} or not url.hostname or url.geturl() != f"{url.scheme}://{url.netloc}":
             raise ValueError("must be a URL without a path, like https://leads.example.com")
         return url.geturl()
+
+    @field_validator("request_timeout", mode="before")
+    @classmethod
+    def _read_seconds(cls, value: object) -> object:
+        """Also accept a number of seconds. Otherwise pydantic accepts one only if it is no text."""
+        return float(value) if isinstance(value, str) and SECONDS.fullmatch(value) else value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

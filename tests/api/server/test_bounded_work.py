@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from leadvibe.access.expensive import expensive_operations
-from leadvibe.config import settings
+from leadvibe.config import Settings, settings
 from leadvibe.core.database.transactions import Database, Pool, connections_of, transaction
 from leadvibe.core.database.transactions import database as program
 from leadvibe.core.http import request_time
@@ -142,6 +142,14 @@ async def test_no_connection_is_held_while_an_uploaded_file_is_read(
     set_settings(monkeypatch, "leadvibe.server.app", request_timeout=timedelta(seconds=1))
     response = await client.post("/leads/import/preview", files={"file": ("leads.csv", b"Email\na@example.com\n")})
     assert (response.status_code, work.connections, work.ended.is_set()) == (503, 0, True)
+
+
+@pytest.mark.parametrize(("text_", "seconds"), [("90", 90), ("0.5", 0.5), ("PT2M", 120)])
+def test_the_request_timeout_is_read_as_seconds_or_as_a_duration(
+    text_: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADVIBE_REQUEST_TIMEOUT", text_)
+    assert Settings().request_timeout == timedelta(seconds=seconds)
 
 
 async def test_a_query_for_a_client_that_left_is_cancelled(app: Any, client: Caller, database: TestDatabase) -> None:
