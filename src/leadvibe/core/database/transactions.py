@@ -87,12 +87,14 @@ def _create_engine(url: str, pool_size: int, transaction_limit: timedelta | None
         connect_args={"server_settings": {**SERVER_SETTINGS, **_timeouts(transaction_limit)}, "timeout": 10},
     )
     if transaction_limit is not None:
-        limit = f"SET transaction_timeout = {_milliseconds(transaction_limit)}"
+
+        async def set_limit(driver: asyncpg.Connection) -> None:
+            await driver.execute(f"SET transaction_timeout = {_milliseconds(transaction_limit)}")
 
         @event.listens_for(engine.sync_engine, "connect")
         def limit_transactions(connection: Any, _record: object) -> None:
             if connection.driver_connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE:
-                connection.run_async(lambda driver: driver.execute(limit))
+                connection.run_async(set_limit)
 
     return engine
 
