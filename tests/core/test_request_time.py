@@ -15,6 +15,8 @@ from leadvibe.core.http.request_time import LimitTime, RunningRequest, running_r
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+GUARD_SECONDS = 30
+"""After this, a request that ought to have ended fails its test."""
 LONG = timedelta(hours=1)
 SHORT = timedelta(milliseconds=1)
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
@@ -56,7 +58,8 @@ class Client:
     async def call(self, app: App, limit: timedelta = LONG) -> None:
         headers = [(b"content-length", b"9")] if len(self.body) > 1 or self.body != [b""] else []
         scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-        await LimitTime(app, lambda: limit)(scope, self.receive, self.send)
+        async with asyncio.timeout(GUARD_SECONDS):
+            await LimitTime(app, lambda: limit)(scope, self.receive, self.send)
 
     @property
     def status(self) -> int | None:

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from leadvibe.core.threads import Stopped, StopSignal, compute
+from support.endless import EndlessWork
 
 
 async def test_a_computation_returns_its_result_or_raises_its_error() -> None:
@@ -15,22 +16,13 @@ async def test_a_computation_returns_its_result_or_raises_its_error() -> None:
 
 
 async def test_a_cancelled_computation_has_ended_before_its_task() -> None:
-    began, ended = threading.Event(), threading.Event()
-
-    def compute_forever(signal: StopSignal) -> None:
-        began.set()
-        try:
-            while True:
-                signal.check()
-        finally:
-            ended.set()
-
-    task = asyncio.create_task(compute(compute_forever))
-    await asyncio.to_thread(began.wait)
+    work = EndlessWork()
+    task = asyncio.create_task(compute(work))
+    await work.has_begun()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ended.is_set()
+    assert work.ended.is_set()
 
 
 async def test_a_computation_that_waits_for_a_thread_never_begins_once_it_is_cancelled() -> None:

@@ -8,6 +8,8 @@ from starlette.types import Message
 
 from support.callers import Caller
 
+GUARD_SECONDS = 60
+
 
 class LeavingClient:
     """One request, served until its client leaves."""
@@ -38,7 +40,8 @@ class LeavingClient:
     async def leave(self) -> None:
         """Leave, and return when the server has ended the request."""
         self._left.set()
-        await self._serving
+        async with asyncio.timeout(GUARD_SECONDS):
+            await self._serving
 
     async def _serve(self) -> None:
         await self._app(self._scope, self._receive, self._send)

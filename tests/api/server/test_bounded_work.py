@@ -1,7 +1,5 @@
 """Expensive requests are bounded: in time, in number, and in the connections that they take."""
 
-import asyncio
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import timedelta
@@ -17,8 +15,8 @@ from leadvibe.config import Settings, settings
 from leadvibe.core.database.transactions import Database, Pool, connections_of, transaction
 from leadvibe.core.database.transactions import database as program
 from leadvibe.core.http import request_time
-from leadvibe.core.threads import StopSignal
 from support.callers import Caller, basic_authorization
+from support.endless import EndlessWork
 from support.leaving import LeavingClient
 from support.make import Make
 from support.postgres import TestDatabase
@@ -33,27 +31,14 @@ ORDINARY_CONNECTIONS = 5
 RESERVED_CONNECTIONS = 2
 
 
-class EndlessWork:
-    """Takes the place of a computation. It only ends when it is stopped."""
+class CountingWork(EndlessWork):
+    """Endless work that knows how many connections the program held when it began."""
 
-    def __init__(self) -> None:
-        self.began = threading.Event()
-        self.ended = threading.Event()
-        self.connections: int | None = None
-        """Connections that the program held while this computed."""
+    connections: int | None = None
 
-    def __call__(self, *arguments: Any, **_options: Any) -> Any:
-        (signal,) = (each for each in arguments if isinstance(each, StopSignal))
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
         self.connections = connections_in_use()
-        self.began.set()
-        try:
-            while True:
-                signal.check()
-        finally:
-            self.ended.set()
-
-    async def has_begun(self) -> None:
-        await asyncio.to_thread(self.began.wait)
+        return super().__call__(*arguments, **options)
 
 
 def connections_in_use() -> int:
@@ -94,7 +79,7 @@ COMPUTATIONS: dict[str, tuple[str, Any]] = {
 async def test_the_work_for_a_client_that_left_is_stopped(
     app: Any, viewer: Caller, computation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, (path, body) = EndlessWork(), COMPUTATIONS[computation]
+    work, (path, body) = CountingWork(), COMPUTATIONS[computation]
     monkeypatch.setattr(computation, work)
     request = LeavingClient(app, viewer, "POST", path, body)
     await work.has_begun()
@@ -111,7 +96,7 @@ async def test_the_work_for_a_client_that_left_is_stopped(
 async def test_late_work_is_stopped_and_answered_with_the_limit(
     viewer: Caller, computation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, (path, body) = EndlessWork(), COMPUTATIONS[computation]
+    work, (path, body) = CountingWork(), COMPUTATIONS[computation]
     monkeypatch.setattr(computation, work)
     set_settings(monkeypatch, "leadvibe.server.app", request_timeout=timedelta(seconds=1))
     response = await viewer.post(path, json=body)
@@ -126,7 +111,7 @@ async def test_late_work_is_stopped_and_answered_with_the_limit(
 async def test_no_connection_is_held_while_the_program_computes(
     app: Any, viewer: Caller, computation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, (path, body) = EndlessWork(), COMPUTATIONS[computation]
+    work, (path, body) = CountingWork(), COMPUTATIONS[computation]
     monkeypatch.setattr(computation, work)
     request = LeavingClient(app, viewer, "POST", path, body)
     await work.has_begun()
@@ -137,7 +122,7 @@ async def test_no_connection_is_held_while_the_program_computes(
 async def test_no_connection_is_held_while_an_uploaded_file_is_read(
     client: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = EndlessWork()
+    work = CountingWork()
     monkeypatch.setattr("leadvibe.leads.importing.upload.read_leads", work)
     set_settings(monkeypatch, "leadvibe.server.app", request_timeout=timedelta(seconds=1))
     response = await client.post("/leads/import/preview", files={"file": ("leads.csv", b"Email\na@example.com\n")})

@@ -1,7 +1,6 @@
 """A large simulation is a background job, one at a time for each OU, and drafts have limits."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +10,9 @@ import pytest
 from leadvibe.config import settings
 from leadvibe.core.jobs import progress as job_progress
 from leadvibe.core.jobs.queue import drain_jobs
-from leadvibe.core.threads import StopSignal
 from leadvibe.simulation.tasks import simulate_draft
 from support.callers import Caller
+from support.endless import GUARD_SECONDS, EndlessWork
 from support.make import Make
 from support.postgres import TestDatabase
 from support.working import jobs_at_work
@@ -163,25 +162,16 @@ async def test_a_queued_simulation_can_be_cancelled_by_a_viewer(viewer: Caller, 
 async def test_a_running_simulation_stops_within_a_lead_when_it_is_cancelled(
     viewer: Caller, limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began, ended = threading.Event(), threading.Event()
-
-    def fold_forever(_plans: Any, _facts: Any, _until: int, signal: StopSignal) -> None:
-        began.set()
-        try:
-            while True:
-                signal.check()
-        finally:
-            ended.set()
-
-    monkeypatch.setattr("leadvibe.simulation.trial.fold_stoppable", fold_forever)
+    work = EndlessWork()
+    monkeypatch.setattr("leadvibe.simulation.trial.fold_stoppable", work)
     monkeypatch.setattr(job_progress, "CANCEL_CHECK_SECONDS", 0.01)
     limit(events=0)
     async with jobs_at_work():
         job_id = await start(viewer)
-        await asyncio.to_thread(began.wait)
+        await work.has_begun()
         assert (await read(viewer, job_id))["status"] == "running"
         assert (await viewer.delete(f"/jobs/{job_id}")).status_code == 204
-        await asyncio.to_thread(ended.wait)
+        assert await asyncio.to_thread(work.ended.wait, GUARD_SECONDS)
     job = await read(viewer, job_id)
     assert (job["status"], job["error"]) == ("failed", "The job was cancelled.")
 
