@@ -19,6 +19,8 @@ GUARD_SECONDS = 30
 """After this, a request that ought to have ended fails its test."""
 LONG = timedelta(hours=1)
 SHORT = timedelta(milliseconds=1)
+AT_ONCE = timedelta(0)
+"""The deadline has passed when it is checked for the first time."""
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 PART: Message = {"type": "http.response.body", "body": b"x", "more_body": True}
 END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -207,7 +209,7 @@ async def test_a_response_that_has_started_has_no_deadline(monkeypatch: pytest.M
         await checked.wait()
         await send(END)
 
-    await client.call(app, SHORT)
+    await client.call(app, AT_ONCE)
     assert client.taken == [START, PART, END]
 
 
@@ -220,7 +222,7 @@ async def test_a_request_whose_deadline_was_removed_has_none(monkeypatch: pytest
         await send(START)
         await send(END)
 
-    await client.call(app, SHORT)
+    await client.call(app, AT_ONCE)
     assert client.status == 200
 
 
