@@ -213,6 +213,21 @@ async def test_a_response_that_has_started_has_no_deadline(monkeypatch: pytest.M
     assert client.taken == [START, PART, END]
 
 
+async def test_a_body_that_is_read_after_the_response_has_started_sets_no_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, checked = Client([b"one", b"two"]), checks(monkeypatch, 5)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await receive()
+        await checked.wait()
+        await send(END)
+
+    await client.call(app, AT_ONCE)
+    assert client.taken == [START, END]
+
+
 async def test_a_request_whose_deadline_was_removed_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     client, checked = Client([b""]), checks(monkeypatch, 5)
 

@@ -133,7 +133,8 @@ class RunningRequest:
             self._left.set()  # the application stops by itself, because it can't read the body
         else:
             self._body_complete = not message.get("more_body", False)
-            self._move_deadline()
+            if not self.response_started:  # afterwards, only a client that doesn't read is late
+                self._move_deadline()
 
     def _move_deadline(self) -> None:
         self.deadline = self._loop.time() + self._timeout_seconds
