@@ -99,7 +99,7 @@ async def database(postgres: Postgres, world_template: tuple[str, World]) -> Asy
     """A migrated database with only the organizations of `world`. The application's engine is open on it."""
     name = postgres.clone(world_template[0])
     url = postgres.database_url(name)
-    open_database(url, pool_size=5)
+    open_database(url, pool_size=5, reserved=2)
     own = TestDatabase(url)
     try:
         yield own

@@ -1,6 +1,7 @@
 """All settings, read from `LEADVIBE_…` environment variables."""
 
 import os
+import re
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -12,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_KEY_BYTES = 32
+SECONDS = re.compile(r"\d+(\.\d+)?")
 
 
 def default_data_dir() -> Path:
@@ -51,7 +53,27 @@ class Settings(BaseSettings):
     """`postgresql://user:password@host:port/name`; unset, the program runs its own PostgreSQL in `data_dir`."""
     database_password: SecretStr | None = None
     """The password, if `database_url` contains none."""
-    database_pool_size: int = 10
+    database_pool_size: int = Field(default=10, ge=1)
+    database_reserved_connections: int = Field(default=3, ge=1)
+    """Connections of an API process that only ingest may use, and as many for sign-in and readiness."""
+
+    # Bounded work
+    request_timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0))
+    """How long a request may take until its response starts; then its work is stopped and it is answered with 503."""
+    expensive_operations: int = Field(default=8, ge=1)
+    """Maximum number of simulations, rule tests, previews, exports, imports and merges at once in one API process."""
+    expensive_operations_per_unit: int = Field(default=4, ge=1)
+    """Maximum number of these that one OU may run at once in one API process."""
+    simulation_events: int = Field(default=50_000, ge=0)
+    """A simulation of an OU with more leads, or over more events, is a background job."""
+    # Limits of the draft of a simulation
+    simulation_days: int = Field(default=3650, ge=1, le=36_500)
+    simulation_rules: int = Field(default=1_000, ge=0)
+    simulation_filter_values: int = Field(default=10_000, ge=0)
+    """Maximum number of values in the attribute filters of a draft, over all its rules."""
+    simulation_decays: int = Field(default=100, ge=0)
+    simulation_decay_steps: int = Field(default=100_000, ge=0)
+    """Maximum number of times that the decay rules of a draft may fall due within its `days`."""
 
     # Processes
     api_processes: int = 1
@@ -170,6 +192,12 @@ class Settings(BaseSettings):
         if url.scheme not in {"http", "https"} or not url.hostname or url.geturl() != f"{url.scheme}://{url.netloc}":
             raise ValueError("must be a URL without a path, like https://leads.example.com")
         return url.geturl()
+
+    @field_validator("request_timeout", mode="before")
+    @classmethod
+    def _read_seconds(cls, value: object) -> object:
+        """Also accept a number of seconds. Otherwise pydantic accepts one only if it is no text."""
+        return float(value) if isinstance(value, str) and SECONDS.fullmatch(value) else value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -75,7 +75,7 @@ async def database(postgres: Postgres, prepared: tuple[str, dict[str, str]]) -> 
     """A database with the objects of the examples, open for the server."""
     name = postgres.clone(prepared[0])
     url = postgres.database_url(name)
-    open_database(url, pool_size=5)
+    open_database(url, pool_size=5, reserved=2)
     own = TestDatabase(url)
     try:
         yield own

@@ -17,7 +17,7 @@ from leadvibe.server import address, database
 def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening socket to inherit.")] = None) -> None:
     """Run an API process."""
     gc.disable()  # imported modules are never garbage: collecting during the imports takes a fifth of the start
-    from leadvibe.core.interpreter_tuning import raise_file_limit, shorten_switch_interval  # noqa: PLC0415 - only this command needs it
+    from leadvibe.core.interpreter_tuning import raise_file_limit, shorten_switch_interval  # noqa: PLC0415
     from leadvibe.core.logs import start_logging  # noqa: PLC0415 - likewise
     from leadvibe.server.app import create_app  # noqa: PLC0415 - likewise
     from leadvibe.server.http_server import HttpServer  # noqa: PLC0415 - likewise
@@ -39,7 +39,7 @@ def api(fd: Annotated[int | None, typer.Option(hidden=True, help="A listening so
 
 def worker() -> None:
     """Run a worker process: scores events and runs background jobs."""
-    import uvloop  # noqa: PLC0415 - only this command needs it
+    import uvloop  # noqa: PLC0415
 
     from leadvibe.core.logs import start_logging  # noqa: PLC0415 - likewise
     from leadvibe.server.worker import run  # noqa: PLC0415 - likewise

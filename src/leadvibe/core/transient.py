@@ -15,6 +15,7 @@ TRANSIENT: Final = (
     asyncpg.ObjectInUseError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     PostgresSystemError,  # 58
     asyncpg.InternalClientError,  # the server died during a statement
     asyncpg.InvalidCachedStatementError,  # a migration ran meanwhile

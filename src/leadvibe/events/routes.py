@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from leadvibe.access.dependencies import ANSWERS, CurrentScope, provide
+from leadvibe.access.expensive import BUSY, EXPENSIVE
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
 from leadvibe.core.http.preferences import WantsCount
@@ -54,8 +55,9 @@ async def list_events(
 
 @router.get(
     "/events/export",
+    dependencies=[EXPENSIVE],
     response_class=StreamingResponse,
-    responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "The file", "content": {"text/csv": {"schema": {"type": "string"}}}}, **BUSY},
 )
 async def export_events(
     export: Export,

@@ -12,7 +12,7 @@ import structlog
 
 from leadvibe.config import settings
 from leadvibe.core.abandoning import within
-from leadvibe.core.database.transactions import raw, transaction
+from leadvibe.core.database.transactions import Pool, connections_of, raw, transaction
 from leadvibe.core.http.problems import Problem, Unavailable
 from leadvibe.core.metrics import EVENTS_INGESTED, LAST_FLUSH
 from leadvibe.core.transient import is_disk_full
@@ -227,7 +227,8 @@ class IngestBuffer:
 async def _flush(requests: Sequence[_Request]) -> bool:
     """Commit the rows of these requests together, and resolve each request. Returns False if the time was too short."""
     try:
-        stored = await append([row for request in requests for row in request.rows])
+        with connections_of(Pool.INGEST):
+            stored = await append([row for request in requests for row in request.rows])
     except _ROW_ERRORS as error:
         await _bisect(requests, error)
     except Exception as error:  # noqa: BLE001 - after any error, no request may be acknowledged

@@ -10,11 +10,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadvibe.access.dependencies import cached_scope, scope_of_headers
+from leadvibe.access.expensive import expensive_operations
 from leadvibe.config import settings
 from leadvibe.core.abandoning import within
+from leadvibe.core.database.transactions import Pool, connections_of
 from leadvibe.core.http.multipart import stream_file
 from leadvibe.core.http.problems import MEDIA_TYPE, Forbidden, Invalid, Problem, TooLarge, problem_body
 from leadvibe.core.http.request_body import (
@@ -24,6 +26,7 @@ from leadvibe.core.http.request_body import (
     check_type,
     read_body,
 )
+from leadvibe.core.http.request_time import running_request
 from leadvibe.core.ids import show
 from leadvibe.core.scope import Role
 from leadvibe.core.scope import Scope as Caller
@@ -44,7 +47,7 @@ from leadvibe.ingest.schemas import (
     RejectedEvent,
     RejectedImport,
 )
-from leadvibe.ingest.spool import spooled
+from leadvibe.ingest.spool import Spooled, spooled
 from leadvibe.ingest.validation import read_event, read_key
 
 T = TypeVar("T")
@@ -64,6 +67,16 @@ BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _batch = msgspec.json.Decoder(list[msgspec.Raw])
 _json = msgspec.json.Encoder()
+
+
+def with_own_connections(app: ASGIApp) -> ASGIApp:
+    """The handler with the connections that only ingest may use. Then other operations can't make it wait."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        with connections_of(Pool.INGEST):
+            await app(scope, receive, send)
+
+    return handle
 
 
 async def ingest_event(scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,25 +172,35 @@ async def import_events(scope: Scope, receive: Receive, send: Send) -> None:
     headers = dict(scope["headers"])
     options = _import_options(QueryParams(scope["query_string"]))
     key = idempotency_key(headers)
+    expensive_operations.check(caller.unit_id)  # not counted while the file arrives: a slow upload costs little
     async with spooled(stream_file(headers, receive, "file"), settings().max_import_bytes) as upload:
-        digest = sha256(upload.digest + options.digest).digest()
-        request = None if key is None else IngestRequest(caller.unit_id, key, digest)
-        answer = None if request is None else await _in_time(request.find_answer())
-        if answer is not None:
-            await _send_answer(send, answer)
-            return
-        keys = ImportKeys(upload.digest) if key is None else key
-        try:
-            result = await import_csv(
-                upload.chunks(), caller.unit_id, options, keys, phone_region=caller.phone_region, request=request
-            )
-        except AlreadyAnswered as earlier:
-            await _send_answer(send, earlier.answer)
-            return
-    if result.imported:
+        with expensive_operations.running(caller.unit_id):
+            running_request(scope).remove_deadline()  # millions of rows take longer than a request may
+            result = await _import_upload(caller, upload, options, key)
+    if isinstance(result, Answer):
+        await _send_answer(send, result)
+    elif result.imported:
         await _send_accepted(send, result)
     else:
         await _response_without_rows(result)(scope, receive, send)
+
+
+async def _import_upload(
+    caller: Caller, upload: Spooled, options: ImportOptions, key: str | None
+) -> ImportResult | Answer:
+    """The result, or the answer to an earlier request with this key."""
+    digest = sha256(upload.digest + options.digest).digest()
+    request = None if key is None else IngestRequest(caller.unit_id, key, digest)
+    answer = None if request is None else await _in_time(request.find_answer())
+    if answer is not None:
+        return answer
+    keys = ImportKeys(upload.digest) if key is None else key
+    try:
+        return await import_csv(
+            upload.chunks(), caller.unit_id, options, keys, phone_region=caller.phone_region, request=request
+        )
+    except AlreadyAnswered as earlier:
+        return earlier.answer
 
 
 def _import_options(query: QueryParams) -> ImportOptions:

@@ -10,7 +10,13 @@ from leadvibe.core.http.problems import MEDIA_TYPE
 from leadvibe.core.http.raw_routes import RawRoute
 from leadvibe.core.scope import Role
 from leadvibe.identity.aliases import STRENGTH
-from leadvibe.ingest.handlers import MAX_BATCH_EVENTS, import_events, ingest_batch, ingest_event
+from leadvibe.ingest.handlers import (
+    MAX_BATCH_EVENTS,
+    import_events,
+    ingest_batch,
+    ingest_event,
+    with_own_connections,
+)
 from leadvibe.ingest.schemas import (
     MAX_REPORTED_ROWS,
     BatchResult,
@@ -221,7 +227,7 @@ def _routes(paths: tuple[str, ...], app: ASGIApp, operation: dict[str, Any]) -> 
 
 
 RAW_ROUTES: Final = (
-    *_routes(("/ingest", "/events"), ingest_event, INGEST),
-    *_routes(("/ingest/batch",), ingest_batch, INGEST_BATCH),
+    *_routes(("/ingest", "/events"), with_own_connections(ingest_event), INGEST),
+    *_routes(("/ingest/batch",), with_own_connections(ingest_batch), INGEST_BATCH),
     *_routes(("/import", "/events/import"), import_events, IMPORT),
 )

@@ -1,10 +1,11 @@
-"""The status of background jobs."""
+"""The status of background jobs, and their end on request."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
 from leadvibe.access.dependencies import ANSWERS, provide
+from leadvibe.core.http.problems import Conflict, problems
 from leadvibe.core.http.schemas import PlainText
 from leadvibe.core.jobs.models import Job
 from leadvibe.jobs.repository import JobRepository
@@ -19,3 +20,13 @@ Jobs = Annotated[JobRepository, Depends(provide(JobRepository))]
 async def get_job(job_id: PlainText, jobs: Jobs) -> Job:
     """Get a background job with its status, progress and result."""
     return await jobs.get(job_id)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=problems(Conflict))
+async def cancel_job(job_id: PlainText, jobs: Jobs) -> None:
+    """Cancel a background job that is queued or running. It stops within seconds.
+
+    Simulations can be cancelled by everyone who can start one, and imports of leads by Operators: the rows that were
+    imported stay. The job's status becomes `failed`. A job that has ended, or that must not stop halfway, is a 409.
+    """
+    await jobs.cancel(job_id)

@@ -52,7 +52,11 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     moved: int = 0
 
 
-@tracked_job(RescoreLeads, kind="rescore")
+@tracked_job(
+    RescoreLeads,
+    kind="rescore",
+    cancelling="A rescore can't be cancelled: some leads would be scored by another configuration than the others.",
+)
 async def rescore_leads(message: RescoreLeads, progress: Progress) -> dict[str, Any]:
     """Rescore in order of lead ids, one batch per transaction. An interrupted run continues after its last commit."""
     cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)

@@ -19,6 +19,7 @@ from leadvibe.core.http.body_decoding import DecodeBodies
 from leadvibe.core.http.methods_and_paths import NormalizeRequests
 from leadvibe.core.http.middleware import LimitBody, ObserveRequests
 from leadvibe.core.http.raw_routes import RawRouter
+from leadvibe.core.http.request_time import LimitTime
 from leadvibe.core.http.safe_headers import SafeHeaders
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
@@ -37,7 +38,12 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Open what the process needs; it is closed in the reverse order."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
-            opened_database(settings().database_url, pool_size=settings().database_pool_size)
+            opened_database(
+                settings().database_url,
+                pool_size=settings().database_pool_size,
+                reserved=settings().database_reserved_connections,
+                transaction_limit=settings().request_timeout,
+            )
         )
         app.state.broadcaster = Broadcaster()
         app.state.sign_in_throttle = SignInThrottle()
@@ -76,8 +82,9 @@ class LeadVibe(FastAPI):
         problems.install(self)
         routes = RawRouter(api.RAW_ROUTES, LimitBody(ReadBodiesOfKnownCallers(super().__call__), MAX_BODY_BYTES))
         config = settings()
-        addressed = identified(NormalizeRequests(DecodeBodies(routes)), config.public_url, config.trusted_proxies)
-        self.entry_point = ObserveRequests(SafeHeaders(addressed), log_paths=config.log_paths)
+        served = identified(NormalizeRequests(DecodeBodies(routes)), config.public_url, config.trusted_proxies)
+        timed = LimitTime(SafeHeaders(served), lambda: settings().request_timeout)
+        self.entry_point = ObserveRequests(timed, log_paths=config.log_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -14,6 +14,7 @@ from leadvibe.leads.watching import models as watching
 from leadvibe.orders import models as orders
 from leadvibe.rulesets import models as rulesets
 from leadvibe.scores import models as scores
+from leadvibe.simulation import models as simulation
 from leadvibe.units import models as units
 
 MODULES = (
@@ -29,6 +30,7 @@ MODULES = (
     orders,
     rulesets,
     scores,
+    simulation,
     units,
     watching,
 )

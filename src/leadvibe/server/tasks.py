@@ -8,6 +8,7 @@ from leadvibe.leads.importing import tasks as importing
 from leadvibe.pipeline import ranking
 from leadvibe.pipeline import tasks as scoring
 from leadvibe.rescoring import tasks as rescoring
+from leadvibe.simulation import tasks as simulation
 from leadvibe.stream import tasks as stream
 
-MODULES = (deletion, event_types, importing, ingest, jobs, ranking, rescoring, scoring, stream)
+MODULES = (deletion, event_types, importing, ingest, jobs, ranking, rescoring, scoring, simulation, stream)

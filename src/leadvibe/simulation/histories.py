@@ -1,6 +1,6 @@
-"""Reads leads' facts as a stream: one lead's at a time in memory, and metadata only where a rule asks for it."""
+"""Reads leads' facts for a simulation; metadata only where a rule asks for it."""
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -24,29 +24,33 @@ ORDER BY leads.lead_id, events.occurred_at
 
 
 async def read_histories(
-    connection: asyncpg.Connection, unit_id: str, lead_ids: Sequence[str], metadata_types: Collection[str]
-) -> AsyncGenerator[tuple[str, list[Fact]]]:
-    """Each lead with its facts in order; metadata is read for events of `metadata_types` only."""
+    connection: asyncpg.Connection,
+    unit_id: str,
+    lead_ids: Sequence[str],
+    metadata_types: Collection[str],
+    max_events: int,
+) -> Mapping[str, list[Fact]]:
+    """The facts of the first of these leads, which are in order of their ids.
+
+    After `max_events` events no further lead is begun, so the last leads may be missing. Metadata is read for events of
+    `metadata_types` only.
+    """
     keys = [(unit_id, lead_id) for lead_id in lead_ids]
     origins = await load_origins(connection, keys)
     other_facts = await load_adjustments_and_resets(connection, keys, origins)
-    without_events = set(lead_ids)
-
-    def history(lead_id: str, facts: list[Fact]) -> tuple[str, list[Fact]]:
-        without_events.discard(lead_id)
-        return lead_id, sorted([*facts, *other_facts.get((unit_id, lead_id), ())], key=order)
-
+    histories: dict[str, list[Fact]] = {lead_id: list(other_facts.get((unit_id, lead_id), ())) for lead_id in lead_ids}
+    events, current = 0, ""
     cursor = await connection.cursor(READ_EVENTS, unit_id, lead_ids, list(metadata_types))
-    lead_id, facts = "", list[Fact]()
     while rows := await cursor.fetch(ROWS_AT_ONCE):
         for row in rows:
             event = StoredEvent(*row)
-            if event.lead_id != lead_id:
-                if facts:
-                    yield history(lead_id, facts)
-                lead_id, facts = event.lead_id, []
-            facts.append(event.as_fact(origins))
-    if facts:
-        yield history(lead_id, facts)
-    for lead_id in sorted(without_events):
-        yield history(lead_id, [])
+            if event.lead_id != current and events >= max_events:
+                return {lead_id: facts for lead_id, facts in histories.items() if lead_id <= current}
+            current = event.lead_id
+            events += 1
+            histories[current].append(event.as_fact(origins))
+    return histories
+
+
+def in_order(facts: Sequence[Fact]) -> list[Fact]:
+    return sorted(facts, key=order)

@@ -1,9 +1,10 @@
 """Request and response bodies for simulations and rule tests."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
-from pydantic import Field, computed_field
+from pydantic import Field, ValidationInfo, computed_field, field_validator
 
+from leadvibe.config import settings
 from leadvibe.core.http.schemas import Line, PlainText, Read, Write
 from leadvibe.identity.identifiers import LeadId
 from leadvibe.rulesets.decays.schemas import DecayCreate
@@ -11,8 +12,7 @@ from leadvibe.rulesets.rules.schemas import RuleCreate
 from leadvibe.rulesets.schemas import ConfigurationWrite
 from leadvibe.rulesets.surge.schemas import Bands, IdleReset, Mode, MultiplierCap
 
-MAX_DRAFTS = 1000
-MAX_DAYS = 3650
+HOURS: Final = {"hours": 1, "days": 24, "weeks": 168}
 
 
 def _rename_id(sent: dict[str, Any], name: str) -> dict[str, Any]:
@@ -54,22 +54,71 @@ class SimulationCreate(Write):
     """A draft of the configuration. Parts that are left out stay as they are."""
 
     days: int = Field(
-        default=90, ge=1, le=MAX_DAYS, strict=True, description="The number of past days whose events the draft scores"
+        default=90,
+        ge=1,
+        strict=True,
+        description="The number of past days whose events the draft scores, at most 3,650",
     )
     ruleset_id: PlainText | None = Field(
         default=None, description="The ruleset whose rules and totals are simulated; by default the primary ruleset"
     )
     rules: list[DraftRule] | None = Field(
         default=None,
-        max_length=MAX_DRAFTS,
-        description="All rules of the ruleset. The rules of other rulesets stay as they are",
+        description="All rules of the ruleset, at most 1,000. The rules of other rulesets stay as they are",
     )
     surge_policy: DraftSurgePolicy | None = None
     decays: list[DraftDecay] | None = Field(
         default=None,
-        max_length=MAX_DRAFTS,
-        description="All decay rules of the OU. New ones apply from the first of the simulated `days`",
+        description="All decay rules of the OU, at most 100. New ones apply from the first of the simulated `days`",
     )
+
+    @field_validator("days")
+    @classmethod
+    def _check_days(cls, days: int) -> int:
+        check_limit(days, settings().simulation_days, "LEADVIBE_SIMULATION_DAYS", "days")
+        return days
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _check_number_of_rules(cls, rules: Any) -> Any:
+        check_number(rules, settings().simulation_rules, "LEADVIBE_SIMULATION_RULES", "rules")
+        return rules
+
+    @field_validator("decays", mode="before")
+    @classmethod
+    def _check_number_of_decays(cls, decays: Any) -> Any:
+        check_number(decays, settings().simulation_decays, "LEADVIBE_SIMULATION_DECAYS", "decay rules")
+        return decays
+
+    @field_validator("rules")
+    @classmethod
+    def _check_filter_values(cls, rules: list[DraftRule] | None) -> list[DraftRule] | None:
+        values = (condition.value for rule in rules or () for condition in rule.attribute_filters)
+        number = sum(len(value) if isinstance(value, list) else 1 for value in values)
+        limit = settings().simulation_filter_values
+        check_limit(number, limit, "LEADVIBE_SIMULATION_FILTER_VALUES", "values in attribute filters")
+        return rules
+
+    @field_validator("decays")
+    @classmethod
+    def _check_decay_steps(cls, decays: list[DraftDecay] | None, info: ValidationInfo) -> list[DraftDecay] | None:
+        hours = info.data.get("days", 0) * HOURS["days"]
+        steps = sum(hours // (decay.inactive_for * HOURS[decay.unit]) for decay in decays or () if decay.active)
+        limit = settings().simulation_decay_steps
+        check_limit(steps, limit, "LEADVIBE_SIMULATION_DECAY_STEPS", "due decays within `days`")
+        return decays
+
+
+def check_limit(number: int, limit: int, setting: str, things: str) -> None:
+    """Raise ValueError if there are more things in a draft than this setting allows."""
+    if number > limit:
+        raise ValueError(f"must have at most {limit:,} {things} ({setting}), but has {number:,}")
+
+
+def check_number(sent: object, limit: int, setting: str, things: str) -> None:
+    """Check the length of a list before its items are validated, because that takes long for many."""
+    if isinstance(sent, list):
+        check_limit(len(cast("list[object]", sent)), limit, setting, things)
 
 
 class BucketRead(Read):

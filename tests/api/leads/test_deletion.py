@@ -15,6 +15,7 @@ from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.jobs.queue import drain_jobs
 from leadvibe.core.scope import system_scope
+from leadvibe.core.threads import StopSignal
 from leadvibe.identity.aliases import Identifier
 from leadvibe.ingest.inbox import AcceptedEvent, encode, route_of
 from leadvibe.leads.deletion.tasks import EraseTraces, erase_traces
@@ -242,7 +243,9 @@ async def test_a_deletion_waits_for_files_that_are_being_uploaded(
     )
     await make.event(aliases=MAIL)
     await drain()
-    file = read_leads(UploadedFile("leads.csv", "text/csv", f"mail\n{QUAGGA}@example.com\n".encode()), max_rows=10)
+    file = read_leads(
+        UploadedFile("leads.csv", "text/csv", f"mail\n{QUAGGA}@example.com\n".encode()), StopSignal(), max_rows=10
+    )
     scope = system_scope(client.org_id, client.unit_id)
 
     async with transaction(scope) as session:

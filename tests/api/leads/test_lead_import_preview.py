@@ -9,6 +9,7 @@ import pytest
 
 from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.http.problems import Invalid
+from leadvibe.core.threads import StopSignal
 from leadvibe.leads.importing.reading import read_leads
 from support.callers import Caller
 from support.importing import LEADS, counts, imported, preview
@@ -76,8 +77,8 @@ async def test_the_delimiter_can_be_given(client: Caller) -> None:
 def test_a_file_with_too_many_rows_is_refused() -> None:
     upload = UploadedFile("leads.csv", "text/csv", b"Email\n" + b"a@b.cc\n" * 11)
     with pytest.raises(Invalid, match="at most 10 rows"):
-        read_leads(upload, max_rows=10)
-    assert read_leads(upload, max_rows=11).row_count == 11
+        read_leads(upload, StopSignal(), max_rows=10)
+    assert read_leads(upload, StopSignal(), max_rows=11).row_count == 11
 
 
 async def test_identifier_columns_are_detected_by_their_values_too(client: Caller) -> None:

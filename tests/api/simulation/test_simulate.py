@@ -70,7 +70,7 @@ async def test_without_a_draft_the_simulation_equals_the_live_scores(client: Cal
 async def test_a_draft_gives_the_scores_of_a_rescore(
     client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leadvibe.simulation.service.BATCH_LEADS", 5)
+    monkeypatch.setattr("leadvibe.simulation.service.SLICE_LEADS", 5)
     await a_busy_unit(client, make, drain)
     rules = [{**rule, "weight": rule["weight"] * 3} for rule in (await client.get("/rules")).json()]
     before = {f"lead-{n}": await make.score(f"lead-{n}") for n in range(12)}

@@ -14,7 +14,7 @@ from leadvibe.access.authentication.proofs import end_all_access, end_sign_in
 from leadvibe.access.models import Member, Organization, RefreshToken, SignIn
 from leadvibe.access.sign_in.throttle import AttemptsFrom
 from leadvibe.config import settings
-from leadvibe.core.database.transactions import transaction
+from leadvibe.core.database.transactions import Pool, transaction
 from leadvibe.core.http.problems import Invalid, NotAuthenticated
 from leadvibe.core.ids import new_id
 
@@ -38,14 +38,14 @@ class Grant:
 
 
 async def sign_in(email: str, password: str, attempts: AttemptsFrom) -> Grant:
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         member = await session.scalar(select(Member).where(Member.email == email.strip().lower()))
     with attempts.on(email):
         if not await verify_password(password, member and member.password_hash) or member is None:
             raise SignInRefused
     # Hashing takes time, so no transaction is open meanwhile.
     new_hash = await hash_password(password) if needs_rehash(member.password_hash or "") else None
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         unchanged = await _lock_member(session, member)
         if new_hash is not None:
             unchanged.password_hash = new_hash
@@ -58,7 +58,7 @@ async def change_password(
     org_member_id: str, current_password: str, new_password: str, attempts: AttemptsFrom
 ) -> Grant:
     """Set a new password, end all access of the member, and sign the member in again."""
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         member = await session.get_one(Member, org_member_id)
         organization = await session.get_one(Organization, member.org_id)
     with attempts.on(member.email):
@@ -66,7 +66,7 @@ async def change_password(
             raise Invalid.field("current_password", "is not your password")
     refuse_weak(new_password, "new_password", member.email, organization.name)
     new_hash = await hash_password(new_password)
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         unchanged = await _lock_member(session, member)
         unchanged.password_hash = new_hash
         await session.flush()
@@ -78,7 +78,7 @@ async def refresh(refresh_token: str | None) -> Grant:
     """The next grant. Reusing a spent token means that somebody copied it, so this ends the sign-in."""
     if refresh_token is None:
         raise SignedOut
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         grant = await _next_grant(session, secret_digest(refresh_token))
     # Raise after the commit, so that the end of the sign-in isn't rolled back.
     if grant is None:
@@ -88,7 +88,7 @@ async def refresh(refresh_token: str | None) -> Grant:
 
 async def sign_out(refresh_token: str | None, authorization: str | None) -> None:
     """End the sign-in of the refresh token, and that of the access token."""
-    async with transaction(None) as session:
+    async with transaction(None, pool=Pool.ACCESS) as session:
         ended = {signed_in_by(authorization)}
         if refresh_token is not None:
             locked = await _lock_token(session, secret_digest(refresh_token))

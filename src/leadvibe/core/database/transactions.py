@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import cast
+from contextvars import ContextVar
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Final, cast
 
 import asyncpg
 from sqlalchemy import event
@@ -28,8 +31,24 @@ SERVER_SETTINGS = {
 }
 
 
-CLOSE_TIMEOUT_SECONDS = 2.0
+CLOSE_TIMEOUT_SECONDS: Final = 2.0
 """How long closing waits for the server; then connections are terminated."""
+TRANSACTION_TIMEOUT_SINCE: Final = 17
+"""The first version of PostgreSQL that has `transaction_timeout`."""
+TIMEOUT_MARGIN: Final = timedelta(seconds=5)
+"""The database stops a statement only if the process that sent it has failed to."""
+
+
+class Pool(Enum):
+    """What a connection may be used for. Work of one kind can't take the connections of another."""
+
+    ORDINARY = "ordinary"
+    INGEST = "ingest"
+    ACCESS = "access"
+    """Sign-in and readiness."""
+
+
+_pool: ContextVar[Pool] = ContextVar("pool", default=Pool.ORDINARY)
 
 
 class OutsideScope(Exception):
@@ -39,28 +58,67 @@ class OutsideScope(Exception):
 class Database:
     """A process's connections to PostgreSQL."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, reserved: int = 0, transaction_limit: timedelta | None = None
+    ) -> None:
+        """`reserved` is the number of connections for each other pool; without it, all work shares one pool.
+
+        PostgreSQL ends a transaction that takes longer than `transaction_limit`.
+        """
         self.url = url
-        self.engine: AsyncEngine = create_async_engine(
-            sqlalchemy_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=30,
-            pool_pre_ping=False,
-            hide_parameters=True,  # errors are logged, and parameters contain personal data
-            connect_args={"server_settings": SERVER_SETTINGS, "timeout": 10},
-        )
-        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.engine: AsyncEngine = _create_engine(url, pool_size, transaction_limit)
+        engines = dict.fromkeys(Pool, self.engine)
+        if reserved:
+            for pool in (Pool.INGEST, Pool.ACCESS):
+                engines[pool] = _create_engine(url, reserved, transaction_limit)
+        self.sessions = {pool: async_sessionmaker(engine, expire_on_commit=False) for pool, engine in engines.items()}
         self.open_connections = OpenConnections()
-        self.open_connections.watch(self.engine)
+        self._engines = list({id(engine): engine for engine in engines.values()}.values())
+        for engine in self._engines:
+            self.open_connections.watch(engine)
 
     async def close(self) -> None:
         """Close all connections; those in use, and those that the server doesn't close in time, are terminated."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                await self.engine.dispose()
+                for engine in self._engines:
+                    await engine.dispose()
         finally:
             self.open_connections.terminate()
+
+
+def _create_engine(url: str, pool_size: int, transaction_limit: timedelta | None) -> AsyncEngine:
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=False,
+        hide_parameters=True,  # errors are logged, and parameters contain personal data
+        connect_args={"server_settings": {**SERVER_SETTINGS, **_timeouts(transaction_limit)}, "timeout": 10},
+    )
+    if transaction_limit is not None:
+
+        async def set_limit(driver: asyncpg.Connection) -> None:
+            await driver.execute(f"SET transaction_timeout = {_milliseconds(transaction_limit)}")
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def limit_transactions(connection: Any, _record: object) -> None:
+            if connection.driver_connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE:
+                connection.run_async(set_limit)
+
+    return engine
+
+
+def _timeouts(transaction_limit: timedelta | None) -> dict[str, str]:
+    if transaction_limit is None:
+        return {}
+    limit = str(_milliseconds(transaction_limit))
+    return {"statement_timeout": limit, "idle_in_transaction_session_timeout": limit}
+
+
+def _milliseconds(limit: timedelta) -> int:
+    return (limit + TIMEOUT_MARGIN) // timedelta(milliseconds=1)
 
 
 def sqlalchemy_url(url: str) -> URL:
@@ -75,9 +133,11 @@ class _Current:
     database: Database | None = None
 
 
-def open_database(url: str, *, pool_size: int = 10) -> Database:
+def open_database(
+    url: str, *, pool_size: int = 10, reserved: int = 0, transaction_limit: timedelta | None = None
+) -> Database:
     """Open the database at `url` as this process's database."""
-    _Current.database = Database(url, pool_size=pool_size)
+    _Current.database = Database(url, pool_size=pool_size, reserved=reserved, transaction_limit=transaction_limit)
     return _Current.database
 
 
@@ -95,7 +155,9 @@ def terminate_connections() -> None:
 
 
 @asynccontextmanager
-async def opened_database(url: str | None, *, pool_size: int) -> AsyncGenerator[Database]:
+async def opened_database(
+    url: str | None, *, pool_size: int, reserved: int = 0, transaction_limit: timedelta | None = None
+) -> AsyncGenerator[Database]:
     """Open this process's database for the block; if one is already open, use that and leave it open."""
     if _Current.database is not None:
         yield _Current.database
@@ -105,7 +167,7 @@ async def opened_database(url: str | None, *, pool_size: int) -> AsyncGenerator[
             "No database is configured: set LEADVIBE_DATABASE_URL, or start the server with `leadvibe serve`."
         )
     try:
-        yield open_database(url, pool_size=pool_size)
+        yield open_database(url, pool_size=pool_size, reserved=reserved, transaction_limit=transaction_limit)
     finally:
         await close_database()
 
@@ -116,13 +178,26 @@ def database() -> Database:
     return _Current.database
 
 
+@contextmanager
+def connections_of(pool: Pool) -> Generator[None]:
+    """Transactions of this task in the block use the connections of this pool."""
+    token = _pool.set(pool)
+    try:
+        yield
+    finally:
+        _pool.reset(token)
+
+
 @asynccontextmanager
-async def transaction(scope: OrgScope | None, *, isolation: str | None = None) -> AsyncGenerator[AsyncSession]:
+async def transaction(
+    scope: OrgScope | None, *, isolation: str | None = None, pool: Pool | None = None
+) -> AsyncGenerator[AsyncSession]:
     """A transaction that commits at the end of the block, or rolls back if the block raises.
 
     With a `Scope` the session is restricted to its OU. `isolation="REPEATABLE READ"` makes several reads agree.
+    Without a `pool`, the connection is from the pool of the surrounding `connections_of`.
     """
-    async with database().sessions() as session, session.begin():
+    async with database().sessions[pool or _pool.get()]() as session, session.begin():
         session.info["scope"] = scope
         if isolation is not None:
             await session.connection(execution_options={"isolation_level": isolation})

@@ -31,6 +31,7 @@ TITLES = {
     422: "Unprocessable content",
     429: "Too many requests",
     431: "Request headers too large",
+    499: "Client closed the connection",
     500: "Internal error",
     503: "Not available",
 }

@@ -38,7 +38,11 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
     entries: int = 0
 
 
-@tracked_job(DeleteEventsOfType, kind="event_type_deletion")
+@tracked_job(
+    DeleteEventsOfType,
+    kind="event_type_deletion",
+    cancelling="A deletion of events can't be cancelled: the events that it has deleted are gone.",
+)
 async def delete_events_of_type(message: DeleteEventsOfType, progress: Progress) -> dict[str, Any]:
     """Delete the events in the order of lead ids. A repeated run continues after the last commit."""
     cursor = Cursor() if progress.cursor is None else msgspec.json.decode(progress.cursor, type=Cursor)

@@ -1,4 +1,4 @@
-"""Removes a deleted lead's id from the parameters and cursors of unfinished jobs."""
+"""Removes a deleted lead's id from the parameters and cursors of unfinished jobs, and from results of simulations."""
 
 # Decoded JSON: values whose keys and items have no types.
 # pyright: reportUnknownVariableType=false
@@ -23,6 +23,17 @@ async def remove_from_jobs(session: AsyncSession, scope: Scope, lead_ids: Collec
         job.parameters = _without(job.parameters, predecessors.keys())
         if job.cursor is not None:
             job.cursor = _replace_in_cursor(job.cursor, predecessors)
+    await session.flush()
+
+
+async def remove_from_simulations(session: AsyncSession, scope: Scope, lead_ids: Collection[str]) -> None:
+    """Remove the leads from the movers that finished simulations list. The counts stay."""
+    with_movers = select(Job).where(
+        Job.unit_id == scope.unit_id, Job.kind == "simulation", Job.result.has_key("movers")
+    )
+    for job in await session.scalars(with_movers.order_by(Job.job_id).with_for_update(key_share=True)):
+        result = job.result or {}
+        job.result = {**result, "movers": [each for each in result["movers"] if each["lead_id"] not in lead_ids]}
     await session.flush()
 
 

@@ -20,7 +20,7 @@ from leadvibe.identity.tombstones import alias_digest, lead_digest, surviving_id
 from leadvibe.ingest.inbox import AcceptedEvent
 from leadvibe.ingest.requests import redact_answers
 from leadvibe.ingest.unprocessed import rewrite_failed, rewrite_inbox
-from leadvibe.leads.deletion.jobs import remove_from_jobs
+from leadvibe.leads.deletion.jobs import remove_from_jobs, remove_from_simulations
 from leadvibe.leads.importing.redaction import redact_files, redact_results
 from leadvibe.leads.models import TimelineEntry
 from leadvibe.units.models import OrgUnit
@@ -92,6 +92,7 @@ async def erase_traces(message: EraseTraces) -> None:
     await redact_answers(message.scope, message.deleted_at)
     async with transaction(message.scope) as session:
         await remove_from_jobs(session, message.scope, message.lead_ids)
+        await remove_from_simulations(session, message.scope, message.lead_ids)
     async with transaction(message.scope) as session:
         await _delete_alias_conflicts(session, message)
         for lead_id in message.lead_ids:

@@ -9,6 +9,7 @@ import msgspec
 
 from leadvibe.core.http.multipart import UploadedFile
 from leadvibe.core.http.problems import Invalid, UnsupportedMediaType
+from leadvibe.core.threads import StopSignal
 from leadvibe.identity.aliases import AliasKind
 from leadvibe.ingest.csv_decoding import UTF_16, kind_of_file
 from leadvibe.ingest.csv_reader import CsvReader
@@ -56,7 +57,7 @@ def decode_piece(body: bytes) -> list[Record]:
     return _decoder.decode(body)
 
 
-def read_leads(upload: UploadedFile, *, max_rows: int, delimiter: str | None = None) -> LeadsFile:
+def read_leads(upload: UploadedFile, signal: StopSignal, *, max_rows: int, delimiter: str | None = None) -> LeadsFile:
     """Read a CSV with a header row, in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises Invalid or UnsupportedMediaType for other files, and Invalid for more rows than `max_rows`. Broken records
@@ -72,6 +73,7 @@ def read_leads(upload: UploadedFile, *, max_rows: int, delimiter: str | None = N
     pieces: list[bytes] = []
     row_count = 0
     while piece:
+        signal.check()
         row_count += len(piece)
         if row_count > max_rows:
             raise Invalid.field("file", f"must have at most {max_rows:,} rows (setting LEADVIBE_LEAD_IMPORT_ROWS)")

@@ -10,6 +10,7 @@ from leadvibe.core.database.transactions import transaction
 from leadvibe.core.http.problems import NotFound
 from leadvibe.core.jobs.progress import ENDED, Progress, tracked_job
 from leadvibe.core.jobs.queue import schedule
+from leadvibe.core.scope import Role
 from leadvibe.identity.locks import Redirects, until_stable
 from leadvibe.leads.importing.mapping import ImportLeads, RowReader
 from leadvibe.leads.importing.models import LeadImportFile, LeadImportPiece
@@ -30,7 +31,7 @@ WHERE expires_at < statement_timestamp() AND NOT EXISTS (
 """)
 
 
-@tracked_job(ImportLeads, kind=JOB_KIND)
+@tracked_job(ImportLeads, kind=JOB_KIND, cancelling=Role.OPERATOR)
 async def import_leads(message: ImportLeads, progress: Progress) -> dict[str, Any]:
     """Import one piece per transaction. After an interruption, the next run continues with the first missing piece."""
     state = await _import_next_piece(message, progress)
