@@ -153,6 +153,18 @@ def test_after_a_reset_a_surge_starts_again() -> None:
     assert [(each.event_id.int, each.start) for each in lead.surge_events.values()] == [(1, NOON), (2, NOON + 3)]
 
 
+def test_a_reset_leaves_nothing_of_the_surge_in_the_standing() -> None:
+    surging = plans(rule(), surge_policy=DOUBLE_FROM_TWO)
+    before, after = (fold(surging, Standing(), [event(0), event(1), *more]).standing for more in ([], [reset(2)]))
+    assert (before.surge_count, before.surge_at, before.surge_start, before.surge_multiplier) == (
+        2,
+        NOON + 1,
+        NOON,
+        2000,
+    )
+    assert (after.surge_count, after.surge_at, after.surge_start, after.surge_multiplier) == (0, None, None, 1000)
+
+
 def test_a_policy_of_a_later_version_counts_on_and_rises_from_the_last_multiplier() -> None:
     double, triple = (
         configuration(rule(), surge_policy={"mode": "custom", "bands": [{"min_events": 2, "multiplier": by}]})

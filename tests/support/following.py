@@ -62,9 +62,10 @@ class Stream:
             return await self._events.get()
 
     async def next_event(self) -> Event:
-        while (event := await self.next()).comment is not None:
-            pass
-        return event
+        async with asyncio.timeout(TIMEOUT_SECONDS):  # comments that keep the connection alive don't extend it
+            while (event := await self.next()).comment is not None:
+                pass
+            return event
 
     async def events(self, number: int) -> list[Event]:
         return [await self.next_event() for _ in range(number)]
