@@ -184,6 +184,7 @@ async def test_a_running_simulation_stops_within_a_lead_when_it_is_cancelled(
         assert (await read(viewer, job_id))["status"] == "running"
         assert (await viewer.delete(f"/jobs/{job_id}")).status_code == 204
         assert await asyncio.to_thread(work.ended.wait, GUARD_SECONDS)
+    assert work.stopped
     job = await read(viewer, job_id)
     assert (job["status"], job["error"]) == ("failed", "The job was cancelled.")
 
