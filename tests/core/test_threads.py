@@ -22,7 +22,7 @@ async def test_a_cancelled_computation_has_ended_before_its_task() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert work.ended.is_set()
+    assert work.stopped
 
 
 async def test_a_computation_that_waits_for_a_thread_never_begins_once_it_is_cancelled() -> None:

@@ -5,7 +5,7 @@ import threading
 from time import monotonic
 from typing import Any
 
-from leadvibe.core.threads import StopSignal
+from leadvibe.core.threads import Stopped, StopSignal
 
 GUARD_SECONDS = 30
 """After this, a computation that ought to have been stopped fails."""
@@ -17,6 +17,7 @@ class EndlessWork:
     def __init__(self) -> None:
         self.began = threading.Event()
         self.ended = threading.Event()
+        self.stopped = False
 
     def __call__(self, *arguments: Any, **_options: Any) -> Any:
         (signal,) = (each for each in arguments if isinstance(each, StopSignal))
@@ -25,6 +26,9 @@ class EndlessWork:
         try:
             while monotonic() < guard:
                 signal.check()
+        except Stopped:
+            self.stopped = True
+            raise
         finally:
             self.ended.set()
         raise AssertionError("the computation was not stopped")
