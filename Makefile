@@ -28,7 +28,7 @@ suite: $(VENV)/.dev  ## Run the test suite as CI does: a failed test runs once m
 test-full: $(VENV)/.dev  ## Run the slow tests: all real input, while every process is killed
 	@$(BIN)/python -m pytest -n 0 -m full $(ARGS); status=$$?; tools/give-back; exit $$status
 
-faults: $(VENV)/.dev  ## Cause 200 faults under load; takes half an hour, FAULTS=50 FAULTS_SEED=2 for others
+faults: $(VENV)/.dev  ## Cause 200 faults under load; takes ten minutes, FAULTS=50 FAULTS_SEED=2 for others
 	@$(BIN)/python -m pytest -n 0 -m full tests/faults/test_many_faults.py $(ARGS); status=$$?; tools/give-back; exit $$status
 
 coverage: $(VENV)/.dev  ## Check that tests/engine covers every branch of the engine
