@@ -10,7 +10,7 @@ from leadvibe.core.scope import Role
 class JobRepository(Repository[Job]):
     model = Job
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str) -> Job:
         """End a job that hasn't ended. A worker that runs it notices within seconds."""
         job = await self.get(job_id)
         cancelling = cancelling_of(job.kind)
@@ -23,4 +23,4 @@ class JobRepository(Repository[Job]):
         await self.session.refresh(job, with_for_update={"key_share": True})
         if job.status in ENDED:
             raise Conflict(f"The job has already ended. Its status is {job.status}.")
-        await self.update(job, {"status": "failed", "error": CANCELLED, "parameters": {}, "cursor": None})
+        return await self.update(job, {"status": "failed", "error": CANCELLED, "parameters": {}, "cursor": None})

@@ -22,11 +22,11 @@ async def get_job(job_id: PlainText, jobs: Jobs) -> Job:
     return await jobs.get(job_id)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=problems(Conflict))
-async def cancel_job(job_id: PlainText, jobs: Jobs) -> None:
-    """Cancel a background job that is queued or running. It stops within seconds.
+@router.delete("/jobs/{job_id}", status_code=202, response_model=JobRead, responses=problems(Conflict))
+async def cancel_job(job_id: PlainText, jobs: Jobs) -> Job:
+    """Cancel a background job that is queued or running. It stops within seconds. The response is the job.
 
     Simulations can be cancelled by everyone who can start one, and imports of leads by Operators: the rows that were
     imported stay. The job's status becomes `failed`. A job that has ended, or that must not stop halfway, is a 409.
     """
-    await jobs.cancel(job_id)
+    return await jobs.cancel(job_id)
