@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from leadvibe.config import Settings
 
@@ -17,11 +18,11 @@ from leadvibe.config import Settings
     ],
 )
 def test_the_password_is_added_to_a_url_without_one(url: str, expected: str) -> None:
-    assert Settings(database_url=url, database_password="p@ss/word").database_url == expected
+    assert Settings(database_url=url, database_password=SecretStr("p@ss/word")).database_url == expected
 
 
 def test_a_password_without_a_url_changes_nothing() -> None:
-    assert Settings(database_password="x").database_url is None
+    assert Settings(database_password=SecretStr("x")).database_url is None
 
 
 def test_files_of_secrets_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
