@@ -28,7 +28,7 @@ HAS_OLD_EVENT: Final = """
 SELECT EXISTS (
     SELECT FROM generate_series(0, $1::int - 1) AS route,
     LATERAL (SELECT received_at FROM inbox WHERE inbox.route = route.route::smallint ORDER BY event_id LIMIT 1) AS head
-    WHERE head.received_at < clock_timestamp() - $2::interval
+    WHERE head.received_at < now() - $2::interval
 )
 """
 
