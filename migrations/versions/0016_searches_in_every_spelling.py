@@ -106,11 +106,11 @@ def fold(table: str, text: str, folded: str) -> None:
     """Add the folded form of texts that are not ASCII."""
     op.add_column(table, sa.Column(folded, sa.Text(collation="C"), nullable=True))
     connection = op.get_bind()
-    old, column = sa.table(table, sa.column(text), sa.column(folded)), sa.column(text)
+    column = sa.column(text, sa.Text())
+    old = sa.table(table, column, sa.column(folded, sa.Text()))
     read = sa.select(column).distinct().select_from(old).where(sa.func.octet_length(column) > sa.func.length(column))
-    fill(
-        "foldings", ["text", "folded"], [{"text": each, "folded": fold_case(each)} for each in connection.scalars(read)]
-    )
+    rows = [{"text": each, "folded": fold_case(each)} for each in connection.scalars(read)]
+    fill("foldings", ["text", "folded"], rows)
     new = sa.table("foldings", sa.column("text"), sa.column("folded"))
     connection.execute(sa.update(old).values({folded: new.c.folded}).where(old.c[text] == new.c.text))
     op.execute("DROP TABLE foldings")

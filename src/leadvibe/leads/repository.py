@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Select, and_, func, select, union_all
 
@@ -23,6 +23,9 @@ from leadvibe.identity.leads import LeadMerged, no_such_lead, survivor_of
 from leadvibe.identity.models import Alias
 from leadvibe.ingest.metadata_field import merge_metadata
 from leadvibe.leads.models import Lead
+
+MAX_COUNTED_ALIASES: Final = 10_000
+"""Aliases of a lead that are always counted. One lead may have many more."""
 
 constraint_means("pk_leads", "A lead with this id already exists.")
 
@@ -60,7 +63,9 @@ class LeadRecord:
 @dataclass(frozen=True, slots=True)
 class AliasPage:
     items: Sequence[Alias]
-    total: int
+    total: int | None
+    """None if it takes long to count."""
+    has_next: bool
     merged_from: str | None
 
 
@@ -92,12 +97,15 @@ class LeadRepository(Repository[Lead]):
         await self.update(lead, {"attributes": merge_metadata(lead.attributes, changes)})
         return await self.record(lead_id)
 
-    async def aliases(self, lead_id: str, page: Page) -> AliasPage:
-        """Oldest first."""
+    async def aliases(self, lead_id: str, page: Page, *, counted: bool) -> AliasPage:
+        """Oldest first. More than MAX_COUNTED_ALIASES are only counted if the total is wanted."""
         lead_id, merged_from = await survivor_of(self.session, self.scope, lead_id)
         aliases = (await self.session.scalars(aliases_of(self.scope, lead_id, page))).all()
-        of_lead = select(func.count()).where(Alias.unit_id == self.scope.unit_id, Alias.lead_id == lead_id)
-        return AliasPage(aliases, await self.session.scalar(of_lead) or 0, merged_from)
+        of_lead = select(Alias.kind).where(Alias.unit_id == self.scope.unit_id, Alias.lead_id == lead_id)
+        bound = of_lead if counted else of_lead.limit(MAX_COUNTED_ALIASES + 1)
+        total = await self.session.scalar(select(func.count()).select_from(bound.subquery())) or 0
+        shown = total if counted or total <= MAX_COUNTED_ALIASES else None
+        return AliasPage(aliases[: page.limit], shown, len(aliases) > page.limit, merged_from)
 
     async def lock(self, lead_id: str) -> Lead:
         """Lock a lead until the transaction ends. Raises NotFound, or LeadMerged if it was merged into another."""
@@ -139,7 +147,7 @@ def select_records(scope: Scope) -> Select[*tuple[Any, ...]]:
 
 
 def aliases_of(scope: Scope, lead_id: str, page: Page) -> Select[Alias]:
-    """A page of a lead's aliases, oldest first.
+    """A page of a lead's aliases, oldest first, and one more alias if there is a next page.
 
     Each kind has a limit of its own, so that its part of the index `ix_aliases_of_lead` is read in order.
     """
@@ -148,11 +156,11 @@ def aliases_of(scope: Scope, lead_id: str, page: Page) -> Select[Alias]:
         .add_columns(Alias.created_at)
         .where(Alias.unit_id == scope.unit_id, Alias.lead_id == lead_id, Alias.kind == kind)
         .order_by(Alias.created_at, Alias.value)
-        .limit(page.offset + page.limit)
+        .limit(page.offset + page.limit + 1)
         for kind in STRENGTH
     ]
     merged = union_all(*parts).subquery()
     oldest_first = (merged.c.created_at, merged.c.kind, merged.c.value)
-    keys = select(merged).order_by(*oldest_first).limit(page.limit).offset(page.offset).subquery()
+    keys = select(merged).order_by(*oldest_first).limit(page.limit + 1).offset(page.offset).subquery()
     same = and_(Alias.unit_id == scope.unit_id, Alias.kind == keys.c.kind, Alias.value == keys.c.value)
     return select(Alias).join(keys, same).order_by(Alias.created_at, Alias.kind, Alias.value)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from leadvibe.access.dependencies import ANSWERS, OPERATOR, provide
 from leadvibe.core.http.merged_from import describe_merge
 from leadvibe.core.http.paging import Paging, describe_page
+from leadvibe.core.http.preferences import WantsCount
 from leadvibe.core.http.problems import Conflict, TooLarge, problems
 from leadvibe.identity.identifiers import LeadId
 from leadvibe.identity.models import Alias
@@ -109,11 +110,15 @@ async def patch_lead_metadata(lead_id: LeadId, body: Annotated[Metadata, Body()]
 
 @lead_router.get("/aliases", response_model=list[AliasRead])
 async def list_lead_aliases(
-    request: Request, response: Response, lead_id: LeadId, leads: Leads, page: Paging
+    *, request: Request, response: Response, lead_id: LeadId, leads: Leads, page: Paging, wants_count: WantsCount
 ) -> Sequence[Alias]:
-    """List the lead's aliases, oldest first."""
-    found = await leads.aliases(lead_id, page)
-    describe_page(request, response, page, found.total)
+    """List the lead's aliases, oldest first.
+
+    If a lead has more than 10,000 aliases, the response has an `X-Total-Count` only if the request has the header
+    `Prefer: count=exact`.
+    """
+    found = await leads.aliases(lead_id, page, counted=wants_count)
+    describe_page(request, response, page, found.total, has_next=found.has_next)
     describe_merge(response, found.merged_from)
     return found.items
 

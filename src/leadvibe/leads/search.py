@@ -175,7 +175,9 @@ class LeadSearch:
         if wanted.kind is None:
             return query.where(*_starts_with(FOLDED_VALUE, wanted.text)).order_by(FOLDED_VALUE, Alias.lead_id)
         # The primary key serves this: the values of one kind are sorted, and phone numbers have no case.
-        return query.where(Alias.kind == wanted.kind, *_starts_with(Alias.value, wanted.text)).order_by(Alias.value)
+        return query.where(
+            Alias.kind == wanted.kind, *_starts_with(type_coerce(Alias.value, Text), wanted.text)
+        ).order_by(Alias.value)
 
     def sampled_alias(self, wanted: Wanted) -> Select[str]:
         """Aliases of the sample that match. The sample is always the same, so results are stable."""
@@ -196,7 +198,11 @@ class LeadSearch:
         has_keys = [func.trigram_keys(Alias.unit_id, FOLDED_VALUE).op("@>")(keys)] if trigrams else []
         matching = (
             select(Alias.lead_id, FOLDED_VALUE.label("folded"))
-            .where(*self._aliases_except(excluded), *has_keys, *_contains(FOLDED_VALUE, Alias.kind, wanted))
+            .where(
+                *self._aliases_except(excluded),
+                *has_keys,
+                *_contains(FOLDED_VALUE, type_coerce(Alias.kind, Text), wanted),
+            )
             .limit(ALIASES_PER_QUERY)
             .subquery()
         )

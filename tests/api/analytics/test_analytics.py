@@ -46,6 +46,14 @@ async def test_the_highest_scores_come_first(client: Caller, three: None) -> Non
     assert [row["lead_id"] for row in await shown(client, "/top-leads", limit=1)] == ["ann"]
 
 
+async def test_scores_below_zero_come_last(client: Caller, make: Make, drain: Drain, three: None) -> None:
+    await client.put("/settings/scoring", json={"allow_negative_scores": True})
+    await make.rule("unsubscribe", -7)
+    await make.event("unsubscribe", "tom")
+    await drain()
+    assert [(row["lead_id"], row["score"]) for row in await shown(client, "/top-leads")][-1] == ("tom", -7)
+
+
 async def test_the_lead_with_the_highest_score_gain_comes_first(client: Caller, three: None) -> None:
     assert await gains(client) == [("bob", 20, 20), ("ann", 35, 5)]
     assert await gains(client, range="last_24h") == []

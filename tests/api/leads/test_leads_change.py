@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from leadvibe.leads import repository
 from support.callers import Caller
 from support.make import Make
 
@@ -185,3 +186,25 @@ async def test_aliases_are_listed_in_pages_oldest_first(client: Caller, make: Ma
     assert 'rel="next"' in pages[1].headers["Link"]
     assert (await client.get("/lead/lead-1")).json()["best_alias"] == "email-1@example.com"
     assert (await client.get("/lead/lead-1/aliases", params={"limit": 501})).status_code == 400
+
+
+async def test_many_aliases_are_counted_only_if_the_client_wants_to_know(
+    client: Caller, make: Make, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "MAX_COUNTED_ALIASES", 4)
+    await make.event(aliases=[{"alias_kind": "cookie", "raw_value": f"c{n}"} for n in range(4)])
+    await drain()
+    assert (await client.get("/lead/lead-1/aliases")).headers["X-Total-Count"] == "4"
+    await make.event(aliases=[{"alias_kind": "cookie", "raw_value": f"d{n}"} for n in range(3)])
+    await drain()
+    path, values = "/lead/lead-1/aliases?limit=2", list[str]()
+    while path:
+        page = await client.get(path)
+        assert "X-Total-Count" not in page.headers
+        values += [alias["value"] for alias in page.json()]
+        links = {link.partition("; rel=")[2]: link[1 : link.index(">")] for link in page.headers["Link"].split(", ")}
+        assert '"last"' not in links
+        path = links.get('"next"', "")
+    assert values == ["c0", "c1", "c2", "c3", "d0", "d1", "d2"]
+    exact = await client.get("/lead/lead-1/aliases", headers={"Prefer": "count=exact"})
+    assert (exact.headers["X-Total-Count"], len(exact.json())) == ("7", 7)

@@ -85,6 +85,19 @@ async def test_a_deleted_decay_takes_no_more_points_and_returns_none(
     assert await make.score() == 30
 
 
+async def test_a_decay_that_is_switched_off_and_on_takes_no_points_at_once(
+    client: Caller, make: Make, drain: Drain, database: TestDatabase
+) -> None:
+    await silent_lead(make, drain)
+    decay = await make.decay(30, "days", 20)
+    await drain_jobs()
+    due, score = await due_at(database), await make.score()
+    for active in (False, True, False, True):
+        await client.put(f"/decays/{decay['id']}", json={"active": active})
+        await drain_jobs()
+    assert (await due_at(database), await make.score()) == (due, score) == (due, 30)
+
+
 async def test_a_decay_that_is_switched_on_again_counts_from_then(
     client: Caller, make: Make, drain: Drain, database: TestDatabase
 ) -> None:

@@ -140,8 +140,8 @@ async def test_strong_identifiers_are_checked_again_under_the_lock_of_the_lead(
 ) -> None:
     await _identified(client.unit_id, {"cookie": "C"})
     async with transaction(None) as session:
-        [one] = (await _identify(session, client.unit_id, first | {"cookie": "C"}, {})).identities.values()
-        racing = asyncio.create_task(_identified(client.unit_id, second | {"cookie": "C"}))
+        [one] = (await _identify(session, client.unit_id, {**first, "cookie": "C"}, {})).identities.values()
+        racing = asyncio.create_task(_identified(client.unit_id, {**second, "cookie": "C"}))
         # It has read that the lead has no strong identifier, and waits for the lead or for the same identifier.
         await eventually(lambda: database.fetchval(WAITING), within=30)
     async with asyncio.timeout(30):

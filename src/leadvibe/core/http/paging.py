@@ -36,12 +36,18 @@ Paging = Annotated[Page, Depends(_page)]
 
 
 def describe_page(
-    request: Request, response: Response, page: Page, total: int | None, *, after: object | None = BY_NUMBER
+    request: Request,
+    response: Response,
+    page: Page,
+    total: int | None,
+    *,
+    after: object | None = BY_NUMBER,
+    has_next: bool = False,
 ) -> None:
     """Set the headers `X-Total-Count` and `Link` (RFC 8288) of a list response.
 
     `total` is None if it is unknown; `X-Total-Count` is left out then. Lists that seek by key instead of skipping rows
-    pass `after`: the cursor of the next page, or None on the last page.
+    pass `after`: the cursor of the next page, or None on the last page. Other lists without a total pass `has_next`.
     """
     last = page.number if total is None else max(1, -(-total // page.limit))
     targets: dict[str, dict[str, object]] = {"first": {"page": 1}}
@@ -51,7 +57,7 @@ def describe_page(
     if page.number > 1:
         targets["prev"] = {"page": min(page.number - 1, last)}
     if after is BY_NUMBER:
-        if page.number < last:
+        if page.number < last or has_next:
             targets["next"] = {"page": page.number + 1}
     elif after is not None:
         targets["next"] = {"page": page.number + 1, "after": after}

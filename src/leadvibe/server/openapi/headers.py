@@ -89,7 +89,7 @@ def describe_prefer(operation: dict[str, Any]) -> None:
     meaning = (
         "`return=representation`: answer 200 with the changed object instead of 204."
         if returns
-        else "`count=exact`: count a filtered list, too, for `X-Total-Count`."
+        else "`count=exact`: count a long list, too, for `X-Total-Count`."
     )
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == "prefer":
