@@ -79,7 +79,7 @@ async def reuse_a_refresh_token(reader: Caller, client: Caller) -> None:
 
 async def change_the_password(reader: Caller, client: Caller) -> None:
     body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-    assert (await reader.put("/auth/password", json=body)).status_code == 200
+    assert (await reader.put("/auth/password", json=body)).status_code == 204
 
 
 async def let_an_admin_change_the_password(reader: Caller, client: Caller) -> None:

@@ -59,17 +59,16 @@ async def sign_out_member(request: Request, response: Response, refresh_token: R
     cookies.delete_sign_in(response)
 
 
-@router.put("/auth/password", responses=REFUSALS)
+@router.put("/auth/password", status_code=204, responses=REFUSALS)
 async def change_password(
     body: PasswordChange, caller: CurrentMember, attempts: Attempts, request: Request, response: Response
-) -> AccessToken:
-    """Change your password. Ends all your sign-ins, streams and personal tokens.
+) -> None:
+    """Change your password. Ends all your sign-ins, streams and personal tokens, this one included.
 
-    The response is a new sign-in, as from `POST /auth/login`.
+    The response sets the refresh cookie of a new sign-in: `POST /auth/refresh` returns its access token.
     """
     grant = await sign_in.change_password(caller.actor.id, body.current_password, body.new_password, attempts)
     cookies.set_sign_in(request, response, grant)
-    return _access_token(grant)
 
 
 @router.post("/auth/cleanup", status_code=204)
