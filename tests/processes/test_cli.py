@@ -52,9 +52,10 @@ def test_without_a_first_start_file_it_says_so(tmp_path: Path) -> None:
     assert "start the server first" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "api", "worker", "migrate"])
-def test_a_short_secret_key_is_refused(command: str) -> None:
-    result = leadvibe(command, LEADVIBE_SECRET_KEY="only thirty-one bytes, not more")
+@pytest.mark.parametrize("command", ["api", "worker", "migrate"])  # with a key that is accepted, `serve` would start
+def test_a_short_secret_key_is_refused(command: str, tmp_path: Path) -> None:
+    key = "only thirty-one bytes, not more"
+    result = leadvibe(command, LEADVIBE_SECRET_KEY=key, LEADVIBE_DATA_DIR=str(tmp_path))
     assert result.returncode == 1
     assert "LEADVIBE_SECRET_KEY must have at least 32 bytes" in result.stderr
     assert "thirty-one" not in result.stderr
@@ -69,8 +70,11 @@ def test_a_short_secret_key_is_refused(command: str) -> None:
         ({"LEADVIBE_JWKS_ISSUER": "https://id.example.com"}, "LEADVIBE_JWKS_AUDIENCE"),
     ],
 )
-def test_an_outside_issuer_needs_its_name_and_an_audience(settings: dict[str, str], missing: str) -> None:
-    result = leadvibe("api", LEADVIBE_JWKS_URL="https://id.example.com/keys", **settings)
+def test_an_outside_issuer_needs_its_name_and_an_audience(
+    settings: dict[str, str], missing: str, tmp_path: Path
+) -> None:
+    url = "https://id.example.com/keys"
+    result = leadvibe("api", LEADVIBE_JWKS_URL=url, LEADVIBE_DATA_DIR=str(tmp_path), **settings)
     assert result.returncode == 1
     assert f"LEADVIBE_JWKS_URL also needs {missing}" in result.stderr
 
