@@ -109,7 +109,7 @@ def fold(table: str, text: str, folded: str) -> None:
     column = sa.column(text, sa.Text())
     old = sa.table(table, column, sa.column(folded, sa.Text()))
     read = sa.select(column).distinct().select_from(old).where(sa.func.octet_length(column) > sa.func.length(column))
-    rows = [{"text": each, "folded": fold_case(each)} for each in connection.scalars(read)]
+    rows: list[dict[str, object]] = [{"text": each, "folded": fold_case(each)} for each in connection.scalars(read)]
     fill("foldings", ["text", "folded"], rows)
     new = sa.table("foldings", sa.column("text"), sa.column("folded"))
     connection.execute(sa.update(old).values({folded: new.c.folded}).where(old.c[text] == new.c.text))
