@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
-from leadvibe.access.active_unit import active_scope, scope_in
+from leadvibe.access.active_unit import NoActiveUnit, active_scope, scope_in
 from leadvibe.access.authentication.callers import caller_of
 from leadvibe.access.authentication.credential_cache import credential_cache
 from leadvibe.access.known_callers import caller_of_request
@@ -55,6 +55,17 @@ CurrentMember = Annotated[OrgScope, Depends(current_member)]
 UnitHeader = Annotated[
     str | None, Header(alias="X-OU-ID", description="The OU for this request. Overrides the `activeOu` cookie.")
 ]
+
+
+async def _active_unit(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> str | None:
+    try:
+        return (await active_scope(caller, x_ou_id, request.cookies)).unit_id
+    except NoActiveUnit:
+        return None
+
+
+ActiveUnit = Annotated[str | None, Depends(_active_unit)]
+"""The id of the active OU, or None if no OU is active."""
 
 
 async def current_scope(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> Scope:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 
-from leadvibe.access.active_unit import NoActiveUnit, active_scope
-from leadvibe.access.dependencies import ANSWERS, CurrentOrg, UnitHeader, provide
+from leadvibe.access.dependencies import ANSWERS, ActiveUnit, CurrentOrg, provide
 from leadvibe.analytics.repository import LeaderboardRepository, ScoreGain, TopLead
 from leadvibe.analytics.schemas import (
     DEFAULT_LIMIT,
@@ -36,14 +35,6 @@ async def organization(caller: CurrentOrg) -> OrgScope:
     return OrgScope(caller.org_id, caller.actor, caller.admin, caller.proof)
 
 
-async def active_unit(request: Request, caller: CurrentOrg, x_ou_id: UnitHeader = None) -> str | None:
-    """The active OU, or None if no OU is active."""
-    try:
-        return (await active_scope(caller, x_ou_id, request.cookies)).unit_id
-    except NoActiveUnit:
-        return None
-
-
 @router.get("/events-analytics", response_model=TrafficRead)
 async def analyze_events(traffic: TrafficStatistics, query: Annotated[TrafficQuery, Query()]) -> Traffic:
     """Count the events in a range of time, by type and by day, newest day first, and the leads that have them.
@@ -65,7 +56,7 @@ async def get_event_statistics(traffic: TrafficStatistics, query: Annotated[Stat
 @router.get("/usage", response_model=UsageRead)
 async def get_usage(
     usage: Annotated[UsageRepository, Depends(provide(UsageRepository, scope=organization))],
-    unit_id: Annotated[str | None, Depends(active_unit)],
+    unit_id: ActiveUnit,
 ) -> Usage:
     """Count the events of the current calendar month (UTC): those of the whole organization, and of the active OU.
 

@@ -176,7 +176,8 @@ async def test_one_lead_with_many_aliases_hides_no_other_lead(
     await make.events(known_as("other", cookie="track-x"), known_as("third", cookie="track-y"))
     await drain()
     for q in ("track-", "rack-"):
-        assert [lead_id for lead_id, _, _ in await found(client, q)] == ["many", "other", "third"]
+        # Of the leads that contain the text, any may be found first.
+        assert sorted(lead_id for lead_id, _, _ in await found(client, q)) == ["many", "other", "third"]
 
 
 @pytest.mark.parametrize("q", ["müller", "MÜLLER", "Müller", "mÜLLER"])

@@ -269,7 +269,7 @@ async def test_a_draft_that_became_invalid_fails_the_job_and_says_why(
     assert (await client.delete(f"/rulesets/{ruleset['id']}")).is_success
     await drain_jobs()
     job = await read(client, job_id)
-    assert (job["status"], job["error"]) == ("failed", "ruleset_id: there is no such ruleset")
+    assert (job["status"], job["error"]) == ("failed", "ruleset_id: no ruleset has this id")
 
 
 RULE = {"event_type": "a", "weight": 1}

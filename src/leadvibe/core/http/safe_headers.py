@@ -24,7 +24,7 @@ class SafeHeaders:
                 sent = list(message.get("headers", ()))
                 names = {name.lower() for name, _ in sent}
                 # The scheme is known only now: the app finds out what the public address is.
-                added = (*ALWAYS, *DEFAULT, *(OVER_TLS if scope["scheme"] == "https" else ()))
+                added = (*ALWAYS, *DEFAULT, *(OVER_TLS if scope.get("scheme") == "https" else ()))
                 message["headers"] = [*sent, *(header for header in added if header[0] not in names)]
             await send(message)
 
