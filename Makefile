@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MAYBE_BROKEN := $(shell test -x $(BIN)/python || echo broken)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install test suite test-full faults coverage fuzz mutants check lint types imports schema contract fresh-lock audit migration openapi lock docs release bench bench-data broken
+.PHONY: help run demo install test suite test-full faults coverage fuzz mutants check lint types imports schema contract fresh-lock audit sbom migration openapi lock docs release bench bench-data broken
 
 help:  ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,7 +65,10 @@ fresh-lock: $(VENV)/.dev  ## Check that the lock files are up to date
 	@BIN=$(BIN) tools/lock --check
 
 audit: $(VENV)/.dev  ## Look for known vulnerabilities in the locked dependencies; needs the network
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+	@BIN=$(BIN) tools/audit $(ARGS)
+
+sbom: $(VENV)/.dev  ## Write sbom.json, a CycloneDX list of all components that the program is installed with
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o sbom.json
 
 migration: $(VENV)/.dev  ## Create a migration from changed models: make migration NAME="add x"
 	@test -n "$(NAME)" || { echo 'usage: make migration NAME="add x"'; exit 2; }

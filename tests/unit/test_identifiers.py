@@ -4,7 +4,13 @@ import pytest
 
 from leadvibe.identity import emails
 from leadvibe.identity.aliases import STRENGTH, AliasKind, normalize
-from leadvibe.identity.identifiers import PLACEHOLDERS, PlaceholderIdentifier, read_id, read_new_lead_id
+from leadvibe.identity.identifiers import (
+    PLACEHOLDERS,
+    PlaceholderIdentifier,
+    clean_identifier,
+    read_id,
+    read_new_lead_id,
+)
 
 
 @pytest.mark.parametrize("value", [" 42", "42 ", "\u00a042\u3000", "\t42\n"])
@@ -14,6 +20,13 @@ def test_surrounding_white_space_is_removed(value: str) -> None:
 
 def test_two_unicode_forms_of_a_text_are_one_identifier() -> None:
     assert read_id("e\u0301") == read_new_lead_id("\u00e9") == normalize("cookie", "e\u0301") == "\u00e9"
+
+
+def test_a_long_text_is_refused_before_it_is_normalized() -> None:
+    """Normalization takes time in the square of the length of such a run."""
+    marks = "a" + "\u0315\u0300\u0327" * 1_000_000
+    with pytest.raises(ValueError, match="must be at most 1000 characters"):
+        clean_identifier(marks)
 
 
 @pytest.mark.parametrize("character", ["\u0000", "\u0007", "\u007f", "\u200b", "\u2060", "\ufeff", "\u00ad", "\u202e"])

@@ -11,6 +11,8 @@ from leadvibe.config import settings
 
 MAX_ID_LENGTH: Final = 200
 """Characters of an id or a key."""
+MAX_RAW_LENGTH: Final = 1_000
+"""Characters before normalization, which takes time in the square of the length of a run of combining characters."""
 
 PLACEHOLDERS: Final = frozenset(
     {
@@ -53,6 +55,7 @@ def clean_identifier(value: str) -> str:
     """
     text = value.strip()
     if not text.isascii():
+        _check_length(text, MAX_RAW_LENGTH)
         if _SURROGATE.search(text):
             raise ValueError("must be valid Unicode")
         text = unicodedata.normalize("NFC", text)
@@ -95,9 +98,9 @@ def read_new_lead_id(value: str) -> str:
     return read_lead_reference(refuse_placeholder(clean_identifier(value)))
 
 
-def _check_length(text: str) -> str:
-    if len(text) > MAX_ID_LENGTH:
-        raise ValueError(f"must be at most {MAX_ID_LENGTH} characters")
+def _check_length(text: str, limit: int = MAX_ID_LENGTH) -> str:
+    if len(text) > limit:
+        raise ValueError(f"must be at most {limit} characters")
     return text
 
 
