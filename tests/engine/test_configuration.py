@@ -3,6 +3,7 @@
 # Snapshots of these tests have every part.
 # pyright: reportTypedDictNotRequiredAccess=false
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -435,3 +436,20 @@ def test_a_system_event_scores_but_is_no_activity_and_no_surge() -> None:
     assert lead.sessions == {}
     assert lead.standing.activity is None
     assert lead.standing.surge_count == 0
+
+
+def test_configurations_can_be_kept_outside_of_the_plans() -> None:
+    kept: dict[int, Configuration] = {}
+
+    def added(*numbers: int) -> Iterator[Version]:
+        for number in numbers:
+            kept[number] = configuration(rule(weight=number))
+            yield Version(number, number, kept[number])
+
+    plans = Plans.of(added(1), kept)
+    later = plans.extended(added(2, 3), kept)
+    assert (plans.newest, later.newest) == (1, 3)
+    assert later.configurations is kept
+    assert [later.compiled(number) for number in kept] == [
+        versions(*((0, kept[each]) for each in (1, 2, 3))).compiled(number) for number in kept
+    ]
