@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def form(part: bytes) -> Work:
             waiting = [{"type": "http.request", "body": each, "more_body": True} for each in parts]
             waiting.append({"type": "http.request", "body": b"--b--\r\n", "more_body": False})
 
-            async def receive() -> dict[str, object]:
+            async def receive() -> Any:
                 return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
             return await read_file(headers, receive, "file", 2**40)
