@@ -47,8 +47,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def status(caller: Caller, headers: dict[str, str], path: str = "/me") -> int:
-    return (await caller.get(path, headers=headers)).status_code
+async def status(caller: Caller, headers: dict[str, str]) -> int:
+    return (await caller.get("/me", headers=headers)).status_code
+
+
+async def stream_status(app: Any, headers: dict[str, str]) -> int:
+    async with following(app, headers) as stream:
+        return stream.status
 
 
 @asynccontextmanager
@@ -128,14 +133,14 @@ async def test_the_streams_of_a_sign_in_end_on_every_process(
 
 @pytest.mark.parametrize("end", ENDS_THE_SIGN_IN)
 async def test_the_access_token_and_the_cookies_of_a_sign_in_end(
-    reader: Caller, client: Caller, anonymous: Caller, end: End
+    app: Any, reader: Caller, client: Caller, anonymous: Caller, end: End
 ) -> None:
     by_token, by_cookie = {"Authorization": reader.headers["Authorization"]}, cookie(reader)
     refresh = {"Cookie": f"refresh_token={reader.cookies['refresh_token']}"}
     assert await status(anonymous, by_token) == 200
     await end(reader, client)
     assert await status(anonymous, by_token) == 401
-    assert await status(anonymous, by_cookie, "/stream") == 401
+    assert await stream_status(app, by_cookie) == 401
     assert (await anonymous.post("/auth/refresh", headers=refresh)).status_code == 401
 
 
@@ -242,7 +247,7 @@ async def test_a_cookie_that_another_kind_of_token_chose_ends_with_the_token(
         assert stream.status == 200
         await client.delete(f"/settings/tokens/{made['id']}")
         assert await stream.rest() == []
-    assert await status(anonymous, cookie(anonymous), "/stream") == 401
+    assert await stream_status(app, cookie(anonymous)) == 401
 
 
 async def test_a_cookie_that_an_outside_issuers_token_chose_expires_with_the_token(

@@ -142,13 +142,14 @@ async def test_an_expired_cookie_is_refused_and_the_error_names_it(signed_in: Ca
 
 
 async def test_a_cookie_of_an_earlier_version_chooses_the_ou_and_opens_streams_after_a_refresh(
-    app: Any, signed_in: Caller, anonymous: Caller, make: Make, world: World
+    app: Any, signed_in: Caller, make: Make, world: World
 ) -> None:
     other = await make.unit()
     legacy = active_unit_cookie._serializer().dumps([world.admin.member_id, other["unit_id"], 4_000_000_000])
     signed_in.cookies.set("activeOu", legacy, domain="leadvibe.test", path="/")
     assert await active_unit_of(signed_in) == other["unit_id"]
-    assert (await anonymous.get("/stream", headers={"Cookie": f"activeOu={legacy}"})).status_code == 401
+    async with following(app, {"Cookie": f"activeOu={legacy}"}) as stream:
+        assert stream.status == 401
     assert (await signed_in.post("/auth/refresh")).status_code == 200
     assert await active_unit_of(signed_in) == other["unit_id"]
     async with following(app, {"Cookie": f"activeOu={signed_in.cookies['activeOu']}"}) as stream:
