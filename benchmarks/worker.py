@@ -24,7 +24,7 @@ EVENTS: Final = int(os.environ.get("BENCH_EVENTS", "60000"))
 CREATE_LEADS: Final = """
 INSERT INTO leads (unit_id, lead_id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 """
-TRUNCATE: Final = "TRUNCATE leads, aliases, events, score_entries, lead_scores, event_types CASCADE"
+TRUNCATE: Final = "TRUNCATE leads, aliases, events, score_entries, surge_events, lead_scores, event_types CASCADE"
 
 
 async def fill(rows: Sequence[loans.Row]) -> None:
