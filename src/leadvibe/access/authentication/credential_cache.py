@@ -42,7 +42,10 @@ class CredentialCache:
 
     def find(self, authorization: str) -> Scope | None:
         """The scope of an `Authorization` value, if it is in the cache."""
-        return self._scopes.get(authorization)
+        try:
+            return self._scopes[authorization]  # get() would look it up twice
+        except KeyError:
+            return None
 
     def clear(self) -> None:
         self._generation += 1

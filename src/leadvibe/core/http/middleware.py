@@ -13,9 +13,11 @@ from leadvibe.core.http.route_templates import route_template
 from leadvibe.core.metrics import count_request
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+SINGLE_EVENTS = frozenset({("POST", "/ingest"), ("POST", "/events")})
+"""The most frequent requests. Their bodies are short, and storing them has a timeout of its own."""
 UNLOGGED = frozenset(
     {
-        *(("POST", "/ingest"), ("POST", "/events")),
+        *SINGLE_EVENTS,
         *((method, path) for method in ("GET", "HEAD") for path in ("/metrics", "/healthz", "/readyz")),
     }
 )

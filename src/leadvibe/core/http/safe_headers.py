@@ -21,11 +21,13 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                sent = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in sent}
+                headers = [*message.get("headers", ()), *ALWAYS]
+                if all(name != b"cache-control" for name, _ in headers):
+                    headers += DEFAULT
                 # The scheme is known only now: the app finds out what the public address is.
-                added = (*ALWAYS, *DEFAULT, *(OVER_TLS if scope.get("scheme") == "https" else ()))
-                message["headers"] = [*sent, *(header for header in added if header[0] not in names)]
+                if scope.get("scheme") == "https":
+                    headers += OVER_TLS
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_safely)
