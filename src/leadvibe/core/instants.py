@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -52,7 +53,9 @@ def micros(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+@lru_cache(8_192)
 def from_micros(value: int) -> datetime:
+    """Cached, because the rows of an event and of its ledger entries contain the same few instants."""
     return EPOCH + timedelta(microseconds=value)
 
 

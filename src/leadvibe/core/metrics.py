@@ -5,7 +5,8 @@
 
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -33,13 +34,28 @@ WORKERS_SINCE = "LEADVIBE_WORKERS_SINCE"
 UNMATCHED = "unmatched"
 """The `route` label of requests without a route: their paths would create a label for whatever a client sends."""
 
+
+class BatchHistogram(Histogram):
+    """A histogram that takes the amounts of a whole batch at once. One by one takes longer than scoring the events."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """The same as `observe` for each amount."""
+        numbers = [0] * len(self._buckets)
+        for amount in amounts:
+            numbers[bisect_left(self._upper_bounds, amount)] += 1
+        self._sum.inc(sum(amounts))
+        for bucket, number in zip(self._buckets, numbers, strict=True):
+            if number:
+                bucket.inc(number)
+
+
 disable_created_metrics()  # they would add a series per counter with the process's start time
 
 EVENTS_INGESTED = Counter("events_ingested_total", "Events accepted")
 EVENTS_PROCESSED = Counter("events_processed_total", "Events scored and saved")
 EVENTS_FAILED = Counter("events_failed_total", "Events that could not be processed and were moved to the failed events")
 HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests", ["method", "code", "route"])
-SCORING_LATENCY = Histogram(
+SCORING_LATENCY = BatchHistogram(
     "scoring_latency_seconds",
     "Time from receiving an event to saving its score",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 
 import asyncpg
@@ -30,6 +31,12 @@ ON CONFLICT (unit_id, month, slot) DO UPDATE SET events = usage_counts.events + 
 """
 
 
+@cache
+def _month(year: int, month: int) -> date:
+    """Its first day."""
+    return date(year, month, 1)
+
+
 @dataclass(slots=True)
 class CounterChanges:
     """The changes of one transaction to the counters."""
@@ -41,10 +48,11 @@ class CounterChanges:
     usage: Counter[tuple[str, date]] = field(default_factory=Counter[tuple[str, date]])
     """By OU and month of receipt."""
 
-    def add_event(self, unit_id: str, event_type: str, received_at: datetime) -> None:
-        """Count a processed event."""
-        self.events[unit_id, event_type] += 1
-        self.usage[unit_id, received_at.date().replace(day=1)] += 1
+    def add_events(self, unit_id: str, events: Iterable[tuple[str, datetime]]) -> None:
+        """Count processed events, given as pairs of event type and time of receipt."""
+        for event_type, received_at in events:
+            self.events[unit_id, event_type] += 1
+            self.usage[unit_id, _month(received_at.year, received_at.month)] += 1
 
     def remove_events(self, unit_id: str, events: Iterable[tuple[str, int]]) -> None:
         """Count deleted events, given as pairs of event type and number. The usage stays as it is."""

@@ -55,12 +55,13 @@ async def process_batch(claim: Claim, batch: Batch, redirects: Redirects) -> Non
         identified = await identify(connection, [event.unresolved for event in incoming], redirects)
         tasks = await _prepare(session, incoming, identified)
         now = await database_now(session)
-        await register_types(connection, {EventTypeRow(t.unit_id, new.fact.type) for t in tasks for new in t.events})
+        changes = _counter_changes(identified, tasks)
+        await register_types(connection, map(EventTypeRow._make, changes.events))
         frames: dict[str, list[Frame]] = {}
         for part in _parts(tasks):
             batch.slow_routes |= await _fold(connection, part, now, frames)
         await remove(connection, batch.claimed)
-        await update_counters(connection, _counter_changes(identified, tasks))
+        await update_counters(connection, changes)
         # The last statements: appending frames blocks other writers of that OU until the commit.
         for unit_id in sorted(frames):
             await append(connection, unit_id, frames[unit_id])
@@ -109,8 +110,7 @@ def _lead_task(
 def _counter_changes(identified: Identified, tasks: Iterable[_LeadTask]) -> CounterChanges:
     changes = CounterChanges(leads=identified.new_leads)
     for task in tasks:
-        for new in task.events:
-            changes.add_event(task.unit_id, new.fact.type, new.incoming.claimed.received_at)
+        changes.add_events(task.unit_id, [(new.fact.type, new.incoming.claimed.received_at) for new in task.events])
     return changes
 
 
@@ -149,5 +149,4 @@ async def _project(task: _LeadTask, history: History | None, now: datetime, writ
 def _measure(claimed: Sequence[ClaimedEvent]) -> None:
     now = time.time()
     metrics.EVENTS_PROCESSED.inc(len(claimed))
-    for event in claimed:
-        metrics.SCORING_LATENCY.observe(max(0.0, now - event.received_at.timestamp()))
+    metrics.SCORING_LATENCY.observe_all([max(0.0, now - event.received_at.timestamp()) for event in claimed])
