@@ -3,7 +3,6 @@
 import json
 from asyncio import BaseTransport, TimerHandle, Transport
 from collections.abc import Callable
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -18,6 +17,10 @@ MAX_UNFINISHED_BYTES: Final = 2 * HIGH_WATER_LIMIT
 """A head that arrives in many chunks is refused if it is longer, even before its first header is complete."""
 
 
+_HEAD: Final = "head"
+_BODY: Final = "body"
+
+
 class HeadTooLarge(Exception):
     """The request has too many or too long headers."""
 
@@ -27,13 +30,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._settings = settings()
+        limits = settings()
+        self._max_connections = limits.max_connections
+        self._max_headers = limits.max_headers
+        self._max_header_bytes = limits.max_header_bytes
+        self._head_timeout = limits.request_head_timeout.total_seconds()
+        self._body_timeout = limits.request_body_timeout.total_seconds()
+        self._response_timeout = limits.response_timeout.total_seconds()
         self._deadline: float | None = None
         self._otherwise = self._close
         self._timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
-        self._in_head = False
-        self._head_bytes = 0
+        self._awaited: str | None = None
+        """What the client must send next: the rest of the head or of the body. None between requests."""
+        self._began = False
+        """Whether the data under way contain the start of a request."""
         self._unfinished_bytes = 0
         self._problem: tuple[HTTPStatus, str] | None = None
         """Why the request is refused; None if it isn't, or is no HTTP."""
@@ -41,11 +52,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # Connections
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Transport", transport))
-        if len(self.connections) > self._settings.max_connections:
+        if len(self.connections) > self._max_connections:
             detail = f"The server has too many open connections (setting {variable('max_connections')})."
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, detail)
         else:
-            self._expect(self._settings.request_head_timeout, self._close)
+            self._expect(self._head_timeout, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -55,57 +66,49 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # The head of a request
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
+        self._began = False
         super().data_received(data)
-        if was_in_head and self._in_head and not self.transport.is_closing():
+        if self._awaited is None:
+            self._deadline = None
+        elif self._awaited is _BODY:
+            self._expect(self._body_timeout, self._close_if_slow)
+        elif self._began:
+            self._unfinished_bytes = 0
+            self._expect(self._head_timeout, self._close)
+        elif not self.transport.is_closing():
             self._unfinished_bytes += len(data)
             if self._unfinished_bytes > MAX_UNFINISHED_BYTES:
                 self._refuse(*self._too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes, self._unfinished_bytes = True, 0, 0
-        self._expect(self._settings.request_head_timeout, self._close)
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._add_to_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._add_to_head(len(name) + len(value))
+        self._awaited, self._began = _HEAD, True
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._expect(self._settings.request_body_timeout, self._close_if_slow)
-        super().on_headers_complete()
-
-    def _add_to_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._settings.max_header_bytes or len(self.headers) > self._settings.max_headers:
+        self._awaited = _BODY
+        size = len(self.url)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        if size > self._max_header_bytes or len(self.headers) > self._max_headers:
             self._problem = self._too_large()
             raise HeadTooLarge  # then uvicorn calls send_400_response
+        super().on_headers_complete()
 
     def _too_large(self) -> tuple[HTTPStatus, str]:
-        most_bytes, most = self._settings.max_header_bytes, self._settings.max_headers
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, (
-            f"A request may have {most} headers (setting {variable('max_headers')}), and {most_bytes:,} bytes of path "
-            f"and headers (setting {variable('max_header_bytes')})."
+            f"A request may have {self._max_headers} headers (setting {variable('max_headers')}), and "
+            f"{self._max_header_bytes:,} bytes of path and headers (setting {variable('max_header_bytes')})."
         )
 
     # The body of a request
-    def on_body(self, body: bytes) -> None:
-        self._expect(self._settings.request_body_timeout, self._close_if_slow)
-        super().on_body(body)
-
     def on_message_complete(self) -> None:
-        self._deadline = None
+        self._awaited = None
         super().on_message_complete()
 
     def _close_if_slow(self) -> None:
         """Close the connection, unless the server itself has paused reading because it is busy."""
         if self.flow.read_paused:
-            self._expect(self._settings.request_body_timeout, self._close_if_slow)
+            self._expect(self._body_timeout, self._close_if_slow)
         else:
             self._close()
 
@@ -128,7 +131,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             else:
                 self.transport.abort()
 
-        self._write_timer = self.loop.call_later(self._settings.response_timeout.total_seconds(), check)
+        self._write_timer = self.loop.call_later(self._response_timeout, check)
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:
@@ -136,12 +139,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._write_timer = None
 
     # Timeouts and refusals
-    def _expect(self, timeout: timedelta, otherwise: Callable[[], None]) -> None:
-        """Call `otherwise` after the timeout, unless something else, or nothing, is expected before.
+    def _expect(self, timeout: float, otherwise: Callable[[], None]) -> None:
+        """Call `otherwise` after these seconds, unless something else, or nothing, is expected before.
 
         A running timer stays: to start one for every request would take longer than to look at the time again.
         """
-        self._deadline, self._otherwise = self.loop.time() + timeout.total_seconds(), otherwise
+        self._deadline, self._otherwise = self.loop.time() + timeout, otherwise
         if self._timer is None:
             self._timer = self.loop.call_at(self._deadline, self._check_deadline)
 

@@ -91,9 +91,8 @@ async def test_a_request_within_the_limits_is_answered(monkeypatch: pytest.Monke
         request(*[(f"H{number}", "x") for number in range(3)]),
         request(("A", "x" * 200)),
         request(path="/" + "x" * 200),
-        b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * 7,
     ],
-    ids=["many headers", "a long header", "a long path", "an unfinished head"],
+    ids=["many headers", "a long header", "a long path"],
 )
 async def test_a_large_head_is_a_431_that_names_the_settings(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     async with serving(monkeypatch, max_headers=4, max_header_bytes=200) as (_, connect):
