@@ -1,7 +1,7 @@
 """Prometheus metrics: every process counts, any API process serves the sums."""
 
 # prometheus_client's multiprocess module is untyped.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import os
 import struct

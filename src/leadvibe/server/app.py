@@ -17,10 +17,9 @@ from leadvibe.core.http import problems
 from leadvibe.core.http.addresses import identified
 from leadvibe.core.http.body_decoding import DecodeBodies
 from leadvibe.core.http.methods_and_paths import NormalizeRequests
-from leadvibe.core.http.middleware import SINGLE_EVENTS, LimitBody, ObserveRequests
+from leadvibe.core.http.middleware import LimitBody, ObserveRequests, SingleEvents
 from leadvibe.core.http.raw_routes import RawRouter
 from leadvibe.core.http.request_time import LimitTime
-from leadvibe.core.http.safe_headers import SafeHeaders
 from leadvibe.core.stream.broadcast import Broadcaster
 from leadvibe.core.stream.frames import CHANNEL
 from leadvibe.core.watchdog import heartbeat
@@ -83,8 +82,8 @@ class LeadVibe(FastAPI):
         routes = RawRouter(api.RAW_ROUTES, LimitBody(ReadBodiesOfKnownCallers(super().__call__), MAX_BODY_BYTES))
         config = settings()
         served = identified(NormalizeRequests(DecodeBodies(routes)), config.public_url, config.trusted_proxies)
-        timed = LimitTime(SafeHeaders(served), lambda: settings().request_timeout, unlimited=SINGLE_EVENTS)
-        self.entry_point = ObserveRequests(timed, log_paths=config.log_paths)
+        timed = LimitTime(served, lambda: settings().request_timeout)
+        self.entry_point = ObserveRequests(SingleEvents(api.RAW_ROUTES, timed), log_paths=config.log_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -1,6 +1,7 @@
 """Middleware for every request: id, metrics, log line, and a limit to the body."""
 
 import re
+from collections.abc import Iterable
 from secrets import token_hex
 from time import perf_counter
 
@@ -8,20 +9,21 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadvibe.core.http.problems import TooLarge, render
+from leadvibe.core.http.raw_routes import RawRoute
 from leadvibe.core.http.request_body import BOM
 from leadvibe.core.http.route_templates import route_template
+from leadvibe.core.http.safe_headers import with_safe_headers
 from leadvibe.core.metrics import count_request
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-SINGLE_EVENTS = frozenset({("POST", "/ingest"), ("POST", "/events")})
-"""The most frequent requests. Their bodies are short, and storing them has a timeout of its own."""
+FREQUENT = frozenset({("POST", "/ingest"), ("POST", "/events")})
 UNLOGGED = frozenset(
     {
-        *SINGLE_EVENTS,
+        *FREQUENT,
         *((method, path) for method in ("GET", "HEAD") for path in ("/metrics", "/healthz", "/readyz")),
     }
 )
-"""Frequent requests, which are logged only if they fail."""
+"""Requests that are logged only if they fail."""
 
 log = structlog.get_logger("leadvibe.http")
 
@@ -39,18 +41,19 @@ def request_id(scope: Scope) -> bytes:
 
 
 class ResponseMonitor:
-    """Records the status of a response, and adds the `X-Request-ID` header."""
+    """Records the status of a response, and adds the headers that every response has."""
 
-    def __init__(self, request_id: bytes, send: Send) -> None:
+    def __init__(self, scope: Scope, request_id: bytes, send: Send) -> None:
         self.status = 500
         self.complete = False
+        self._scope = scope
         self._header = (b"x-request-id", request_id)
         self._send = send
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), self._header]
+            message["headers"] = with_safe_headers(self._scope, (*message.get("headers", ()), self._header))
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
@@ -69,7 +72,7 @@ class ObserveRequests:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         id_ = request_id(scope)
         started = perf_counter()
-        response = ResponseMonitor(id_, send)
+        response = ResponseMonitor(scope, id_, send)
         structlog.contextvars.bind_contextvars(request_id=id_.decode())
         try:
             await self.app(scope, receive, response.send)
@@ -84,6 +87,25 @@ class ObserveRequests:
                 took = round((perf_counter() - started) * 1000, 1)
                 path = scope["path"] if self.log_paths else route
                 log.info("request", method=method, path=path, code=response.status, ms=took)
+
+
+class SingleEvents:
+    """Serves the most frequent requests by themselves, and passes all others on.
+
+    They need no deadline, because storing them has a timeout, and no decoding or rewriting of the request.
+    """
+
+    def __init__(self, routes: Iterable[RawRoute], others: ASGIApp) -> None:
+        self.routes = {(route.method, route.path): route for route in routes if (route.method, route.path) in FREQUENT}
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self.routes.get((scope["method"], scope["path"]))
+        if route is None or header(scope, b"content-encoding") is not None:
+            await self.others(scope, receive, send)
+        else:
+            scope["route"] = route
+            await route.app(scope, receive, send)
 
 
 class LimitBody:

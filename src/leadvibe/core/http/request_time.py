@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -44,18 +44,11 @@ class LimitTime:
     export ends when the client leaves or stops reading.
     """
 
-    def __init__(
-        self, app: ASGIApp, timeout: Callable[[], timedelta], *, unlimited: Collection[tuple[str, str]] = ()
-    ) -> None:
-        """`unlimited` are methods and paths of operations that have limits of their own."""
+    def __init__(self, app: ASGIApp, timeout: Callable[[], timedelta]) -> None:
         self.app = app
         self.timeout = timeout
-        self.unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (scope["method"], scope["path"]) in self.unlimited:
-            await self.app(scope, receive, send)
-            return
         request = RunningRequest(scope, receive, send, self.timeout().total_seconds())
         scope[REQUEST] = request
         try:

@@ -1,8 +1,9 @@
 """Response headers that keep secrets out of caches, and responses from being taken for something else."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -12,22 +13,12 @@ DEFAULT: Final[Headers] = ((b"cache-control", b"no-store"),)
 """Most responses contain personal data, and some contain a secret."""
 
 
-class SafeHeaders:
-    """Adds the headers. A response's own `Cache-Control` stays."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), *ALWAYS]
-                if all(name != b"cache-control" for name, _ in headers):
-                    headers += DEFAULT
-                # The scheme is known only now: the app finds out what the public address is.
-                if scope.get("scheme") == "https":
-                    headers += OVER_TLS
-                message["headers"] = headers
-            await send(message)
-
-        await self.app(scope, receive, send_safely)
+def with_safe_headers(scope: Scope, sent: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of a response, with these added. A response's own `Cache-Control` stays."""
+    headers = [*sent, *ALWAYS]
+    if all(name != b"cache-control" for name, _ in headers):
+        headers += DEFAULT
+    # The scheme is known only when the response starts: the application finds out what the public address is.
+    if scope.get("scheme") == "https":
+        headers += OVER_TLS
+    return headers
