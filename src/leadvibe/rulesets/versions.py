@@ -51,10 +51,11 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     before = await _current_parts(session, scope.unit_id)
     configuration = await read_configuration(session, scope)
     after = split(configuration)
-    changed = [key for key in before.keys() | after.keys() if _text(before.get(key)) != _text(after.get(key))]
+    old, new = _texts(before), _texts(after)
+    changed = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
     if current and not changed:
         return current
-    _check_size(before, after)
+    _check_size(old, new)
     version = await _create_version(session, scope, current)
     await _replace_parts(session, scope.unit_id, version, {key: after.get(key) for key in changed})
     if current:
@@ -62,23 +63,23 @@ async def new_version(session: AsyncSession, scope: Scope) -> int:
     return version
 
 
-def _check_size(before: Mapping[PartKey, Any], after: Mapping[PartKey, Any]) -> None:
+def _check_size(old: Mapping[PartKey, bytes], new: Mapping[PartKey, bytes]) -> None:
     """Refuse a change that makes the configuration larger than the limit. Settings are small, and don't count."""
-    limit, size = settings().max_configuration_bytes, _size(after)
-    if size > limit and size > _size(before):
+    limit, size = settings().max_configuration_bytes, _size(new)
+    if size > limit and size > _size(old):
         raise TooLarge(
             f"The rules, filters and other parts of the OU's configuration would have {size:,} bytes as JSON; at most "
             f"{limit:,} are allowed (setting {variable('max_configuration_bytes')})."
         )
 
 
-def _size(parts: Mapping[PartKey, Any]) -> int:
-    return sum(len(_text(part)) for (kind, _), part in parts.items() if kind != SETTINGS)
+def _size(texts: Mapping[PartKey, bytes]) -> int:
+    return sum(len(text) for (kind, _), text in texts.items() if kind != SETTINGS)
 
 
-def _text(part: Any) -> bytes:
-    """For comparisons, because 1, 1.0 and True are equal but match different values in an attribute filter."""
-    return msgspec.json.encode(part, order="sorted")
+def _texts(parts: Mapping[PartKey, Any]) -> dict[PartKey, bytes]:
+    """The parts as JSON texts: 1, 1.0 and True are equal, but match different values in an attribute filter."""
+    return {key: msgspec.json.encode(part, order="sorted") for key, part in parts.items()}
 
 
 async def _create_version(session: AsyncSession, scope: Scope, current: int) -> int:
